@@ -1,0 +1,1 @@
+"""The Peer2Prompt node: links, circuits, directory, market. No UI, no SQL."""

@@ -1,0 +1,1 @@
+"""Circuits: building, streams, flow control, shaping; client side and relay side."""

@@ -1,0 +1,1 @@
+"""The local JSON-lines door for TUI, CLI and notebooks."""

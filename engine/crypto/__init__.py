@@ -1,0 +1,1 @@
+"""Handshakes, onion layers, ratchets: pure functions and small state objects. No I/O."""

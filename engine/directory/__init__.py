@@ -1,0 +1,1 @@
+"""Adverts and the set of known relays; path rules and guards."""

@@ -1,0 +1,1 @@
+"""The serving side: ghost sessions and provider backends."""

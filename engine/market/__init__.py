@@ -1,0 +1,1 @@
+"""Quotes, meter, chunked payment, receipts."""

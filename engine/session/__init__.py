@@ -1,0 +1,1 @@
+"""The asking side: pinned sessions with a ghost."""

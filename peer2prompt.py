@@ -1,0 +1,1 @@
+"""The public face for programs and notebooks: re-exports, nothing else."""

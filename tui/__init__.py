@@ -1,0 +1,1 @@
+"""Everything a person touches: the Textual app and the command line."""

@@ -1,0 +1,1 @@
+"""The Cashu wallet and the encrypted store. Knows nothing of circuits."""
