@@ -1,0 +1,531 @@
+"""The control protocol: JSON lines over a Unix socket, typed.
+
+One line is one message: a request from a client, an answer or an event from the node. This module
+holds the message frames, their limits, the table of methods with the shape of their parameters
+and results, and the table of events. It does no input or output.
+
+Amounts are named `*_msat` or `*_sat`. Nothing here carries a relay's address, a secret or somebody
+else's route; prompts and answers appear only in `ask.*` and `sessions.*`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+PROTOCOL_VERSION: Final = 1
+MAX_LINE: Final = 4 * 1024 * 1024
+"""Longest line either side accepts, in bytes, the newline included."""
+
+EVENT_QUEUE: Final = 1000
+"""Events kept for a client that reads slowly; after that it is told how many it missed."""
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    id: int
+    method: str
+    params: dict[str, Any] = {}
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """An error as the wire, `--json` and the screens show it: three sentences and two codes."""
+
+    code: str
+    message: str
+    kept: str = ""
+    hint: str = ""
+    exit_code: int = 1
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a client decodes: either an answer to a request or an event."""
+
+    id: int | None = None
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: ErrorBody | None = None
+    event: str | None = None
+    data: dict[str, Any] = {}
+
+
+class Event(msgspec.Struct, frozen=True):
+    event: str
+    data: dict[str, Any] = {}
+
+
+class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Empty(msgspec.Struct, frozen=True):
+    """The result of methods that answer nothing more than that they are done."""
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of parameters: strict, because a misspelled option must not be ignored in silence."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of results: lenient on reading, so that an older face works with a newer node."""
+
+
+# --- hello, status ---------------------------------------------------------------------------
+
+
+class HelloParams(Params, frozen=True):
+    protocol: int
+    client: str = "program"
+    events: bool = False
+
+
+class Hello(Result, frozen=True):
+    protocol: int
+    version: str = ""
+    node: str = ""
+    roles: list[str] = []
+
+
+class Status(Result, frozen=True):
+    version: str = ""
+    node: str = ""
+    roles: list[str] = []
+    uptime_s: float = 0
+    home: str = ""
+    pid: int = 0
+    relays_known: int = 0
+    ghosts_known: int = 0
+    circuits_open: int = 0
+    wallet_sat: int | None = None
+    store: str = "open"
+    shape_class: str = "text"
+    tick_ms: int = 0
+    tier: str = ""
+    set_size: int = 0
+    guard_age_s: float | None = None
+    shape_leak_bound: str = ""
+    last_cost_msat: int | None = None
+    warnings: list[str] = []
+
+
+class StopParams(Params, frozen=True):
+    drain_s: float = 5.0
+
+
+# --- models, sessions, asking ----------------------------------------------------------------
+
+
+class Model(Result, frozen=True):
+    model: str
+    ghost: str = ""
+    in_price: int = 0
+    out_price: int = 0
+    chunk_msat: int = 0
+    cap_msat: int = 0
+    mints: list[str] = []
+
+
+class Session(Result, frozen=True):
+    session_id: str
+    title: str = ""
+    model: str | None = None
+    created: float = 0
+    updated: float = 0
+    messages: int = 0
+
+
+class MessageMeta(Result, frozen=True):
+    cost_msat: int | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    ttft_ms: float | None = None
+    state: str = "done"
+
+
+class Message(Result, frozen=True):
+    message_id: int
+    role: str
+    text: str
+    created: float = 0
+    meta: MessageMeta = MessageMeta()
+
+
+class SessionCreateParams(Params, frozen=True):
+    title: str = ""
+    model: str | None = None
+
+
+class SessionMessagesParams(Params, frozen=True):
+    session_id: str
+    limit: int = 200
+    before: int | None = None
+    """Only messages with a smaller `message_id`, for reading a long history backwards."""
+
+
+class SessionRenameParams(Params, frozen=True):
+    session_id: str
+    title: str
+
+
+class SessionParams(Params, frozen=True):
+    session_id: str
+
+
+class AskParams(Params, frozen=True):
+    text: str
+    session_id: str | None = None
+    model: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+
+
+class AskStarted(Result, frozen=True):
+    ask_id: int | str
+    session_id: str
+
+
+class AskCancelParams(Params, frozen=True):
+    ask_id: int | str
+
+
+class Hop(Result, frozen=True):
+    role: str
+    id: str
+
+
+class ReceiptInfo(Result, frozen=True):
+    n: int = 0
+    cost_msat: int = 0
+    hash: str = ""
+
+
+class AskResult(Result, frozen=True):
+    """What a finished question came to. Also the object that `demo --ask --json` prints."""
+
+    answer: str
+    model: str = ""
+    route: list[Hop] = []
+    tokens_in: int = 0
+    tokens_out: int = 0
+    quoted_msat: int = 0
+    paid_msat: int = 0
+    change_msat: int = 0
+    cost_msat: int = 0
+    receipts: list[ReceiptInfo] = []
+    ttft_ms: float | None = None
+    total_ms: float = 0
+    cells_up: int = 0
+    cells_down: int = 0
+    mint: str = ""
+    shape_class: str = ""
+    finish_reason: str = ""
+
+
+# --- circuits, network -----------------------------------------------------------------------
+
+
+class Circuit(Result, frozen=True):
+    circuit_id: int | str
+    purpose: str = ""
+    state: str = ""
+    hops: list[Hop] = []
+    age_s: float = 0
+    cells_up: int = 0
+    cells_down: int = 0
+    data_cells_up: int = 0
+    data_cells_down: int = 0
+    rtt_ms: float | None = None
+    shape_class: str = ""
+    reason: str | None = None
+
+
+class NetworkNode(Result, frozen=True):
+    id: str
+    roles: list[str] = []
+    age_s: float = 0
+
+
+class DirectoryInfo(Result, frozen=True):
+    source: str = ""
+    errors: list[str] = []
+
+
+class Network(Result, frozen=True):
+    relays: list[NetworkNode] = []
+    ghosts: list[NetworkNode] = []
+    directory: DirectoryInfo = DirectoryInfo()
+
+
+class AdvertResult(Result, frozen=True):
+    advert: str
+
+
+# --- wallet ----------------------------------------------------------------------------------
+
+
+class WalletInfo(Result, frozen=True):
+    store: str = "open"
+    unit: str = "sat"
+    total_sat: int = 0
+    reserved_sat: int = 0
+    held_sat: int = 0
+    mints: int = 0
+    payments_open: int = 0
+    via: str = ""
+
+
+class MintInfo(Result, frozen=True):
+    url: str
+    name: str = ""
+    unit: str = "sat"
+    available_sat: int = 0
+    reserved_sat: int = 0
+    held_sat: int = 0
+    healthy: bool = True
+    latency_ms: float | None = None
+    last_error: str | None = None
+
+
+class WalletBalance(Result, frozen=True):
+    total_sat: int = 0
+    mints: list[MintInfo] = []
+
+
+class HistoryEntry(Result, frozen=True):
+    ts: float
+    kind: str
+    mint: str = ""
+    amount_sat: int = 0
+    detail: str = ""
+
+
+class HistoryParams(Params, frozen=True):
+    limit: int = 50
+
+
+class MintUrlParams(Params, frozen=True):
+    url: str
+
+
+class FundParams(Params, frozen=True):
+    amount_sat: int
+    mint: str | None = None
+
+
+class FundQuote(Result, frozen=True):
+    quote_id: str
+    invoice: str
+    amount_sat: int
+    expiry: float | None = None
+    mint: str = ""
+
+
+class QuoteParams(Params, frozen=True):
+    quote_id: str
+
+
+class FundCheck(Result, frozen=True):
+    state: str
+    minted_sat: int = 0
+
+
+class SendParams(Params, frozen=True):
+    amount_sat: int
+    mint: str | None = None
+
+
+class SendResult(Result, frozen=True):
+    token: str
+
+
+class ReceiveParams(Params, frozen=True):
+    token: str
+    allow_new_mint: bool = False
+
+
+class ReceiveResult(Result, frozen=True):
+    amount_sat: int
+    mint: str = ""
+
+
+class MeltQuoteParams(Params, frozen=True):
+    invoice: str
+    mint: str | None = None
+
+
+class MeltQuote(Result, frozen=True):
+    quote_id: str
+    amount_sat: int
+    fee_reserve_sat: int = 0
+    mint: str = ""
+
+
+class Melt(Result, frozen=True):
+    paid: bool
+    fee_sat: int = 0
+    change_sat: int = 0
+    state: str = ""
+
+
+class RestoreParams(Params, frozen=True):
+    mint: str
+
+
+class Restore(Result, frozen=True):
+    recovered_sat: int
+    mint: str = ""
+
+
+class SeedWords(Result, frozen=True):
+    words: str
+
+
+# --- earnings --------------------------------------------------------------------------------
+
+
+class ModelEarnings(Result, frozen=True):
+    model: str
+    answers: int = 0
+    msat: int = 0
+
+
+class RecentEarning(Result, frozen=True):
+    ts: float
+    model: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_msat: int = 0
+
+
+class Earnings(Result, frozen=True):
+    enabled: bool = False
+    total_msat: int = 0
+    today_msat: int = 0
+    week_msat: int = 0
+    answers: int = 0
+    refused: int = 0
+    tokens_out: int = 0
+    models: list[ModelEarnings] = []
+    recent: list[RecentEarning] = []
+    series: list[tuple[float, int]] = []
+    sessions_open: int = 0
+    credit_msat: int = 0
+
+
+class Method(msgspec.Struct, frozen=True):
+    """The shape of one method: what it takes and what it answers."""
+
+    params: type[msgspec.Struct]
+    result: Any
+
+
+METHODS: Final[dict[str, Method]] = {
+    "hello": Method(HelloParams, Hello),
+    "status": Method(NoParams, Status),
+    "stop": Method(StopParams, Empty),
+    "models": Method(NoParams, list[Model]),
+    "sessions.list": Method(NoParams, list[Session]),
+    "sessions.create": Method(SessionCreateParams, Session),
+    "sessions.messages": Method(SessionMessagesParams, list[Message]),
+    "sessions.rename": Method(SessionRenameParams, Empty),
+    "sessions.delete": Method(SessionParams, Empty),
+    "ask": Method(AskParams, AskStarted),
+    "ask.cancel": Method(AskCancelParams, Empty),
+    "circuits": Method(NoParams, list[Circuit]),
+    "circuit.rotate": Method(NoParams, Empty),
+    "network": Method(NoParams, Network),
+    "advert": Method(NoParams, AdvertResult),
+    "directory.reload": Method(NoParams, Empty),
+    "wallet.info": Method(NoParams, WalletInfo),
+    "wallet.balance": Method(NoParams, WalletBalance),
+    "wallet.history": Method(HistoryParams, list[HistoryEntry]),
+    "wallet.mints.add": Method(MintUrlParams, Empty),
+    "wallet.fund": Method(FundParams, FundQuote),
+    "wallet.fund.check": Method(QuoteParams, FundCheck),
+    "wallet.send": Method(SendParams, SendResult),
+    "wallet.receive": Method(ReceiveParams, ReceiveResult),
+    "wallet.melt.quote": Method(MeltQuoteParams, MeltQuote),
+    "wallet.melt": Method(QuoteParams, Melt),
+    "wallet.restore": Method(RestoreParams, Restore),
+    "wallet.seed": Method(NoParams, SeedWords),
+    "earnings": Method(NoParams, Earnings),
+}
+"""Every method of protocol version 1."""
+
+
+# --- events ----------------------------------------------------------------------------------
+
+
+class AskState(Result, frozen=True):
+    """`state` is building, opening, paying, asking, streaming, resuming or settling."""
+
+    ask_id: int | str
+    session_id: str
+    state: str
+    detail: str = ""
+
+
+class AskDelta(Result, frozen=True):
+    ask_id: int | str
+    session_id: str
+    text: str
+    offset: int = 0
+
+
+class AskPaid(Result, frozen=True):
+    ask_id: int | str
+    msat: int
+
+
+class AskDone(Result, frozen=True):
+    ask_id: int | str
+    session_id: str
+    result: AskResult
+
+
+class AskFailed(Result, frozen=True):
+    ask_id: int | str
+    session_id: str
+    error: ErrorBody
+
+
+class CircuitChanged(Result, frozen=True):
+    circuit_id: int | str
+    state: str
+    reason: str | None = None
+
+
+class Changed(Result, frozen=True):
+    """Something can be read anew with the method of the same name."""
+
+
+class LogLine(Result, frozen=True):
+    level: str
+    message: str
+
+
+class Lagged(Result, frozen=True):
+    """The client read too slowly: `dropped` events are lost, so it should read the state anew."""
+
+    dropped: int
+
+
+EVENTS: Final[dict[str, type[Result]]] = {
+    "ask.state": AskState,
+    "ask.delta": AskDelta,
+    "ask.paid": AskPaid,
+    "ask.done": AskDone,
+    "ask.failed": AskFailed,
+    "circuit.changed": CircuitChanged,
+    "status.changed": Changed,
+    "wallet.changed": Changed,
+    "earnings.changed": Changed,
+    "log": LogLine,
+    "control.lagged": Lagged,
+}
+"""Every event of protocol version 1."""
+
+
+def read_event(event: Event) -> Result | None:
+    """The event's data in its typed shape, or None for an event this version does not know."""
+    shape = EVENTS.get(event.event)
+    return None if shape is None else msgspec.convert(event.data, shape)
