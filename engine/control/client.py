@@ -26,6 +26,7 @@ import anyio
 import msgspec
 from anyio.abc import SocketAttribute, UNIXSocketStream
 
+from engine.control.paths import control_socket, default_home
 from engine.control.protocol import (
     EVENT_QUEUE,
     MAX_LINE,
@@ -259,14 +260,14 @@ class ControlClient:
 
 @asynccontextmanager
 async def connect(
-    path: Path | str, *, client: str = "program", events: bool = True
+    path: Path | str | None = None, *, client: str = "program", events: bool = True
 ) -> AsyncIterator[ControlClient]:
-    """Connect to the node listening on `path` and say hello.
+    """Connect to the node listening on `path` (by default the user's own) and say hello.
 
     Raises `NodeNotRunning` when nobody listens there. An error raised inside the `async with` body
     comes out as it is, never wrapped in an exception group.
     """
-    stream = await _dial(Path(path))
+    stream = await _dial(control_socket(default_home()) if path is None else Path(path))
     failure: Exception | None = None
     async with stream, anyio.create_task_group() as tasks:
         node = ControlClient(stream)
