@@ -1,0 +1,244 @@
+"""The client side of a circuit: telescoping through the hops, sealing, opening, streams.
+
+Owns the keys of every hop and erases them on close. The path is chosen elsewhere
+(engine.directory.paths); this module follows it or fails, and never shortens it.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import trio
+
+from engine.circuit.endpoint import Endpoint
+from engine.circuit.mux import Control
+from engine.circuit.path import Hop
+from engine.circuit.shaping import ShapeClass, ShapePlan
+from engine.circuit.stream import CircuitStream
+from engine.crypto.hop import ClientHop, ClientHopState
+from engine.crypto.layers import ClientLayers
+from engine.errors import CircuitClosed, LayerError, ProtocolError
+from engine.link.connection import CellQueue, Link
+from engine.link.manager import LinkManager
+from engine.wire.cells import CELL_BYTES, HEADER, Command, DestroyReason, destroy_reason
+from engine.wire.create import create_body, encode_extend, parse_created_body
+from engine.wire.frames import FrameType, encode_shape, parse_shape
+
+BUILD_TIMEOUT_S = 20.0
+_BODY_AT = HEADER.size
+
+
+class CircuitState(enum.Enum):
+    """Where a circuit is in its life."""
+
+    BUILDING = "building"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class _Reply:
+    """A slot for the one handshake answer a circuit waits for."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+        self._value: bytes | Exception | None = None
+
+    def put(self, value: bytes | Exception) -> None:
+        if self._value is None:
+            self._value = value
+            self._event.set()
+
+    async def get(self) -> bytes:
+        await self._event.wait()
+        if isinstance(self._value, bytes):
+            return self._value
+        raise self._value or CircuitClosed("The circuit closed.")
+
+
+class ClientCircuit:
+    """A circuit of this client. Build it, open streams on it, close it."""
+
+    def __init__(self, path: tuple[Hop, ...], suite: int, purpose: str, plan: ShapePlan) -> None:
+        self.path = path
+        self.purpose = purpose
+        self.plan = plan
+        self.state = CircuitState.BUILDING
+        self.reason = ""
+        self.opened_at: float | None = None
+        self.created_at = trio.current_time()
+        self.cells_up = 0
+        self.cells_down = 0
+        self.data_cells_down = 0
+        self.rtt_s: float | None = None
+        self.hops_built = 0
+        self.endpoint = Endpoint(self, initiator=True, on_control=self._on_control)
+        self.closed_event = trio.Event()
+        self._suite = suite
+        self._layers = ClientLayers()
+        self._queue = CellQueue()
+        self._link: Link | None = None
+        self._circ_id = 0
+        self._reply: _Reply | None = None
+
+    # -- building ------------------------------------------------------------------------------
+
+    async def build(self, links: LinkManager) -> None:
+        """Telescope through the path. Raises CircuitClosed naming the role that failed."""
+        try:
+            with trio.fail_after(BUILD_TIMEOUT_S):
+                for hop in self.path:
+                    started = trio.current_time()
+                    await self._add_hop(links, hop)
+                    self.rtt_s = trio.current_time() - started
+        except (trio.TooSlowError, ProtocolError, CircuitClosed) as error:
+            self.close(f"hop {self.hops_built + 1} failed")
+            role = self.path[self.hops_built].role
+            raise CircuitClosed(f"No circuit: the {role} did not answer as it should.") from error
+        except BaseException:
+            self.close("building was cancelled")
+            raise
+        self._open()
+
+    def _open(self) -> None:
+        endpoint = self.endpoint
+        endpoint.circuit_tag = self._tag
+        endpoint.peer_node_id = self.path[-1].node_id
+        if self.plan.shape_class is not ShapeClass.BULK:
+            # Queued, not sent: it leaves in the same cell as the first stream's BEGIN.
+            endpoint.set_plan(self.plan)
+            endpoint.mux.control(FrameType.SHAPE, encode_shape(self.plan))
+        self.opened_at = trio.current_time()
+        self.state = CircuitState.OPEN
+
+    async def _add_hop(self, links: LinkManager, hop: Hop) -> None:
+        state, payload = ClientHop.start(self._suite, hop.node_id, hop.onion_key)
+        self._reply = _Reply()
+        if self._link is None:
+            link = await links.get(hop.node_id, hop.host, hop.port)
+            self._link = link
+            self._circ_id = link.new_circ_id(self._on_cell)
+            self._send_cell(Command.CREATE, create_body(payload))
+        else:
+            self.endpoint.mux.control(FrameType.EXTEND, encode_extend(hop.host, hop.port, payload))
+            while (region := self.endpoint.mux.next_region()) is not None:
+                self.send(region)
+        self.flush()
+        await self._finish_hop(state)
+
+    async def _finish_hop(self, state: ClientHopState) -> None:
+        if self._reply is None:
+            raise CircuitClosed("The circuit closed.")
+        keys = state.finish(await self._reply.get())
+        self._reply = None
+        self._layers.add_hop(keys)
+        self.hops_built += 1
+        self._tag = keys.circuit_tag
+
+    # -- the outlet of the endpoint ------------------------------------------------------------
+
+    def send(self, region: bytes) -> None:
+        """Seal one region for the last hop and queue the cell."""
+        cell = bytearray(CELL_BYTES)
+        HEADER.pack_into(cell, 0, self._circ_id, Command.RELAY)
+        self._layers.seal_into(region, memoryview(cell)[_BODY_AT:])
+        self._enqueue(cell)
+
+    def _send_cell(self, command: Command, body: bytes) -> None:
+        cell = bytearray(CELL_BYTES)
+        HEADER.pack_into(cell, 0, self._circ_id, command)
+        cell[_BODY_AT : _BODY_AT + len(body)] = body
+        self._enqueue(cell)
+
+    def _enqueue(self, cell: bytearray) -> None:
+        if self._link is not None:
+            self._link.enqueue(self._queue, cell)
+            self.cells_up += 1
+
+    def flush(self) -> None:
+        """Push queued cells to the socket."""
+        if self._link is not None:
+            self._link.flush()
+
+    async def wait_room(self) -> None:
+        """Wait while the guard's link has more than its share queued."""
+        link = self._link
+        while link is not None and not link.closed and not link.has_room:
+            await link.room.park()
+        await trio.lowlevel.checkpoint()
+
+    # -- what arrives --------------------------------------------------------------------------
+
+    def _on_cell(self, command: int, body: memoryview) -> None:
+        if command == Command.RELAY:
+            self.cells_down += 1
+            try:
+                self.endpoint.deliver(self._layers.open(body))
+            except LayerError:
+                self.close("a relay on the path tampered with a cell")
+            except ProtocolError:
+                self.close("the far end broke the protocol")
+        elif command == Command.CREATED and self._reply is not None and not self._layers.hops:
+            self._reply.put(parse_created_body(body))
+        elif command == Command.DESTROY:
+            self._lost(destroy_reason(body))
+        else:
+            self.close("the guard broke the protocol")
+
+    def _lost(self, reason: DestroyReason) -> None:
+        name = reason.name.lower().replace("_", " ")
+        self.close(f"closed by the network ({name})", tell=False)
+
+    def _on_control(self, event: Control) -> None:
+        frame = event.frame
+        if frame.type == FrameType.EXTENDED and self._reply is not None:
+            self._reply.put(bytes(frame.data))
+        elif frame.type == FrameType.TRUNCATED and self._reply is not None:
+            self._reply.put(CircuitClosed("A relay could not reach the next one."))
+        elif frame.type == FrameType.SHAPE and parse_shape(frame.data) == self.plan:
+            return
+        else:
+            raise ProtocolError("a frame came that nobody asked for")
+
+    # -- life ----------------------------------------------------------------------------------
+
+    @property
+    def short_path(self) -> list[dict[str, str]]:
+        """The hops as role and short id, for the user's own eyes."""
+        return [{"role": hop.role, "id": hop.short_id} for hop in self.path]
+
+    def open_stream(self, request: bytes) -> CircuitStream:
+        """Open a stream to the last hop. Raises CircuitClosed when the circuit is gone."""
+        if self.state is not CircuitState.OPEN:
+            raise CircuitClosed("The circuit is closed.")
+        return self.endpoint.open_stream(request)
+
+    async def run(self) -> None:
+        """Let cells leave until the circuit closes; closes it when cancelled."""
+        try:
+            await self.endpoint.run_pump()
+        finally:
+            self.close("the circuit was no longer needed")
+
+    async def aclose(self) -> None:
+        """Close after the shaped run has reached its bucket end."""
+        await self.endpoint.wait_quiet()
+        self.close("finished")
+
+    def close(self, reason: str, *, tell: bool = True) -> None:
+        """Close at once: keys erased, streams cut, the guard told unless the link told us."""
+        if self.state is CircuitState.CLOSED:
+            return
+        self.state = CircuitState.CLOSED
+        self.reason = reason
+        link = self._link
+        if link is not None and not link.closed:
+            link.drop_queue(self._queue)
+            if tell:
+                self._send_cell(Command.DESTROY, bytes([DestroyReason.FINISHED]))
+                link.flush()
+            link.routes.pop(self._circ_id, None)
+        self._layers.erase()
+        if self._reply is not None:
+            self._reply.put(CircuitClosed("The circuit closed while it was being built."))
+        self.endpoint.close()
+        self.closed_event.set()

@@ -1,0 +1,434 @@
+"""Streams over one circuit at one endpoint: frames, windows, acknowledgements. Sans-IO.
+
+Regions (the payload of a terminal cell) come in, events come out; frames are queued and packed into
+regions on demand, so the shaping clock alone decides when a cell leaves. Never does I/O, never
+reads a clock. Wire format: docs/protocol.md, "Frames".
+
+Flow control: the bytes in flight are bounded per stream (acknowledged when the application has
+consumed them, so a reader that never reads stops its writer) and per circuit (acknowledged on
+arrival, so no relay queues more than one circuit window). A stream's acknowledgement carries the
+running digest of what arrived, so it cannot be sent for data that was not received.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+from collections import deque
+from dataclasses import dataclass
+
+from engine.errors import ProtocolError
+from engine.wire.frames import (
+    FRAME_HEADER,
+    MAX_FRAME_DATA,
+    REGION_BYTES,
+    EndReason,
+    Frame,
+    FrameType,
+    parse_region,
+)
+
+CIRCUIT_WINDOW = 1 << 20  # bytes of DATA in flight on a circuit: 30 MB/s at a round trip of 30 ms
+STREAM_WINDOW = 1 << 19  # bytes of DATA in flight on one stream
+ACK_EVERY = 1 << 16  # bytes between acknowledgements of a circuit
+MARK_EVERY = 1 << 15  # a stream may be acknowledged where its total first passes a multiple of this
+MAX_STREAMS = 64  # open at once on a circuit: a chat needs one, a wallet a few
+MAX_STREAM_ID = 0xFFFF
+_ACK = struct.Struct(">Q16s")
+_NO_DIGEST = bytes(16)
+
+
+@dataclass(frozen=True)
+class StreamOpened:
+    """The peer asks for a stream; answer with `accept` or `refuse`."""
+
+    stream_id: int
+    request: bytes
+
+
+@dataclass(frozen=True)
+class StreamAccepted:
+    """The stream asked for is open."""
+
+    stream_id: int
+
+
+@dataclass(frozen=True)
+class StreamData:
+    """Bytes arrived, in order."""
+
+    stream_id: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class StreamFinished:
+    """The peer's authenticated end of data; this side may still send."""
+
+    stream_id: int
+
+
+@dataclass(frozen=True)
+class StreamEnded:
+    """The stream is closed in both directions."""
+
+    stream_id: int
+    reason: EndReason
+
+
+@dataclass(frozen=True)
+class StreamWritable:
+    """The peer acknowledged data of this stream."""
+
+    stream_id: int
+
+
+@dataclass(frozen=True)
+class Control:
+    """A frame of the circuit itself (EXTEND, EXTENDED, TRUNCATED, SHAPE) for the layer above."""
+
+    frame: Frame
+
+
+Event = (
+    StreamOpened
+    | StreamAccepted
+    | StreamData
+    | StreamFinished
+    | StreamEnded
+    | StreamWritable
+    | Control
+)
+
+
+class _Stream:
+    """Both directions of one stream."""
+
+    __slots__ = (
+        "accepted",
+        "ack_digests",
+        "acked",
+        "chunks",
+        "closing",
+        "eof_queued",
+        "in_digest",
+        "in_marks",
+        "in_total",
+        "local_done",
+        "out_digest",
+        "out_total",
+        "peer_done",
+        "read_acked",
+        "read_total",
+        "size",
+        "stream_id",
+    )
+
+    def __init__(self, stream_id: int) -> None:
+        self.stream_id = stream_id
+        self.accepted = False
+        self.chunks: deque[memoryview] = deque()
+        self.size = 0
+        self.out_total = 0  # bytes put into DATA frames
+        self.acked = 0
+        self.out_digest = hashlib.sha256()
+        self.ack_digests: deque[tuple[int, bytes]] = deque()  # marks sent, not yet acknowledged
+        self.in_total = 0
+        self.in_marks: deque[tuple[int, bytes]] = deque()  # marks received, not yet consumed
+        self.in_digest = hashlib.sha256()
+        self.read_total = 0
+        self.read_acked = 0
+        self.eof_queued = False
+        self.closing = False  # END follows what is queued
+        self.local_done = False
+        self.peer_done = False
+
+
+def _passes_mark(total: int, size: int) -> bool:
+    """True when the frame that brought a stream to `total` bytes may be acknowledged."""
+    return total // MARK_EVERY != (total - size) // MARK_EVERY
+
+
+class Mux:
+    """All streams of a circuit at one endpoint."""
+
+    def __init__(self, *, initiator: bool) -> None:
+        self._initiator = initiator
+        self._streams: dict[int, _Stream] = {}
+        self._next_id = 1
+        self._control: deque[bytes] = deque()
+        self._sendable: deque[_Stream] = deque()  # streams with bytes (or an end) to send
+        self._out_total = 0
+        self._out_acked = 0
+        self._in_total = 0
+        self._in_acked = 0
+
+    # -- what the application does -------------------------------------------------------------
+
+    def open_stream(self, request: bytes) -> int:
+        """Queue a BEGIN and return the new stream's id."""
+        if len(self._streams) >= MAX_STREAMS or self._next_id > MAX_STREAM_ID:
+            raise ProtocolError("this circuit carries no more streams", hint="Use a new circuit.")
+        stream = _Stream(self._next_id)
+        self._next_id += 1
+        self._streams[stream.stream_id] = stream
+        self._queue(FrameType.BEGIN, stream.stream_id, request)
+        return stream.stream_id
+
+    def accept(self, stream_id: int) -> None:
+        """Answer a StreamOpened: CONNECTED."""
+        stream = self._streams.get(stream_id)
+        if stream is not None and not stream.accepted:
+            stream.accepted = True
+            self._queue(FrameType.CONNECTED, stream_id, b"")
+
+    def end(self, stream_id: int, reason: EndReason = EndReason.FINISHED) -> None:
+        """Close both directions: at once, or, for FINISHED, after the bytes already queued."""
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.closing:
+            return
+        if reason is EndReason.FINISHED and stream.chunks:
+            stream.eof_queued = stream.closing = True
+            return
+        del self._streams[stream_id]
+        self._queue(FrameType.END, stream_id, bytes([reason]))
+
+    def write(self, stream_id: int, data: bytes) -> None:
+        """Queue bytes; the caller bounds what it queues by `buffered`."""
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.eof_queued:
+            raise ProtocolError("the stream is closed for writing")
+        if not data:
+            return
+        if not stream.chunks:
+            self._sendable.append(stream)
+        stream.chunks.append(memoryview(data))
+        stream.size += len(data)
+
+    def finish(self, stream_id: int) -> None:
+        """No more bytes from this side: HALF_CLOSE goes out after what is queued."""
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.eof_queued:
+            return
+        stream.eof_queued = True
+        if not stream.chunks:
+            self._sendable.append(stream)
+
+    def consumed(self, stream_id: int, count: int) -> None:
+        """The application took `count` bytes; acknowledges when enough have gathered."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return
+        stream.read_total += count
+        mark: tuple[int, bytes] | None = None
+        while stream.in_marks and stream.in_marks[0][0] <= stream.read_total:
+            mark = stream.in_marks.popleft()
+        if mark is not None:
+            stream.read_acked = mark[0]
+            self._queue(FrameType.ACK, stream_id, _ACK.pack(*mark))
+
+    def buffered(self, stream_id: int) -> int:
+        """Bytes queued and not yet put into cells."""
+        stream = self._streams.get(stream_id)
+        return stream.size if stream else 0
+
+    def is_open(self, stream_id: int) -> bool:
+        """True until END has been sent or received."""
+        return stream_id in self._streams
+
+    @property
+    def stream_count(self) -> int:
+        """Streams open now."""
+        return len(self._streams)
+
+    def control(self, frame_type: FrameType, data: bytes) -> None:
+        """Queue a frame of the circuit itself (stream 0)."""
+        self._queue(frame_type, 0, data)
+
+    # -- what the network does -----------------------------------------------------------------
+
+    def receive_region(self, region: bytes | memoryview) -> list[Event]:
+        """Feed one decrypted region. Raises ProtocolError (or WireError) on a broken peer."""
+        events: list[Event] = []
+        for frame in parse_region(region):
+            self._receive(frame, events)
+        return events
+
+    def _receive(self, frame: Frame, events: list[Event]) -> None:
+        kind = frame.type
+        if kind == FrameType.DATA:
+            self._receive_data(frame, events)
+        elif kind == FrameType.ACK:
+            self._receive_ack(frame, events)
+        elif kind == FrameType.DROP:
+            return
+        elif kind == FrameType.BEGIN:
+            self._receive_begin(frame, events)
+        elif kind == FrameType.CONNECTED:
+            self._receive_connected(frame, events)
+        elif kind == FrameType.HALF_CLOSE:
+            stream = self._known(frame.stream_id)
+            if stream is not None:
+                if stream.peer_done:
+                    raise ProtocolError("a peer finished a stream twice")
+                stream.peer_done = True
+                events.append(StreamFinished(frame.stream_id))
+        elif kind == FrameType.END:
+            self._receive_end(frame, events)
+        else:
+            if frame.stream_id != 0:
+                raise ProtocolError("a circuit frame came on a stream")
+            events.append(Control(frame))
+
+    def _receive_data(self, frame: Frame, events: list[Event]) -> None:
+        size = len(frame.data)
+        self._in_total += size
+        if self._in_total - self._in_acked > CIRCUIT_WINDOW:
+            raise ProtocolError("a peer sent more than the circuit window allows")
+        if self._in_total - self._in_acked >= ACK_EVERY:
+            self._in_acked = self._in_total
+            self._queue(FrameType.ACK, 0, _ACK.pack(self._in_total, _NO_DIGEST))
+        stream = self._known(frame.stream_id)
+        if stream is None:
+            return  # data that crossed our END on the way
+        if stream.peer_done:
+            raise ProtocolError("a peer sent data after the end mark")
+        stream.in_total += size
+        if stream.in_total - stream.read_acked > STREAM_WINDOW:
+            raise ProtocolError("a peer sent more than the stream window allows")
+        stream.in_digest.update(frame.data)
+        if _passes_mark(stream.in_total, size):
+            stream.in_marks.append((stream.in_total, stream.in_digest.digest()[:16]))
+        events.append(StreamData(frame.stream_id, bytes(frame.data)))
+
+    def _receive_ack(self, frame: Frame, events: list[Event]) -> None:
+        if len(frame.data) != _ACK.size:
+            raise ProtocolError("an acknowledgement has the wrong length")
+        total, digest = _ACK.unpack(frame.data)
+        if frame.stream_id == 0:
+            if not self._out_acked < total <= self._out_total:
+                raise ProtocolError("an acknowledgement for data that was not sent")
+            self._out_acked = total
+            return
+        stream = self._known(frame.stream_id)
+        if stream is None:
+            return
+        while stream.ack_digests and stream.ack_digests[0][0] < total:
+            stream.ack_digests.popleft()
+        if not stream.ack_digests or stream.ack_digests[0][0] != total:
+            raise ProtocolError("an acknowledgement for data that was not sent")
+        if not hmac.compare_digest(stream.ack_digests.popleft()[1], digest):
+            raise ProtocolError("an acknowledgement whose digest does not match")
+        stream.acked = total
+        events.append(StreamWritable(frame.stream_id))
+
+    def _receive_begin(self, frame: Frame, events: list[Event]) -> None:
+        if self._initiator:
+            raise ProtocolError("the far end may not open streams")
+        if frame.stream_id < self._next_id:
+            raise ProtocolError("a stream id was used twice")
+        self._next_id = frame.stream_id + 1
+        if len(self._streams) >= MAX_STREAMS:
+            self._queue(FrameType.END, frame.stream_id, bytes([EndReason.RESOURCE]))
+            return
+        self._streams[frame.stream_id] = _Stream(frame.stream_id)
+        events.append(StreamOpened(frame.stream_id, bytes(frame.data)))
+
+    def _receive_connected(self, frame: Frame, events: list[Event]) -> None:
+        stream = self._known(frame.stream_id)
+        if stream is None:
+            return
+        if not self._initiator or stream.accepted:
+            raise ProtocolError("a stream was accepted twice or by the wrong side")
+        stream.accepted = True
+        events.append(StreamAccepted(frame.stream_id))
+
+    def _receive_end(self, frame: Frame, events: list[Event]) -> None:
+        if len(frame.data) != 1 or frame.data[0] not in EndReason.__members__.values():
+            raise ProtocolError("a stream ended for an unknown reason")
+        if self._known(frame.stream_id) is not None:
+            del self._streams[frame.stream_id]
+            events.append(StreamEnded(frame.stream_id, EndReason(frame.data[0])))
+
+    def _known(self, stream_id: int) -> _Stream | None:
+        """The stream, None when it is already closed; an id never opened is the peer's fault."""
+        stream = self._streams.get(stream_id)
+        if stream is None and not 0 < stream_id < self._next_id:
+            raise ProtocolError("a frame for a stream that was never opened")
+        return stream
+
+    # -- packing -------------------------------------------------------------------------------
+
+    @property
+    def has_output(self) -> bool:
+        """True when `next_region` would return something."""
+        return bool(self._control) or self._next_sendable() is not None
+
+    def _queue(self, frame_type: FrameType, stream_id: int, data: bytes) -> None:
+        self._control.append(FRAME_HEADER.pack(frame_type, stream_id, len(data)) + data)
+
+    def _next_sendable(self) -> _Stream | None:
+        window = self._out_acked + CIRCUIT_WINDOW - self._out_total
+        for _ in range(len(self._sendable)):
+            stream = self._sendable[0]
+            if stream.stream_id not in self._streams:
+                self._sendable.popleft()
+                continue
+            if not stream.chunks or (
+                window > 0 and stream.out_total - stream.acked < STREAM_WINDOW
+            ):
+                return stream
+            self._sendable.rotate(-1)
+        return None
+
+    def next_region(self) -> bytes | None:
+        """One region (at most REGION_BYTES, without its zero padding), or None when idle."""
+        parts: list[bytes | memoryview] = []
+        room = REGION_BYTES
+        while self._control and len(self._control[0]) <= room:
+            part = self._control.popleft()
+            parts.append(part)
+            room -= len(part)
+        while room > FRAME_HEADER.size + 1 and (stream := self._next_sendable()) is not None:
+            room -= self._pack(stream, parts, room - FRAME_HEADER.size)
+            if stream.chunks or (stream.eof_queued and not stream.local_done):
+                self._sendable.rotate(-1)
+            else:
+                self._sendable.popleft()
+        return b"".join(parts) if parts else None
+
+    def _pack(self, stream: _Stream, parts: list[bytes | memoryview], room: int) -> int:
+        """Pack one DATA (or HALF_CLOSE) frame of `stream` into `parts`; returns its bytes."""
+        if not stream.chunks:
+            stream.local_done = True
+            if stream.closing:
+                del self._streams[stream.stream_id]
+                end = FRAME_HEADER.pack(FrameType.END, stream.stream_id, 1)
+                parts.append(end + bytes([EndReason.FINISHED]))
+                return FRAME_HEADER.size + 1
+            parts.append(FRAME_HEADER.pack(FrameType.HALF_CLOSE, stream.stream_id, 0))
+            return FRAME_HEADER.size
+        window = min(
+            self._out_acked + CIRCUIT_WINDOW - self._out_total,
+            stream.acked + STREAM_WINDOW - stream.out_total,
+        )
+        size = min(room, stream.size, window, MAX_FRAME_DATA)
+        parts.append(FRAME_HEADER.pack(FrameType.DATA, stream.stream_id, size))
+        left = size
+        while left:
+            chunk = stream.chunks[0]
+            take = chunk[:left]
+            if len(take) == len(chunk):
+                stream.chunks.popleft()
+            else:
+                stream.chunks[0] = chunk[left:]
+            parts.append(take)
+            stream.out_digest.update(take)
+            left -= len(take)
+        stream.size -= size
+        stream.out_total += size
+        self._out_total += size
+        if _passes_mark(stream.out_total, size):
+            stream.ack_digests.append((stream.out_total, stream.out_digest.digest()[:16]))
+        return size + FRAME_HEADER.size

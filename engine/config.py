@@ -1,0 +1,241 @@
+"""The settings of a node: one TOML file, checked whole before anything starts.
+
+Every value has a type, a range and a sentence for when it is wrong. Secrets never stand in the
+file: it names the files that hold them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from engine.errors import ConfigError, WireError
+from engine.wire.shape import BULK_PLAN, DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass, ShapePlan
+
+ROLES = ("client", "relay", "ghost")
+PASSPHRASE_FILE_ENV = "PEER2PROMPT_PASSPHRASE_FILE"
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class StoreConfig:
+    """How the encrypted store is opened: a key file, a passphrase file or a passphrase fd."""
+
+    key_file: Path | None = None
+    passphrase_file: Path | None = None
+    passphrase_fd: int | None = None
+
+
+@dataclass(frozen=True)
+class GhostConfig:
+    """The serving side. Prices are msat per million tokens, chunk and cap are msat."""
+
+    provider_url: str
+    provider_key_file: Path | None
+    models: tuple[str, ...]
+    in_price: int = 10_000_000
+    out_price: int = 40_000_000
+    chunk_msat: int = 16_000
+    cap_msat: int = 200_000
+    max_out: int = 2_048
+    mints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """Everything a node needs to know before it starts."""
+
+    home: Path
+    roles: frozenset[str]
+    store: StoreConfig = field(default_factory=StoreConfig)
+    listen: tuple[str, int] | None = None
+    directory: Path | None = None
+    test_network: bool = False
+    mints: tuple[str, ...] = ()
+    mint_via: str = "circuit"
+    ghost: GhostConfig | None = None
+    mint_hosts: tuple[tuple[str, int], ...] = ()
+    plan: ShapePlan = field(default_factory=lambda: ShapePlan(ShapeClass.TEXT))
+
+
+class _Table:
+    """A TOML table read field by field; what was not read is an unknown setting."""
+
+    def __init__(self, data: Mapping[str, object], name: str) -> None:
+        self._data = dict(data)
+        self._name = name
+
+    def take(self, key: str, kind: type[_T], default: _T) -> _T:
+        value = self._data.pop(key, default)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise ConfigError(
+                f"The setting {self._name}{key} must be a {_KIND_NAMES[kind]}.",
+                hint="Mend it in config.toml.",
+            )
+        return value
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        values = self.take(key, list, [])
+        if not all(isinstance(value, str) for value in values):
+            raise ConfigError(f"The setting {self._name}{key} must be a list of strings.")
+        return tuple(values)
+
+    def path(self, key: str, base: Path) -> Path | None:
+        value = self.take(key, str, "")
+        return (base / Path(value).expanduser()) if value else None
+
+    def positive(self, key: str, default: int, most: int) -> int:
+        value = self.take(key, int, default)
+        if not 0 < value <= most:
+            raise ConfigError(f"The setting {self._name}{key} must be from 1 to {most}.")
+        return value
+
+    def table(self, key: str) -> _Table:
+        return _Table(self.take(key, dict, {}), f"{key}.")
+
+    def finish(self) -> None:
+        if self._data:
+            unknown = ", ".join(sorted(self._name + key for key in self._data))
+            raise ConfigError(
+                f"config.toml has settings this version does not know: {unknown}.",
+                hint="Check the spelling, or remove them.",
+            )
+
+
+_KIND_NAMES: dict[type, str] = {str: "string", int: "number", bool: "true or false", list: "list"}
+_KIND_NAMES[dict] = "table"
+
+
+def load_config(
+    home: Path, file: Path | None = None, *, passphrase_fd: int | None = None
+) -> NodeConfig:
+    """Read `<home>/config.toml` (or `file`). Raises ConfigError with a sentence for its user."""
+    path = file or home / "config.toml"
+    try:
+        data = tomllib.loads(path.read_text("utf-8")) if path.exists() or file else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration {path} cannot be read.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"The configuration {path} is not valid TOML: {error}.") from error
+    return parse_config(home, data, base=path.parent, passphrase_fd=passphrase_fd)
+
+
+def parse_config(
+    home: Path, data: Mapping[str, object], *, base: Path, passphrase_fd: int | None = None
+) -> NodeConfig:
+    """Check every setting of `data`; relative paths are taken from `base`."""
+    top = _Table(data, "")
+    roles = frozenset(top.strings("roles") or ("client",))
+    if unknown := roles - set(ROLES):
+        raise ConfigError(
+            f"There is no role {sorted(unknown)[0]!r}.", hint=f"Roles are: {', '.join(ROLES)}."
+        )
+    store, link, network = top.table("store"), top.table("link"), top.table("network")
+    wallet, ghost, exits, shape = (top.table(k) for k in ("wallet", "ghost", "exit", "shape"))
+    listen = link.take("listen", str, "")
+    config = NodeConfig(
+        home=home,
+        roles=roles,
+        store=_store_config(store, base, passphrase_fd),
+        listen=parse_address(listen) if listen else None,
+        directory=network.path("directory", base),
+        test_network=network.take("test_network", bool, False),
+        mints=tuple(_url(url, "wallet.mints") for url in wallet.strings("mints")),
+        mint_via=_one_of(wallet.take("via", str, "circuit"), ("circuit", "direct"), "wallet.via"),
+        ghost=_ghost_config(ghost, base) if "ghost" in roles else None,
+        mint_hosts=tuple(parse_address(host) for host in exits.strings("mint_hosts")),
+        plan=_shape_plan(shape),
+    )
+    tables = [top, store, link, network, wallet, exits, shape]
+    for table in [*tables, ghost] if "ghost" in roles else tables:
+        table.finish()
+    if roles & {"relay", "ghost"} and config.listen is None:
+        raise ConfigError(
+            "A relay or ghost needs an address to listen on.",
+            hint='Set [link] listen = "ADDRESS:PORT".',
+        )
+    return config
+
+
+def _store_config(table: _Table, base: Path, passphrase_fd: int | None) -> StoreConfig:
+    passphrase_file = table.path("passphrase_file", base)
+    if passphrase_file is None and (from_env := os.environ.get(PASSPHRASE_FILE_ENV)):
+        passphrase_file = Path(from_env)
+    return StoreConfig(table.path("key_file", base), passphrase_file, passphrase_fd)
+
+
+def _ghost_config(table: _Table, base: Path) -> GhostConfig:
+    url = table.take("provider_url", str, "")
+    models = table.strings("models")
+    mints = table.strings("mints")
+    if not url or not models or not mints:
+        raise ConfigError(
+            "A ghost needs ghost.provider_url, ghost.models and ghost.mints.",
+            hint="Set them under [ghost] in config.toml.",
+        )
+    chunk = table.positive("chunk_msat", 16_000, 10**9)
+    if chunk % 1000:
+        raise ConfigError("ghost.chunk_msat must be a multiple of 1000 (whole sat).")
+    return GhostConfig(
+        provider_url=_url(url, "ghost.provider_url"),
+        provider_key_file=table.path("provider_key_file", base),
+        models=models,
+        in_price=table.positive("in_price", 10_000_000, 10**12),
+        out_price=table.positive("out_price", 40_000_000, 10**12),
+        chunk_msat=chunk,
+        cap_msat=table.positive("cap_msat", 200_000, 10**10),
+        max_out=table.positive("max_out", 2_048, 1_000_000),
+        mints=tuple(_url(mint, "ghost.mints") for mint in mints),
+    )
+
+
+def _shape_plan(table: _Table) -> ShapePlan:
+    name = table.take("class", str, "text")
+    tick = table.take("tick_ms", int, DEFAULT_TICK_MS)
+    ladder = table.take("ladder", list, list(DEFAULT_LADDER))
+    classes = {shape.label: shape for shape in ShapeClass}
+    if name not in classes:
+        raise ConfigError(f"There is no shape class {name!r}.", hint=f"Use {', '.join(classes)}.")
+    if not all(isinstance(step, int) and 0 < step < 65_536 for step in ladder):
+        raise ConfigError("shape.ladder must be a list of cell counts from 1 to 65,535.")
+    if classes[name] is ShapeClass.BULK:
+        return BULK_PLAN
+    try:
+        return ShapePlan(classes[name], tick, tuple(ladder))
+    except WireError as error:
+        raise ConfigError(f"The settings under [shape] do not fit: {error}.") from error
+
+
+def _one_of(value: str, allowed: tuple[str, ...], name: str) -> str:
+    if value not in allowed:
+        raise ConfigError(f"The setting {name} must be one of: {', '.join(allowed)}.")
+    return value
+
+
+def _url(value: str, name: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"The setting {name} must be an http or https address.")
+    return value.rstrip("/")
+
+
+def parse_address(value: str) -> tuple[str, int]:
+    """ "HOST:PORT" or "[IPv6]:PORT" as a pair. Raises ConfigError."""
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise ConfigError(f"{value!r} is not an address of the form HOST:PORT.")
+    return host.strip("[]"), int(port)
+
+
+def is_routable(host: str) -> bool:
+    """False for addresses that must not appear on the public network."""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False

@@ -1,0 +1,254 @@
+"""All links of a node: listening, dialling, one link per neighbour, and the handshake's I/O.
+
+Owns every link task. It decides who a neighbour is (the certified NodeID) and never what a cell
+means: circuits are handed in through `on_create`.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from collections.abc import Callable
+
+import trio
+
+from engine.errors import (
+    AddressInUse,
+    CircuitClosed,
+    ConfigError,
+    HandshakeError,
+    LinkError,
+    ProtocolError,
+)
+from engine.identity import Identity
+from engine.link.connection import Link
+from engine.wire.cells import RECORD_BYTES
+from engine.wire.link import LinkCredentials, LinkHandshake
+
+HANDSHAKE_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 10.0
+LISTEN_BACKLOG = 256
+MAX_LINKS = 4_096  # open at once; further neighbours are turned away at accept
+MAX_HANDSHAKES = 64  # inbound handshakes under way at once
+
+OnCreate = Callable[[Link, int, memoryview], None]
+
+
+class LinkManager:
+    """Dials and serves links in one nursery."""
+
+    def __init__(self, identity: Identity, suite: int, *, on_create: OnCreate | None) -> None:
+        self._credentials = LinkCredentials.fresh(identity, now=int(time.time()))
+        self._identity = identity
+        self._suite = suite
+        self._on_create = on_create
+        self._links: dict[bytes, Link] = {}
+        self._all: set[Link] = set()
+        self._dirty: set[Link] = set()
+        self._dialling: dict[bytes, trio.Lock] = {}
+        self._nursery: trio.Nursery | None = None
+        self._handshakes = trio.CapacityLimiter(MAX_HANDSHAKES)
+
+    @property
+    def links(self) -> frozenset[Link]:
+        """Every open link."""
+        return frozenset(self._all)
+
+    @property
+    def link_static(self) -> bytes:
+        """The X25519 public key this node certifies for its links."""
+        return self._credentials.static_public
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Own the link tasks until cancelled; closes every link on the way out."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            self._nursery = None
+            for link in list(self._all):
+                link.close()
+
+    def flush(self) -> None:
+        """Flush every link that has cells queued."""
+        dirty = self._dirty
+        while dirty:
+            dirty.pop().flush()
+
+    # -- listening -----------------------------------------------------------------------------
+
+    async def serve(
+        self, host: str, port: int, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Accept links on host:port (reports the port bound) until cancelled."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with trio.socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            await self._bind(listener, host, port)
+            listener.listen(LISTEN_BACKLOG)
+            task_status.started(listener.getsockname()[1])
+            while True:
+                try:
+                    sock, _address = await listener.accept()
+                except OSError as error:
+                    if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ECONNABORTED):
+                        raise
+                    await trio.sleep(0.1)
+                    continue
+                self._admit(sock)
+
+    async def _bind(self, listener: trio.socket.SocketType, host: str, port: int) -> None:
+        try:
+            await listener.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise AddressInUse(
+                    f"The address {host}:{port} is already in use.",
+                    hint="Stop the program that holds it, or set another port under [link] listen.",
+                ) from error
+            raise ConfigError(
+                f"This machine cannot listen on {host}:{port} ({error.strerror or error}).",
+                hint="Set an address of this machine under [link] listen.",
+            ) from error
+
+    def _admit(self, sock: trio.socket.SocketType) -> None:
+        if self._nursery is None or len(self._all) >= MAX_LINKS:
+            sock.close()
+            return
+        try:
+            self._handshakes.acquire_on_behalf_of_nowait(sock)
+        except trio.WouldBlock:
+            sock.close()
+            return
+        self._nursery.start_soon(self._respond, sock)
+
+    async def _respond(self, sock: trio.socket.SocketType) -> None:
+        handshake = LinkHandshake.responder(self._credentials, now=int(time.time()))
+        try:
+            with trio.fail_after(HANDSHAKE_TIMEOUT_S):
+                handshake.read_message(await _receive_record(sock))
+                await _send_record(sock, handshake.write_message())
+                handshake.read_message(await _receive_record(sock))
+        except (ProtocolError, OSError, trio.TooSlowError):
+            sock.close()
+            return
+        except BaseException:
+            sock.close()
+            raise
+        finally:
+            self._handshakes.release_on_behalf_of(sock)
+        await self._serve_link(sock, handshake, initiator=False)
+
+    # -- dialling ------------------------------------------------------------------------------
+
+    async def get(self, node_id: bytes, host: str, port: int) -> Link:
+        """The open link to `node_id`, dialled if there is none.
+
+        Raises CircuitClosed when it cannot be reached or is somebody else.
+        """
+        link = self._links.get(node_id)
+        if link is not None and not link.closed:
+            return link
+        async with self._dialling.setdefault(node_id, trio.Lock()):
+            link = self._links.get(node_id)
+            if link is not None and not link.closed:
+                return link
+            return await self._dial(node_id, host, port)
+
+    async def _dial(self, node_id: bytes, host: str, port: int) -> Link:
+        if self._nursery is None:
+            raise CircuitClosed("The node is shutting down.")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = trio.socket.socket(family, socket.SOCK_STREAM)
+        try:
+            with trio.fail_after(CONNECT_TIMEOUT_S):
+                await sock.connect((host, port))
+                _no_delay(sock)
+                handshake = LinkHandshake.initiator(
+                    self._credentials, self._suite, node_id, now=int(time.time())
+                )
+                await _send_record(sock, handshake.write_message())
+                handshake.read_message(await _receive_record(sock))
+                await _send_record(sock, handshake.write_message())
+        except (OSError, trio.TooSlowError) as error:
+            sock.close()
+            raise CircuitClosed(
+                "A relay could not be reached.", hint="Another one is tried."
+            ) from (error)
+        except HandshakeError as error:
+            sock.close()
+            raise CircuitClosed("A relay did not prove the identity in its advert.") from error
+        except BaseException:
+            sock.close()
+            raise
+        link: Link = await self._nursery.start(self._run_dialled, sock, handshake)
+        return link
+
+    async def _run_dialled(
+        self,
+        sock: trio.socket.SocketType,
+        handshake: LinkHandshake,
+        *,
+        task_status: trio.TaskStatus[Link],
+    ) -> None:
+        await self._serve_link(sock, handshake, initiator=True, task_status=task_status)
+
+    # -- both ----------------------------------------------------------------------------------
+
+    async def _serve_link(
+        self,
+        sock: trio.socket.SocketType,
+        handshake: LinkHandshake,
+        *,
+        initiator: bool,
+        task_status: trio.TaskStatus[Link] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        _no_delay(sock)
+        raw = socket.socket(fileno=sock.detach())
+        raw.setblocking(False)
+        link = Link(
+            raw,
+            handshake.result(),
+            initiator=initiator,
+            dirty=self._dirty,
+            on_create=self._on_create,
+        )
+        self._all.add(link)
+        # An outbound link wins the place: its peer was the one we meant to reach.
+        if initiator or link.peer_node_id not in self._links:
+            self._links[link.peer_node_id] = link
+        task_status.started(link)
+        try:
+            await link.run(self.flush)
+        except ProtocolError:
+            link.close()
+        finally:
+            self._all.discard(link)
+            if self._links.get(link.peer_node_id) is link:
+                del self._links[link.peer_node_id]
+                self._dialling.pop(link.peer_node_id, None)
+            self.flush()  # what the link's circuits told their other neighbours
+
+
+def _no_delay(sock: trio.socket.SocketType) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+async def _receive_record(sock: trio.socket.SocketType) -> bytes:
+    record = bytearray()
+    while len(record) < RECORD_BYTES:
+        chunk = await sock.recv(RECORD_BYTES - len(record))
+        if not chunk:
+            raise LinkError("a neighbour hung up during the handshake")
+        record += chunk
+    return bytes(record)
+
+
+async def _send_record(sock: trio.socket.SocketType, record: bytes) -> None:
+    view = memoryview(record)
+    while view:
+        sent = await sock.send(view)
+        view = view[sent:]
