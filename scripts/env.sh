@@ -28,7 +28,7 @@ inputs_of() {
     case $1 in
     app | dev) echo "pyproject.toml" ;;
     mint) echo "scripts/constraints/mint.txt" ;;
-    provider) echo "scripts/constraints/provider.txt scripts/check_model.py" ;;
+    provider) echo "scripts/constraints/provider.txt" ;;
     esac
 }
 
@@ -65,7 +65,7 @@ steps() {
     mint) $pip -r scripts/constraints/mint.txt ;;
     provider)
         $pip --no-deps -r scripts/constraints/provider.txt &&
-            "$ROOT/$folder/bin/python" scripts/check_model.py
+            "$ROOT/$folder/bin/python" tui/demo/provider_server.py --check
         ;;
     esac
 }

@@ -1,0 +1,120 @@
+"""What the demo says to its nodes over their control sockets: adverts, directory, first ecash."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from engine.control.client import ControlClient, ControlError, RemoteError, connect
+from engine.control.paths import control_socket
+from tui.demo.errors import DemoError
+from tui.demo.home import DemoHome, write_text
+
+FUND_SAT = 2_000
+ENOUGH_SAT = 200
+"""A kept home with at least this much at its mint is not funded again."""
+
+DIRECTORY_HEADER = "peer2prompt-directory 1"
+_SHOW_INVOICE_AFTER_S = 4.0
+_RETRY_FOR_S = 45.0
+_CALL_TIMEOUT_S = 5.0
+Note = Callable[[str], None]
+
+
+def socket_of(home: DemoHome, name: str) -> Path:
+    return control_socket(home.root / name)
+
+
+def clear_directory(home: DemoHome) -> None:
+    """An empty directory file, so that nodes can start before there are adverts."""
+    write_text(home.directory, DIRECTORY_HEADER + "\n")
+
+
+async def call(home: DemoHome, name: str, method: str, **params: Any) -> Any:
+    async with connect(socket_of(home, name), client="demo", events=False) as client:
+        return await client.call(method, **params)
+
+
+async def publish_directory(home: DemoHome, listeners: Iterable[str], readers: list[str]) -> int:
+    """Collect the adverts of all listeners that answer, write the directory file and have every
+    reader load it. Returns how many adverts it holds."""
+    adverts: list[str] = []
+    for name in listeners:
+        try:
+            with anyio.fail_after(_CALL_TIMEOUT_S):
+                adverts.append(str((await call(home, name, "advert"))["advert"]))
+        except (ControlError, TimeoutError):
+            continue  # it is down; its next start publishes again
+    write_text(home.directory, "\n".join([DIRECTORY_HEADER, *adverts]) + "\n")
+    for name in readers:
+        try:
+            with anyio.fail_after(_CALL_TIMEOUT_S):
+                await call(home, name, "directory.reload")
+        except (ControlError, TimeoutError):
+            continue
+    return len(adverts)
+
+
+async def fund(home: DemoHome, mint: str, note: Note, timeout_s: float) -> int:
+    """Make sure the client's wallet holds some ecash of `mint`; returns how much, in sat."""
+    async with connect(socket_of(home, "client"), client="demo", events=False) as client:
+        have = await _available(client, mint)
+        if have >= ENOUGH_SAT:
+            return have
+        quote = await _request_invoice(client, mint)
+        shown = False
+        begun = anyio.current_time()
+        while True:
+            check = await client.call("wallet.fund.check", quote_id=quote["quote_id"])
+            if check.get("minted_sat") or str(check.get("state", "")).lower() == "issued":
+                return await _available(client, mint)
+            waited = anyio.current_time() - begun
+            if not shown and waited > _SHOW_INVOICE_AFTER_S:
+                note(invoice_text(str(quote["invoice"]), FUND_SAT, mint))
+                shown = True
+            if waited > timeout_s:
+                raise DemoError(
+                    f"The invoice of the mint {mint} was not paid within {timeout_s:.0f} seconds.",
+                    kept="The quote is in the wallet: once paid, it can still be claimed.",
+                    hint="Start the demo again with the same --home after paying, or allow more "
+                    "time with --timeout.",
+                    code="payment",
+                    exit_code=7,
+                )
+            await anyio.sleep(0.2 if waited < 2 else 1.0)
+
+
+async def _available(client: ControlClient, mint: str) -> int:
+    balance = await client.call("wallet.balance")
+    return sum(int(m["available_sat"]) for m in balance["mints"] if m["url"] == mint)
+
+
+async def _request_invoice(client: ControlClient, mint: str) -> dict[str, Any]:
+    """Ask for an invoice; the first circuits may still be building, so temporary errors of the
+    network and the mint are tried again for a while."""
+    deadline = anyio.current_time() + _RETRY_FOR_S
+    while True:
+        try:
+            quote: dict[str, Any] = await client.call("wallet.fund", mint=mint, amount_sat=FUND_SAT)
+            return quote
+        except RemoteError as exc:
+            if exc.exit_code not in (4, 5) or anyio.current_time() > deadline:
+                raise
+        await anyio.sleep(0.5)
+
+
+def invoice_text(invoice: str, amount_sat: int, mint: str) -> str:
+    """The invoice as text and as a QR code for a terminal."""
+    import segno
+
+    drawing = io.StringIO()
+    # Upper case makes the QR alphanumeric, hence smaller; BOLT11 allows it.
+    segno.make(invoice.upper(), error="l", micro=False).terminal(out=drawing, compact=True)
+    return (
+        f"The mint {mint} wants {amount_sat} sat before the demo can go on. Pay this invoice:\n\n"
+        f"{invoice}\n\n{drawing.getvalue()}"
+    )

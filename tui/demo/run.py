@@ -1,0 +1,264 @@
+"""Runs a demo from start to clean end: processes, directory, funds, then the TUI or one question.
+
+Whatever happens in between - an error, Ctrl+C, SIGTERM, a closed terminal - every process is
+stopped and a temporary home removed. If this process is killed outright, the kernel and `keeper.py`
+do both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import TypeVar
+
+import anyio
+
+from engine.control.client import ControlError
+from tui.demo import nodes
+from tui.demo.children import Child
+from tui.demo.errors import DemoError, Stopped
+from tui.demo.home import DemoHome, write_text
+from tui.demo.options import Options, read_options
+from tui.demo.plan import LISTENERS, STOP_ORDER, Plan, Wanted
+from tui.demo.provider_models import first_model
+from tui.demo.supervisor import Supervisor
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_LAUNCH_TRIES = 3
+# Adverts live for hours; onion keys rotate. A demo that stays open republishes well before.
+_REPUBLISH_S = 1_200.0
+_T = TypeVar("_T")
+
+
+class Log:
+    """Progress for the user on standard error, and all of it with times in the demo's log."""
+
+    def __init__(self) -> None:
+        self.quiet = False  # while the TUI owns the terminal
+        self.file: Path | None = None
+        self._begun = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        if not self.quiet:
+            with contextlib.suppress(OSError, ValueError):  # a closed terminal
+                print(f"[{time.monotonic() - self._begun:5.1f} s] {text}", file=sys.stderr)
+                sys.stderr.flush()
+        if self.file is not None:
+            stamp = datetime.now().isoformat(timespec="milliseconds")
+            with contextlib.suppress(OSError), self.file.open("a", encoding="utf-8") as file:
+                file.write(f"{stamp} {text}\n")
+
+
+class Demo:
+    """One run of the demo."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._log = Log()
+        self._home = DemoHome.open(options.home)
+        self._log.file = self._home.log("demo")
+        self._supervisor = Supervisor(self._log)
+        self._secrets: Path | None = None
+        self._published = 0.0
+
+    def run(self) -> int:
+        if self._home.temporary and not self._options.keep:
+            self._supervisor.keeper.say("folder", str(self._home.root))
+        plan = self._launch(self._wanted())
+        try:
+            have = self._call(
+                nodes.fund, self._home, plan.mint_url, self._log, self._options.fund_timeout_s
+            )
+        except ControlError as exc:
+            # Without ecash no question can be asked; the screen still shows the network and why.
+            if self._options.ask is not None:
+                raise
+            self._log(f"the wallet could not be funded: {exc.message} {exc.hint}")
+        else:
+            self._log(f"the wallet holds {have} sat at {plan.mint_url}")
+        if self._options.ask is not None:
+            return self._ask(self._options.ask)
+        return self._screen()
+
+    def stop(self) -> None:
+        """Stop every process and remove what must not stay. May be called at any stage."""
+        try:
+            self._supervisor.stop(STOP_ORDER)
+        finally:
+            if self._secrets is not None:
+                shutil.rmtree(self._secrets, ignore_errors=True)
+            if self._home.temporary and not self._options.keep:
+                self._log.file = None
+                shutil.rmtree(self._home.root, ignore_errors=True)
+            elif self._options.keep:
+                self._log(f"logs and state are in {self._home.root}")
+
+    def hurry(self) -> None:
+        self._supervisor.hurry()
+
+    def _wanted(self) -> Wanted:
+        options = self._options
+        model = options.model
+        if options.provider_url is not None and model is None:
+            model = first_model(options.provider_url, options.provider_key)
+            self._log(f"the provider's model is {model}")
+        return Wanted(
+            provider_url=options.provider_url,
+            model=model,
+            mint=options.mint,
+            key_file=self._key_file(),
+        )
+
+    def _key_file(self) -> Path | None:
+        """The provider's key in a private file outside the home, gone when the demo ends."""
+        if not self._options.provider_key:
+            return None
+        base = os.environ.get("XDG_RUNTIME_DIR")
+        folder = base if base and os.access(base, os.W_OK) else None
+        self._secrets = Path(tempfile.mkdtemp(prefix="peer2prompt-demo-", dir=folder))
+        self._supervisor.keeper.say("folder", str(self._secrets))
+        path = self._secrets / "provider.key"
+        write_text(path, self._options.provider_key)
+        return path
+
+    def _launch(self, wanted: Wanted) -> Plan:
+        """Start everything. A port that another program took meanwhile is chosen anew."""
+        for attempt in range(1, _LAUNCH_TRIES + 1):
+            plan = Plan(self._home, wanted)
+            try:
+                self._start(plan)
+            except DemoError as exc:
+                if exc.code != "address_in_use" or attempt == _LAUNCH_TRIES:
+                    raise
+                self._log("a port was taken meanwhile; choosing others")
+                self._supervisor.stop_children(STOP_ORDER)
+                continue
+            self._home.remember(plan.ports)
+            return plan
+        raise AssertionError("unreachable")
+
+    def _start(self, plan: Plan) -> None:
+        supervisor = self._supervisor
+        nodes.clear_directory(self._home)
+        self._log("starting four relays, a ghost, the mint and the provider")
+        listeners = supervisor.start(plan.listeners())
+        services = supervisor.start(plan.services())
+        supervisor.wait_ready(listeners, self._is_ready)
+        self._publish(list(LISTENERS))
+        client = supervisor.start([plan.client()])
+        supervisor.wait_ready([*client, *services], self._is_ready)
+        supervisor.watch(self._restarted, self._republish)
+
+    def _is_ready(self, child: Child) -> None:
+        self._log(f"{child.name} is ready")
+
+    def _publish(self, readers: list[str]) -> None:
+        self._published = time.monotonic()
+        self._call(nodes.publish_directory, self._home, LISTENERS, readers)
+
+    def _restarted(self, child: Child) -> None:
+        if child.name in LISTENERS:
+            self._publish([*LISTENERS, "client"])
+
+    def _republish(self) -> None:
+        if time.monotonic() - self._published > _REPUBLISH_S:
+            self._publish([*LISTENERS, "client"])
+
+    def _ask(self, text: str) -> int:
+        from tui.demo.ask import ask
+
+        out = None if self._options.json else sys.stdout
+        result = self._call(
+            partial(ask, out=out, note=self._log, timeout_s=self._options.timeout_s),
+            nodes.socket_of(self._home, "client"),
+            text,
+            self._options.model,
+        )
+        if self._options.json:
+            print(json.dumps(result, ensure_ascii=False))
+            sys.stdout.flush()
+        else:
+            self._log(
+                f"{result.get('tokens_out')} tokens for {result.get('cost_msat')} msat; first token"
+                f" after {float(result.get('ttft_ms') or 0) / 1000:.1f} s"
+            )
+        return 0
+
+    def _screen(self) -> int:
+        from tui.app.main import run_tui
+
+        self._log("opening the screen")
+        self._log.quiet = True
+        try:
+            run_tui(
+                nodes.socket_of(self._home, "client"),
+                earnings_socket=nodes.socket_of(self._home, "ghost"),
+            )
+        finally:
+            self._log.quiet = False
+        return 0
+
+    @staticmethod
+    def _call(function: Callable[..., Awaitable[_T]], *args: object) -> _T:
+        return anyio.run(function, *args)
+
+
+@contextlib.contextmanager
+def _stop_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _raise_stopped(number: int, _frame: FrameType | None) -> None:
+    raise Stopped(number)
+
+
+def run_demo(args: argparse.Namespace) -> int:
+    """The whole demo; returns the exit code of the command."""
+    with _stop_signals(_raise_stopped):
+        try:
+            options = read_options(args)
+            return _run(options)
+        except Stopped:
+            return 130
+        except ControlError as exc:
+            _report(exc, as_json=bool(getattr(args, "json", False)))
+            return exc.exit_code
+        except BrokenPipeError:
+            # Nobody reads our output any more; keep the interpreter from saying so at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+
+
+def _run(options: Options) -> int:
+    demo = Demo(options)
+    try:
+        return demo.run()
+    finally:
+        # Stopping may not be interrupted half-way; asking again makes it faster.
+        with _stop_signals(lambda *_: demo.hurry()):
+            demo.stop()
+
+
+def _report(error: ControlError, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+    lines = [error.message, error.kept, error.hint]
+    with contextlib.suppress(OSError, ValueError):
+        print("\n".join(line for line in lines if line), file=sys.stderr)
