@@ -1,1 +1,1 @@
-"""The asking side: pinned sessions with a ghost."""
+"""The asking side: a session with one ghost over any number of circuits, paid as it goes."""

@@ -1,0 +1,234 @@
+"""One session while it lives at the ghost: the state machine, its stream, its provider task.
+
+It carries out the commands of `engine.market.ghost_session` through wallet, store and backend.
+Money is persisted before the client hears of it. Logs and errors never hold text, proofs or keys.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import trio
+
+from engine.errors import CircuitClosed, Peer2PromptError, ProviderError
+from engine.exit.backends.base import ChatBackend, ChatRequest, Delta, Finish, Usage
+from engine.exit.policy import GhostTerms
+from engine.market import ghost_session as machine
+from engine.market.convert import proofs_of, wire_signatures
+from engine.market.ghost_session import GhostSession
+from engine.market.seams import ByteStream, EarningWallet, GhostStore
+from engine.market.signal import Signal
+from engine.wire.session import MessageReader
+from wallet.errors import WalletError
+
+SEND_BYTES = 16 * 1024
+"""Read from the machine at a time: small enough that a slow link coalesces text, not messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What every session of a ghost works with."""
+
+    wallet: EarningWallet
+    store: GhostStore
+    backend: ChatBackend
+    terms: GhostTerms
+    nursery: trio.Nursery
+    on_earning: Callable[[], None]
+    now: Callable[[], float] = time.time
+
+
+class LiveSession:
+    """Runs one GhostSession."""
+
+    def __init__(self, shop: Workshop, session: GhostSession) -> None:
+        self.session = session
+        self.serving: trio.CancelScope | None = None
+        self.detached_at: float | None = None
+        self.ended = False
+        self._shop = shop
+        self._changed = Signal()
+        self._money = trio.Lock()
+        self._provider: trio.CancelScope | None = None
+
+    def __repr__(self) -> str:
+        return f"LiveSession({self.session!r})"
+
+    # -- the stream ------------------------------------------------------------------------------
+
+    async def serve(self, stream: ByteStream, reader: MessageReader) -> None:
+        """Talk to the client on this stream until it ends; a newer stream takes over."""
+        if self.serving is not None:
+            self.serving.cancel()
+        with trio.CancelScope() as scope:
+            self.serving = scope
+            self.detached_at = None
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write, stream)
+                    await self._read(stream, reader)
+                    nursery.cancel_scope.cancel()
+            finally:
+                stream.set_busy(False)
+                if self.serving is scope:
+                    self.serving = None
+                    self.session.detach()
+                    self.detached_at = trio.current_time()
+
+    async def _read(self, stream: ByteStream, reader: MessageReader) -> None:
+        while not self.ended:
+            data = await stream.receive_some()
+            if not data:
+                return
+            for message in reader.feed(data):
+                self.session.receive(message)
+                self.carry_on()
+
+    async def _write(self, stream: ByteStream) -> None:
+        while True:
+            version = self._changed.version
+            data = self.session.take(SEND_BYTES)
+            self._run_commands()
+            stream.set_busy(self.session.busy)
+            if data:
+                await stream.send_all(data)
+            else:
+                await self._changed.changed_since(version)
+
+    # -- commands --------------------------------------------------------------------------------
+
+    def carry_on(self) -> None:
+        """After any change of the machine: start what it asks for and wake the writer."""
+        self._run_commands()
+        self._changed.notify()
+
+    def _run_commands(self) -> None:
+        start = self._shop.nursery.start_soon
+        while (command := self.session.next_command()) is not None:
+            match command:
+                case machine.Redeem():
+                    start(self._redeem, command)
+                case machine.Refund():
+                    start(self._refund, command)
+                case machine.StartProvider():
+                    start(self._ask_provider, command.q, command.request)
+                case machine.StopProvider():
+                    if self._provider is not None:
+                        self._provider.cancel()
+                case machine.Commit():
+                    start(self._commit, command)
+                case machine.KeepCountersign():
+                    start(self._keep_countersign, command)
+                case machine.NoteRefusal():
+                    start(self._note_refusal, command.model)
+                case machine.EndSession():
+                    self.ended = True
+
+    async def _redeem(self, command: machine.Redeem) -> None:
+        pay = command.pay
+        wallet = self._shop.wallet
+        try:
+            redeemed = await wallet.redeem(
+                pay.mint, proofs_of(pay), pay.sat, list(pay.outs), self.session.hash
+            )
+            async with self._money:
+                balance = await self._shop.store.credits.get(self.session.hash)
+                self.session.redeemed(pay.n, balance, wire_signatures(redeemed.change))
+        except WalletError as error:
+            retry = error.code in RETRY_CODES
+            words = "The ghost could not reach the mint." if retry else "The mint did not take it."
+            self.session.pay_failed(pay.n, f"pay_{error.code}"[:32], words, retry=retry)
+        self.carry_on()
+
+    async def _refund(self, command: machine.Refund) -> None:
+        settle = command.settle
+        try:
+            async with self._money:
+                change = await self._shop.wallet.refund(
+                    settle.mint, command.sat, list(settle.outs), self.session.hash
+                )
+                balance = await self._shop.store.credits.get(self.session.hash)
+                self.session.refunded(balance, wire_signatures(change))
+        except WalletError:
+            self.session.refund_failed("The ghost could not make the refund now.", retry=True)
+        self.carry_on()
+
+    async def _commit(self, command: machine.Commit) -> None:
+        bill, store = command.bill, self._shop.store
+        async with self._money:
+            with trio.CancelScope(shield=True):
+                balance = await store.credits.charge(self.session.hash, bill.cost)
+                await store.receipts.add(self.session.hash, bill.n, bill.receipt)
+                await store.earnings.add(
+                    ts=int(self._shop.now()),
+                    model=command.model,
+                    tokens_in=bill.tin,
+                    tokens_out=bill.tout,
+                    cost_msat=bill.cost,
+                    refused=False,
+                )
+            self.session.committed(command.q, balance)
+        self.carry_on()
+        self._shop.on_earning()
+
+    async def _keep_countersign(self, command: machine.KeepCountersign) -> None:
+        receipts = self._shop.store.receipts
+        await receipts.countersign(self.session.hash, command.n, command.sig)
+
+    async def _note_refusal(self, model: str) -> None:
+        await self._shop.store.earnings.add(
+            ts=int(self._shop.now()),
+            model=model,
+            tokens_in=0,
+            tokens_out=0,
+            cost_msat=0,
+            refused=True,
+        )
+        self._shop.on_earning()
+
+    # -- the provider ----------------------------------------------------------------------------
+
+    async def _ask_provider(self, q: int, request: ChatRequest) -> None:
+        with trio.CancelScope() as scope:
+            self._provider = scope
+            try:
+                await self._stream_answer(q, request)
+            except ProviderError as error:
+                after = int(-(-(error.retry_after_s or 0) // 1))
+                code = f"provider_{error.kind}"[:32]
+                self.session.provider_failed(q, code, error.message, after)
+        self.carry_on()
+
+    async def _stream_answer(self, q: int, request: ChatRequest) -> None:
+        session = self.session
+        async with aclosing(self._shop.backend.stream_chat(request)) as events:
+            async for event in events:
+                match event:
+                    case Delta(text):
+                        session.provider_text(q, text)
+                    case Usage(tokens_in, tokens_out):
+                        session.provider_usage(q, tokens_in, tokens_out)
+                    case Finish(reason):
+                        session.provider_done(q, reason)
+                self.carry_on()
+                await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        """Leave the provider's stream unread while more than one chunk waits to be paid."""
+        while self.session.busy and not self.session.read_ahead:
+            version = self._changed.version
+            await self._changed.changed_since(version)
+
+    def abandon(self) -> None:
+        """The client did not come back."""
+        self.session.abandon()
+        self.carry_on()
+
+
+RETRY_CODES = frozenset({"mint_unreachable"})
+"""Wallet errors after which the same payment may be sent again."""
+
+SESSION_ERRORS = (Peer2PromptError, WalletError, CircuitClosed)

@@ -1,0 +1,121 @@
+"""What a ghost answers: its terms, the quote made of them, and the check of each question.
+
+A refusal comes before any payment is metered. Its words say what was wrong with the form of the
+question, never what the question said. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.exit.backends.base import ChatRequest
+from engine.market.ghost_session import Admitted, Refusal
+from engine.wire import cbor
+from engine.wire.quote import ModelOffer, Quote
+from engine.wire.session import Ask
+
+ROLES = ("system", "developer", "user", "assistant")
+PARAMS = (
+    "temperature",
+    "top_p",
+    "stop",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "response_format",
+)
+"""Options passed on to the provider. All others are refused by name, so that a client never pays
+for an option that was silently dropped, and never reaches a provider feature by accident."""
+MAX_MESSAGES = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class GhostTerms:
+    """The operator's choices. Prices are msat per million tokens."""
+
+    models: tuple[ModelOffer, ...]
+    mints: tuple[str, ...]
+    chunk_msat: int
+    cap_msat: int
+    quote_life_s: int = 24 * 3600
+    resume_s: float = 180.0
+    max_sessions: int = 256
+    tell_provider_user: bool = False
+    """Whether the provider asks for a `user` value per end user: a random one per session."""
+    provider_models: Mapping[str, str] = field(default_factory=dict)
+    """Names the provider uses, where they differ from the offered ones."""
+
+    def quote(
+        self, key: bytes, quote_id: bytes, now: int, sign: Callable[[bytes], bytes]
+    ) -> tuple[Quote, bytes]:
+        """A fresh quote and its signed form."""
+        quote = Quote(
+            key=key,
+            id=quote_id,
+            models=self.models,
+            chunk_msat=self.chunk_msat,
+            cap_msat=self.cap_msat,
+            mints=self.mints,
+            policy=self.policy_hash(),
+            expires=now + self.quote_life_s,
+        )
+        return quote, quote.encode(sign)
+
+    def policy_hash(self) -> bytes:
+        """Commits to the policy as far as it is more than the quote: options, retention."""
+        policy: dict[str, cbor.Value] = {
+            "v": 1,
+            "retention": "none",
+            "params": list(PARAMS),
+            "user": self.tell_provider_user,
+        }
+        return hashlib.sha256(b"peer2prompt policy v1" + cbor.encode(policy)).digest()
+
+    def offer(self, model: str) -> ModelOffer | None:
+        return next((offer for offer in self.models if offer.name == model), None)
+
+
+def admit(terms: GhostTerms, ask: Ask, user: str | None) -> Admitted | Refusal:
+    """The provider request for a question, or why the ghost will not answer it."""
+    offer = terms.offer(ask.model)
+    if offer is None:
+        return Refusal("The ghost does not serve this model.")
+    try:
+        body = json.loads(ask.body)
+    except (ValueError, RecursionError):
+        return Refusal("The question is not valid JSON.")
+    if not isinstance(body, dict):
+        return Refusal("The question is not a JSON object.")
+    messages = body.pop("messages", None)
+    problem = _check_messages(messages)
+    if problem:
+        return Refusal(problem)
+    most = body.pop("max_tokens", None)
+    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+        return Refusal("The option max_tokens is not a positive whole number.")
+    unknown = body.keys() - set(PARAMS)
+    if unknown:
+        return Refusal("The question uses an option this ghost does not pass on.")
+    request = ChatRequest(
+        model=terms.provider_models.get(ask.model, ask.model),
+        messages=messages,
+        max_tokens=min(most or offer.max_out, offer.max_out),
+        params=body,
+        user=user if terms.tell_provider_user else None,
+    )
+    return Admitted(len(messages), request)
+
+
+def _check_messages(messages: Any) -> str:
+    if not isinstance(messages, list) or not 1 <= len(messages) <= MAX_MESSAGES:
+        return "The question holds no list of messages."
+    for message in messages:
+        if not isinstance(message, dict) or message.keys() != {"role", "content"}:
+            return "A message is not made of a role and a content."
+        if message["role"] not in ROLES or not isinstance(message["content"], str):
+            return "A message has an unknown role, or content that is not text."
+    return ""

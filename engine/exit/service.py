@@ -1,0 +1,211 @@
+"""The ghost: takes session streams from circuits, asks the provider, earns ecash.
+
+`run` owns every task that outlives a stream; `serve_session` is called once per stream. A session
+whose circuit died is kept for a while, so that its client can come back and go on reading.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import trio
+
+from engine.crypto.keys import verify_signature
+from engine.errors import CircuitClosed, ProtocolError
+from engine.exit.backends.base import ChatBackend
+from engine.exit.live import LiveSession, Workshop
+from engine.exit.policy import GhostTerms, admit
+from engine.market.ghost_session import Admitted, Chain, GhostSession, Refusal
+from engine.market.seams import ByteStream, EarningWallet, GhostStore, Signer
+from engine.wire import session as wire
+from engine.wire.quote import Quote
+from engine.wire.receipt import receipt_hash
+
+log = logging.getLogger("peer2prompt.ghost")
+
+HELLO_TIMEOUT_S = 60.0
+SWEEP_S = 10.0
+DRAIN_POLL_S = 0.1
+
+
+class GhostService:
+    """The serving side of the market."""
+
+    def __init__(
+        self,
+        *,
+        identity: Signer,
+        wallet: EarningWallet,
+        store: GhostStore,
+        backend: ChatBackend,
+        terms: GhostTerms,
+        now: Callable[[], float] = time.time,
+        on_earning: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._identity = identity
+        self._wallet = wallet
+        self._store = store
+        self._backend = backend
+        self._terms = terms
+        self._now = now
+        self._on_earning = on_earning
+        self._shop: Workshop | None = None
+        self._sessions: dict[bytes, LiveSession] = {}
+        self._quote: tuple[Quote, bytes] | None = None
+        self._draining = False
+
+    def __repr__(self) -> str:
+        return f"GhostService(sessions={len(self._sessions)})"
+
+    # -- life ------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run until cancelled."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._shop = Workshop(
+                    wallet=self._wallet,
+                    store=self._store,
+                    backend=self._backend,
+                    terms=self._terms,
+                    nursery=nursery,
+                    on_earning=self._on_earning,
+                    now=self._now,
+                )
+                task_status.started()
+                await self._sweep()
+        finally:
+            self._shop = None
+
+    async def drain(self) -> None:
+        """Refuse new questions and wait until the running answers are done."""
+        self._draining = True
+        while any(live.session.busy for live in self._sessions.values()):
+            await trio.sleep(DRAIN_POLL_S)
+
+    async def _sweep(self) -> None:
+        """Bill and forget the sessions whose client did not come back."""
+        while True:
+            await trio.sleep(SWEEP_S)
+            deadline = trio.current_time() - self._terms.resume_s
+            for name, live in list(self._sessions.items()):
+                if live.detached_at is None or (live.detached_at > deadline and not live.ended):
+                    continue
+                if live.session.busy:
+                    live.abandon()
+                else:
+                    del self._sessions[name]
+
+    # -- quote -----------------------------------------------------------------------------------
+
+    def quote(self) -> tuple[Quote, bytes]:
+        """The current quote; renewed when half of its life is over."""
+        now = int(self._now())
+        life = self._terms.quote_life_s
+        if self._quote is None or self._quote[0].expires - now < life // 2:
+            sign, key = self._identity.sign, self._identity.public
+            self._quote = self._terms.quote(key, os.urandom(16), now, sign)
+        return self._quote
+
+    # -- streams ---------------------------------------------------------------------------------
+
+    async def serve_session(self, stream: ByteStream) -> None:
+        """Serve one stream with purpose `session`; returns when it ended. Never raises for what a
+        client does; the stream is closed in every case."""
+        try:
+            await self._serve(stream)
+        except* CircuitClosed:
+            log.debug("a session's circuit closed")
+        except* ProtocolError as group:
+            log.info("a client broke the session protocol (%d)", len(group.exceptions))
+        finally:
+            with trio.move_on_after(1, shield=True):
+                await stream.aclose()
+
+    async def _serve(self, stream: ByteStream) -> None:
+        reader = wire.MessageReader(from_client=True)
+        with trio.move_on_after(HELLO_TIMEOUT_S) as patience:
+            hello, rest = await _read_hello(stream, reader)
+        if patience.cancelled_caught:
+            return
+        live = await self._session_of(hello, stream)
+        quote, raw = self.quote()
+        live.session.attach(quote, raw, resumed=hello.resume)
+        for message in rest:
+            live.session.receive(message)
+        live.carry_on()
+        await live.serve(stream, reader)
+
+    async def _session_of(self, hello: wire.Hello, stream: ByteStream) -> LiveSession:
+        signed = wire.hello_bytes(
+            self._identity.node_id, stream.circuit_tag, hello.session, resume=hello.resume
+        )
+        if hello.v != wire.VERSION:
+            raise ProtocolError("The client speaks another version of the session protocol.")
+        if not verify_signature(hello.key, hello.sig, signed):
+            raise ProtocolError("The client's hello does not carry a valid signature.")
+        name = wire.session_hash(hello.session, hello.key)
+        balance = await self._store.credits.get(name)
+        last = await self._store.receipts.last(name)
+        if (live := self._sessions.get(name)) is not None:
+            return live
+        if self._shop is None or len(self._sessions) >= self._terms.max_sessions:
+            raise ProtocolError("The ghost has no room for another session.")
+        live = self._sessions[name] = self._new_session(self._shop, name, hello.key, balance, last)
+        return live
+
+    def _new_session(
+        self,
+        shop: Workshop,
+        name: bytes,
+        key: bytes,
+        balance: int,
+        last: tuple[int, bytes] | None,
+    ) -> LiveSession:
+        user = os.urandom(16).hex()  # one per session, so that sessions cannot be linked
+        session = GhostSession(
+            session_hash=name,
+            key=key,
+            balance=balance,
+            chain=Chain(last[0], receipt_hash(last[1])) if last is not None else Chain(),
+            sign=self._identity.sign,
+            admit=lambda ask: self._admit(ask, user),
+        )
+        return LiveSession(shop, session)
+
+    def _admit(self, ask: wire.Ask, user: str) -> Admitted | Refusal:
+        if self._draining:
+            return Refusal("The ghost is shutting down and takes no new questions.")
+        return admit(self._terms, ask, user)
+
+    # -- numbers ---------------------------------------------------------------------------------
+
+    async def stats(self) -> dict[str, Any]:
+        """What the earnings pane shows; no text, no session names."""
+        summary: Mapping[str, Any] = await self._store.earnings.summary(int(self._now()))
+        credit = sum(live.session.ledger.balance for live in self._sessions.values())
+        return {
+            "enabled": True,
+            **summary,
+            "sessions_open": sum(live.serving is not None for live in self._sessions.values()),
+            "credit_msat": credit,
+        }
+
+
+async def _read_hello(
+    stream: ByteStream, reader: wire.MessageReader
+) -> tuple[wire.Hello, list[wire.Message]]:
+    while True:
+        data = await stream.receive_some()
+        if not data:
+            raise CircuitClosed("The client left before it said hello.")
+        messages = reader.feed(data)
+        if messages:
+            first, *rest = messages
+            if not isinstance(first, wire.Hello):
+                raise ProtocolError("The client's first message is not a hello.")
+            return first, rest

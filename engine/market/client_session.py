@@ -1,0 +1,380 @@
+"""The client's side of a session as a state machine: messages in, events out.
+
+It keeps its own books and checks every number the ghost sends against them: credit, running meter,
+final bill, receipt chain. It survives its streams; `hello` starts on each new one. What it decides
+(how much to pay, when) it only proposes: the shell pays through the wallet, which journals first.
+No I/O, no clock; `now` is an argument where a time is needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from engine.errors import GhostError, PaymentError, ProtocolError
+from engine.market.credit import MSAT, Ledger
+from engine.market.meter import Tariff
+from engine.wire import session as wire
+from engine.wire.quote import ModelOffer, Quote
+from engine.wire.receipt import FIRST, Receipt, countersign, receipt_hash
+
+
+class Overbilled(PaymentError):
+    """The ghost claims more than its quote and the answer's size allow. We stop paying it."""
+
+    code = "overbilled"
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """The ghost's signed quote arrived and is valid."""
+
+    quote: Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The ghost knows the session; its credit covers what our books say."""
+
+    credit_msat: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentTaken:
+    n: int
+    change: tuple[wire.WireSignature, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRefused:
+    n: int
+    code: str
+    message: str
+    retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    q: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """More of the answer, at byte `offset`."""
+
+    text: str = field(repr=False)
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreditNeeded:
+    """The answer waits for a payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer is complete and its bill is right; `sign` accepts the receipt."""
+
+    reason: str
+    tokens_in: int
+    tokens_out: int
+    cost_msat: int
+    receipt_n: int
+    receipt: bytes = field(repr=False)
+    sign: wire.Sign = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The ghost reports that the answer cannot be given."""
+
+    error: wire.Error
+
+
+@dataclass(frozen=True, slots=True)
+class SettledUp:
+    credit_msat: int
+    change: tuple[wire.WireSignature, ...] = field(repr=False)
+
+
+ClientEvent: TypeAlias = (
+    Quoted
+    | Resumed
+    | PaymentTaken
+    | PaymentRefused
+    | Started
+    | Text
+    | CreditNeeded
+    | Finished
+    | Failed
+    | SettledUp
+)
+
+
+class ClientAnswer:
+    """The answer being received, and the question that can be sent again after a cut."""
+
+    __slots__ = ("ask", "body", "out", "started", "tariff")
+
+    def __init__(self, ask: wire.Ask, tariff: Tariff) -> None:
+        self.ask = ask
+        self.tariff = tariff
+        self.body = bytearray()
+        self.out = 0
+        self.started = False
+
+    def __repr__(self) -> str:
+        return f"ClientAnswer(q={self.ask.q}, started={self.started})"
+
+
+class ClientSession:
+    """All state of one session with one ghost, over any number of streams."""
+
+    def __init__(
+        self, *, node_id: bytes, session: bytes, key: bytes, sign: Callable[[bytes], bytes]
+    ) -> None:
+        self.node_id = node_id
+        self.hash = wire.session_hash(session, key)
+        self.quote: Quote | None = None
+        self.ledger = Ledger()
+        self.answer: ClientAnswer | None = None
+        self.paying: tuple[int, int] | None = None
+        """The payment under way: (n, sat)."""
+        self._session = session
+        self._key = key
+        self._sign = sign
+        self._last_q = 0
+        self._last_n = 0
+        self._needed = 0
+        self._receipt_n = 0
+        self._receipt_head = FIRST
+
+    def __repr__(self) -> str:
+        return f"ClientSession(balance={self.ledger.balance}, answer={self.answer})"
+
+    # -- what the client sends -------------------------------------------------------------------
+
+    def hello(self, circuit_tag: bytes, *, resume: bool) -> wire.Hello:
+        """First message on a stream; binds the session key to this ghost and circuit."""
+        signed = wire.hello_bytes(self.node_id, circuit_tag, self._session, resume=resume)
+        sig = self._sign(signed)
+        return wire.Hello(wire.VERSION, self._session, self._key, resume, sig)
+
+    def tariff(self, model: str, body_bytes: int, messages: int) -> Tariff:
+        """The terms a question would have; GhostError when the quote lacks the model."""
+        quote = self._need_quote()
+        offer = self._offer(quote, model)
+        return Tariff.of(quote, offer, body_bytes, messages)
+
+    @staticmethod
+    def _offer(quote: Quote, model: str) -> ModelOffer:
+        offer = quote.offer(model)
+        if offer is None:
+            raise GhostError(
+                "The ghost does not serve this model.",
+                kept="Nothing was sent or paid for it.",
+                hint="Choose one of the models it offers.",
+            )
+        return offer
+
+    def ask(self, model: str, body: bytes, messages: int) -> wire.Ask:
+        """A question; one at a time."""
+        if self.answer is not None:
+            raise GhostError("An earlier question of this session is still being answered.")
+        tariff = self.tariff(model, len(body), messages)
+        self._last_q += 1
+        ask = wire.Ask(self._last_q, model, body)
+        self.answer = ClientAnswer(ask, tariff)
+        self.ledger.due = tariff.accepted_msat
+        self._needed = 0
+        return ask
+
+    def go_on(self) -> wire.Ask | wire.Resume | None:
+        """What continues the unfinished answer on a new stream."""
+        answer = self.answer
+        if answer is None:
+            return None
+        if not answer.body and not answer.started:
+            return answer.ask
+        return wire.Resume(answer.ask.q, len(answer.body))
+
+    def cancel(self) -> wire.Cancel | None:
+        return None if self.answer is None else wire.Cancel(self.answer.ask.q)
+
+    def give_up(self) -> None:
+        """Forget the unfinished answer (its ghost cannot be reached or is not honest)."""
+        self.answer = None
+        self.ledger.due = 0
+
+    # -- paying ----------------------------------------------------------------------------------
+
+    @property
+    def waits_for_credit(self) -> bool:
+        """Whether the ghost said that the answer cannot go on with the credit there is."""
+        return self._needed > self.ledger.balance
+
+    def top_up_sat(self) -> int:
+        """What to pay now: 0 while half a chunk is left or a payment is under way."""
+        if self.paying is not None or self.quote is None:
+            return 0
+        chunk = self.quote.chunk_msat
+        if self._needed > self.ledger.balance:
+            missing = -(-(self._needed - self.ledger.balance) // MSAT)
+            return max(missing, self.ledger.top_up_sat(chunk))
+        return self.ledger.top_up_sat(chunk)
+
+    def begin_payment(self, sat: int) -> int:
+        """The number of the payment that is about to be sent."""
+        if self.paying is not None:
+            raise ProtocolError("A payment of this session is already under way.")
+        self._last_n += 1
+        self.paying = (self._last_n, sat)
+        return self._last_n
+
+    def drop_payment(self) -> None:
+        """The payment under way was resolved without the ghost."""
+        self.paying = None
+
+    # -- what the ghost sends --------------------------------------------------------------------
+
+    def receive(self, message: wire.Message) -> ClientEvent | None:
+        """The event one message means; raises when the ghost breaks the protocol or overbills."""
+        match message:
+            case wire.QuoteMsg(raw):
+                return self._on_quote(raw)
+            case wire.Paid():
+                return self._on_paid(message)
+            case wire.Started(q):
+                return self._on_started(q)
+            case wire.Delta():
+                return self._on_delta(message)
+            case wire.Need():
+                return self._on_need(message)
+            case wire.Done():
+                return self._on_done(message)
+            case wire.Settled():
+                return self._on_settled(message)
+            case wire.Error():
+                return self._on_error(message)
+            case _:
+                raise ProtocolError("The ghost sent a message that has no place here.")
+
+    def _on_quote(self, raw: bytes) -> ClientEvent:
+        quote = Quote.decode(raw)
+        if quote.node_id != self.node_id:
+            raise ProtocolError("The quote is not signed by the ghost this circuit leads to.")
+        self.quote = quote
+        return Quoted(quote)
+
+    def _on_paid(self, paid: wire.Paid) -> ClientEvent | None:
+        if paid.n == 0:
+            self._check_credit(paid.credit)
+            return Resumed(paid.credit)
+        if self.paying is None or paid.n != self.paying[0]:
+            if paid.n > self._last_n:
+                raise ProtocolError("The ghost confirms a payment that was never made.")
+            return None
+        self.ledger.deposit(self.paying[1] * MSAT)
+        self.paying = None
+        self._check_credit(paid.credit)
+        return PaymentTaken(paid.n, paid.change)
+
+    def _check_credit(self, credit: int) -> None:
+        if credit < self.ledger.balance:
+            raise Overbilled(
+                "The ghost reports less credit than was paid to it.",
+                kept="Everything not yet handed to it is in the wallet.",
+                hint="The session ends; another ghost will be used.",
+            )
+
+    def _current(self, q: int) -> ClientAnswer:
+        if self.answer is None or self.answer.ask.q != q:
+            raise ProtocolError("The ghost answers a question that is not open.")
+        return self.answer
+
+    def _on_started(self, q: int) -> ClientEvent | None:
+        answer = self._current(q)
+        if answer.started:
+            return None
+        answer.started = True
+        return Started(q)
+
+    def _on_delta(self, delta: wire.Delta) -> ClientEvent:
+        answer = self._current(delta.q)
+        if delta.off != len(answer.body) or not delta.text:
+            raise ProtocolError("The ghost sent a part of the answer out of its place.")
+        answer.started = True
+        answer.body += delta.text.encode("utf-8")
+        if not answer.out <= delta.out <= len(answer.body) + 1:
+            raise _overbilled("The ghost counts more tokens than the answer can hold.")
+        if delta.out > answer.tariff.offer.max_out:
+            raise _overbilled("The ghost counts more tokens than its quote allows.")
+        answer.out = delta.out
+        self._needed = 0
+        self.ledger.due = answer.tariff.running_msat(delta.out)
+        return Text(delta.text, delta.off)
+
+    def _on_need(self, need: wire.Need) -> ClientEvent:
+        answer = self._current(need.q)
+        if not answer.tariff.may_need(need.due, answer.out, started=answer.started):
+            raise _overbilled("The ghost asks for more than the answer can cost by now.")
+        self._needed = need.due
+        if answer.started and answer.out == 0:
+            self.ledger.due = answer.tariff.running_msat(1)
+        return CreditNeeded()
+
+    def _on_done(self, done: wire.Done) -> ClientEvent:
+        answer = self._current(done.q)
+        tariff, size = answer.tariff, len(answer.body)
+        if not tariff.counts_are_possible(done.tin, done.tout, size):
+            raise _overbilled("The ghost bills more tokens than the answer can hold.")
+        if done.cost > tariff.final_msat(done.tin, done.tout, answer.out, size):
+            raise _overbilled("The ghost's bill is above its quote.")
+        receipt = self._check_receipt(done, answer)
+        self.answer = None
+        self._needed = 0
+        self.ledger.close_answer(done.cost)
+        self._receipt_n, self._receipt_head = receipt.n, receipt_hash(done.receipt)
+        sign = wire.Sign(receipt.n, countersign(done.receipt, self._sign))
+        return Finished(done.reason, done.tin, done.tout, done.cost, receipt.n, done.receipt, sign)
+
+    def _check_receipt(self, done: wire.Done, answer: ClientAnswer) -> Receipt:
+        quote = self._need_quote()
+        receipt = Receipt.decode(done.receipt, quote.key)
+        digest = hashlib.sha256(answer.body).digest()
+        found = (receipt.session, receipt.model, receipt.tin, receipt.tout, receipt.cost)
+        asked = (self.hash, answer.ask.model, done.tin, done.tout, done.cost)
+        if found != asked or receipt.answer != digest:
+            raise ProtocolError("The ghost's receipt does not match the answer.")
+        if (receipt.n, receipt.prev) != (self._receipt_n + 1, self._receipt_head):
+            raise ProtocolError("The ghost's receipt does not continue the chain of receipts.")
+        return receipt
+
+    def _on_settled(self, settled: wire.Settled) -> ClientEvent:
+        back = sum(signature.a for signature in settled.change)
+        if back * MSAT + settled.credit < self.ledger.balance:
+            raise _overbilled("The ghost gave back less than the unspent credit.")
+        self.ledger.balance = 0
+        return SettledUp(settled.credit, settled.change)
+
+    def _on_error(self, error: wire.Error) -> ClientEvent:
+        if error.n:
+            return PaymentRefused(error.n, error.code, error.message, error.retry)
+        if self.answer is not None and error.q == self.answer.ask.q:
+            self.give_up()
+        return Failed(error)
+
+    def _need_quote(self) -> Quote:
+        if self.quote is None:
+            raise ProtocolError("The session has no quote yet.")
+        return self.quote
+
+
+def _overbilled(message: str) -> Overbilled:
+    return Overbilled(
+        message,
+        kept="No further payment was made; at most one chunk was at stake.",
+        hint="The session with this ghost ends; another ghost will be used.",
+    )

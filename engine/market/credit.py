@@ -1,0 +1,55 @@
+"""The credit of one session, in msat: paid ahead, metered by answers, given back at the end.
+
+    balance   paid in, less the bills of finished answers, less what was given back
+    due       what the running answer has metered so far
+    available balance - due: may be negative when an answer waits for a payment
+
+Both sides keep one; they agree because both are fed by the same messages. Pure arithmetic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MSAT = 1000
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Credit of one session as one side sees it."""
+
+    balance: int = 0
+    due: int = 0
+
+    @property
+    def available(self) -> int:
+        return self.balance - self.due
+
+    def affords(self, due: int) -> bool:
+        """Whether the running answer may go on up to `due`."""
+        return due <= self.balance
+
+    def deposit(self, msat: int) -> None:
+        self.balance += msat
+
+    def close_answer(self, cost: int) -> None:
+        """The running answer ended; only `cost` of it is kept (0 when it is free)."""
+        self.due = 0
+        self.balance -= cost
+
+    def top_up_sat(self, chunk_msat: int) -> int:
+        """What a client pays now: nothing while half a chunk is left, else up to one chunk.
+
+        So never more than one chunk is at stake beyond what the meter already shows.
+        """
+        if 2 * self.available >= chunk_msat:
+            return 0
+        return max(0, (chunk_msat - self.available) // MSAT)
+
+    def accepts(self, sat: int, chunk_msat: int) -> bool:
+        """Whether a ghost takes this payment: it holds no more than two chunks of unused credit."""
+        return self.available + sat * MSAT <= 2 * chunk_msat
+
+    def refundable_sat(self) -> int:
+        """Whole sat that can be given back; the rest below one sat stays with the ghost."""
+        return max(0, self.available) // MSAT

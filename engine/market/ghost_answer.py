@@ -1,0 +1,172 @@
+"""One answer on the ghost's side: text that came from the provider, text that was sent, the meter.
+
+Text is kept in small pieces with their token counts; a piece is sent once the credit affords it.
+Back-pressure coalesces pieces into one delta. The text never leaves this object except as a Delta.
+Pure state; no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from engine.market.meter import PIECE_BYTES, Tariff, tokens_of
+from engine.wire.session import Delta
+
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+"""More than the longest answer any provider gives; bounds the memory of one session."""
+
+
+class Phase(Enum):
+    """WAITING for credit, RUNNING at the provider, ENDED there, COMMITTING the bill, BILLED."""
+
+    WAITING = auto()
+    RUNNING = auto()
+    ENDED = auto()
+    COMMITTING = auto()
+    BILLED = auto()
+
+
+@dataclass(slots=True)
+class Bill:
+    """The outcome of an answer, and its signed receipt."""
+
+    reason: str
+    tin: int
+    tout: int
+    cost: int
+    n: int
+    receipt: bytes
+
+
+class GhostAnswer:
+    """The text, the meter and the phase of one answer."""
+
+    def __init__(self, q: int, fingerprint: bytes, tariff: Tariff, quote_id: bytes) -> None:
+        self.q = q
+        self.fingerprint = fingerprint
+        self.tariff = tariff
+        self.quote_id = quote_id
+        self.phase = Phase.WAITING
+        self.reason = ""
+        self.usage: tuple[int, int] | None = None
+        self.bill: Bill | None = None
+        self._text = bytearray()
+        self._marks: list[tuple[int, int]] = [(0, 0)]
+        self._pushed = 0
+        self._sent = 0
+        self._most_sent = 0
+
+    def __repr__(self) -> str:
+        return f"GhostAnswer(q={self.q}, phase={self.phase.name})"
+
+    # -- from the provider -----------------------------------------------------------------------
+
+    def push(self, text: str) -> None:
+        """Text from the provider: one token each time, more when it is long."""
+        self._pushed += 1
+        for piece in _pieces(text):
+            self._text += piece
+            size = len(self._text)
+            tokens = min(max(self._pushed, tokens_of(size)), size, self.tariff.offer.max_out)
+            self._marks.append((size, tokens))
+
+    @property
+    def full(self) -> bool:
+        return len(self._text) >= MAX_ANSWER_BYTES
+
+    @property
+    def read_msat(self) -> int:
+        """What everything read from the provider would cost by the running meter."""
+        return self.tariff.running_msat(self._marks[-1][1])
+
+    # -- to the client ---------------------------------------------------------------------------
+
+    @property
+    def delivered_tokens(self) -> int:
+        return self._marks[self._sent][1]
+
+    @property
+    def all_sent(self) -> bool:
+        return self._sent == len(self._marks) - 1
+
+    @property
+    def due_msat(self) -> int:
+        """The running meter: for what was sent."""
+        return self.tariff.running_msat(self.delivered_tokens)
+
+    @property
+    def next_due_msat(self) -> int:
+        """What the credit must cover to go on: the next piece, or the bill when all is sent."""
+        if self.phase is Phase.WAITING:
+            return self.tariff.accepted_msat
+        if not self.all_sent:
+            return self.tariff.running_msat(self._marks[self._sent + 1][1])
+        return self.final_msat() if self.phase is Phase.ENDED else self.due_msat
+
+    def next_delta(self, balance: int, max_bytes: int) -> Delta | None:
+        """The longest affordable run of unsent pieces, at least one, or None."""
+        start, end = self._marks[self._sent][0], self._sent
+        while end + 1 < len(self._marks):
+            mark, tokens = self._marks[end + 1]
+            too_long = end > self._sent and mark - start > max_bytes
+            if too_long or self.tariff.running_msat(tokens) > balance:
+                break
+            end += 1
+        if end == self._sent:
+            return None
+        self._sent = end
+        self._most_sent = max(self._most_sent, end)
+        stop, tokens = self._marks[end]
+        return Delta(self.q, start, tokens, self._text[start:stop].decode())
+
+    def rewind(self, have: int) -> bool:
+        """Send on from byte `have`; false when that is not an end of something sent before."""
+        for index in range(self._most_sent, -1, -1):
+            if self._marks[index][0] == have:
+                self._sent = index
+                return True
+        return False
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def drop_unsent(self) -> None:
+        """Forget what was never sent (the client cancelled or did not come back)."""
+        self._sent = self._most_sent
+        del self._marks[self._sent + 1 :]
+        del self._text[self._marks[-1][0] :]
+        self.usage = None
+
+    def counts(self) -> tuple[int, int]:
+        """Tokens in and out as they will be billed."""
+        estimate = tokens_of(self.tariff.body_bytes), self._marks[-1][1]
+        tin, tout = self.usage or estimate
+        return self.tariff.clip_counts(tin, tout, len(self._text))
+
+    def final_msat(self) -> int:
+        tin, tout = self.counts()
+        return self.tariff.final_msat(tin, tout, self.delivered_tokens, len(self._text))
+
+    def answer_hash(self) -> bytes:
+        return hashlib.sha256(self._text).digest()
+
+    def erase(self) -> None:
+        """Drop the text."""
+        self._text.clear()
+        self._marks = [(0, 0)]
+        self._sent = self._most_sent = 0
+
+
+def _pieces(text: str) -> list[bytes]:
+    """`text` as UTF-8 in pieces of at most PIECE_BYTES, never cutting a character."""
+    raw = text.encode("utf-8", errors="replace")
+    pieces: list[bytes] = []
+    start = 0
+    while start < len(raw):
+        end = min(start + PIECE_BYTES, len(raw))
+        while end < len(raw) and raw[end] & 0xC0 == 0x80:
+            end -= 1
+        pieces.append(raw[start:end])
+        start = end
+    return pieces

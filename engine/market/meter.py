@@ -1,0 +1,100 @@
+"""The meter: what an answer costs, computed alike by the client and by the ghost.
+
+While an answer streams, both sides count the same thing: the input by an estimate from the bytes
+of the question, the output by the tokens announced with the last delta that was sent. At the end
+the provider's own counts replace the estimate, within bounds the client can check by itself:
+
+    tokens in  <= bytes of the body + 64 per message      tokens out <= bytes of the answer + 1
+    final bill <= running meter + half a chunk, and never above the cap of the quote
+
+An empty answer costs nothing. Every part is rounded up to a whole msat. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.wire.quote import ModelOffer, Quote
+
+MILLION = 1_000_000
+BYTES_PER_TOKEN = 4
+"""The usual rule of thumb for English; only the running estimate depends on it."""
+PIECE_BYTES = 64
+"""The most text that is sent on for one credit check. Its 16 tokens cost at most half a chunk,
+because a chunk buys at least 32 (engine.wire.quote), so a topped-up credit always affords it."""
+TOKENS_PER_MESSAGE = 64
+"""Room for the chat template a provider wraps around each message."""
+
+
+def part_cost(tokens: int, price: int) -> int:
+    """msat for `tokens` at `price` msat per million, rounded up."""
+    return -(-tokens * price // MILLION)
+
+
+def tokens_of(text_bytes: int) -> int:
+    """Running estimate of the tokens in so many bytes."""
+    return text_bytes // BYTES_PER_TOKEN
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """The terms of one answer, fixed when it is asked."""
+
+    offer: ModelOffer
+    chunk_msat: int
+    cap_msat: int
+    body_bytes: int
+    messages: int
+
+    @classmethod
+    def of(cls, quote: Quote, offer: ModelOffer, body_bytes: int, messages: int) -> Tariff:
+        return cls(offer, quote.chunk_msat, quote.cap_msat, body_bytes, messages)
+
+    @property
+    def most_tokens_in(self) -> int:
+        return self.body_bytes + TOKENS_PER_MESSAGE * self.messages
+
+    @property
+    def most_msat(self) -> int:
+        """The most this answer can cost under its quote."""
+        dearest = part_cost(self.most_tokens_in, self.offer.in_price)
+        return min(self.cap_msat, dearest + part_cost(self.offer.max_out, self.offer.out_price))
+
+    @property
+    def accepted_msat(self) -> int:
+        """Due at acceptance: half of the estimated input."""
+        return min(self.cap_msat, -(-self._input_msat // 2))
+
+    @property
+    def _input_msat(self) -> int:
+        return part_cost(tokens_of(self.body_bytes), self.offer.in_price)
+
+    def running_msat(self, tokens_out: int) -> int:
+        """Due once `tokens_out` tokens were delivered; the other half of the input joins then."""
+        if tokens_out <= 0:
+            return self.accepted_msat
+        total = self._input_msat + part_cost(tokens_out, self.offer.out_price)
+        return min(self.cap_msat, total)
+
+    def clip_counts(self, tokens_in: int, tokens_out: int, answer_bytes: int) -> tuple[int, int]:
+        """The ghost's counts, cut to what a client accepts."""
+        most_out = min(answer_bytes + 1, self.offer.max_out)
+        return min(tokens_in, self.most_tokens_in), min(tokens_out, most_out)
+
+    def counts_are_possible(self, tokens_in: int, tokens_out: int, answer_bytes: int) -> bool:
+        """The client's check of the ghost's counts."""
+        return (tokens_in, tokens_out) == self.clip_counts(tokens_in, tokens_out, answer_bytes)
+
+    def final_msat(self, tokens_in: int, tokens_out: int, delivered: int, answer_bytes: int) -> int:
+        """The bill. `delivered` is the token count of the last delta, the running meter's base."""
+        if answer_bytes == 0:
+            return 0
+        exact = part_cost(tokens_in, self.offer.in_price)
+        exact += part_cost(tokens_out, self.offer.out_price)
+        return min(self.cap_msat, exact, self.running_msat(delivered) + self.chunk_msat // 2)
+
+    def may_need(self, due: int, delivered: int, *, started: bool) -> bool:
+        """The client's check of a `need`: the next piece or the final bill can really ask this."""
+        if not started:
+            return due <= self.accepted_msat
+        return due <= self.running_msat(max(delivered, 1)) + self.chunk_msat // 2

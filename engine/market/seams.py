@@ -1,0 +1,155 @@
+"""What the market needs from the rest of the house, as Protocols: streams, wallet, store, signer.
+
+The circuit layer implements `ByteStream`, `wallet.Wallet` both wallet halves and `wallet.Store`
+the repositories. Types only; nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from wallet.ecash.types import BlindSignature, Proof
+
+
+class ByteStream(Protocol):
+    """A reliable ordered byte stream over one circuit."""
+
+    @property
+    def circuit_tag(self) -> bytes: ...
+    @property
+    def peer_node_id(self) -> bytes: ...
+    async def send_all(self, data: bytes) -> None: ...
+    async def receive_some(self, max_bytes: int = 65536) -> bytes:
+        """b"" at the authenticated end; CircuitClosed when cut without one."""
+        ...
+
+    async def send_eof(self) -> None: ...
+    async def aclose(self) -> None: ...
+    def set_busy(self, busy: bool) -> None:
+        """A request is in progress: keep the shaped run going."""
+        ...
+
+
+class Signer(Protocol):
+    """A node identity, as far as signing goes."""
+
+    @property
+    def public(self) -> bytes: ...
+    @property
+    def node_id(self) -> bytes: ...
+    def sign(self, message: bytes) -> bytes: ...
+
+
+class Payment(Protocol):
+    """An outgoing payment, journalled before it was handed out."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def mint(self) -> str: ...
+    @property
+    def amount_sat(self) -> int: ...
+    @property
+    def total_sat(self) -> int: ...
+    @property
+    def keyset_id(self) -> str: ...
+    @property
+    def proofs(self) -> Sequence[Proof]: ...
+    @property
+    def outputs(self) -> Sequence[bytes]: ...
+
+
+class Refund(Protocol):
+    """Blank outputs that wait for a refund."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def keyset_id(self) -> str: ...
+    @property
+    def outputs(self) -> Sequence[bytes]: ...
+
+
+class RedeemedPayment(Protocol):
+    @property
+    def received_sat(self) -> int: ...
+    @property
+    def change(self) -> Sequence[BlindSignature]: ...
+
+
+class PayingWallet(Protocol):
+    """The client's half of the wallet."""
+
+    async def pay_prepare(self, url: str, amount_sat: int, purpose: str = ...) -> Payment: ...
+    async def pay_settle(self, payment_id: str, change: Sequence[BlindSignature]) -> int: ...
+    async def pay_abort(self, payment_id: str) -> None: ...
+    async def pay_resolve(self, payment_id: str) -> object: ...
+    async def refund_outputs(self, url: str, max_sat: int) -> Refund: ...
+    async def refund_settle(self, slot_id: str, change: Sequence[BlindSignature]) -> int: ...
+    async def refund_resolve(self, slot_id: str) -> object: ...
+
+
+class EarningWallet(Protocol):
+    """The ghost's half of the wallet. Both calls are idempotent and journalled."""
+
+    async def redeem(
+        self,
+        url: str,
+        proofs: Sequence[Proof],
+        price_sat: int,
+        blank_outputs: Sequence[bytes],
+        credit_session: bytes,
+    ) -> RedeemedPayment: ...
+    async def refund(
+        self,
+        url: str,
+        amount_sat: int,
+        blank_outputs: Sequence[bytes],
+        credit_session: bytes,
+    ) -> Sequence[BlindSignature]: ...
+
+
+class SecretStore(Protocol):
+    """Small sealed values by namespace and key."""
+
+    async def get_secret(self, ns: str, key: str) -> bytes | None: ...
+    async def put_secret(self, ns: str, key: str, value: bytes) -> None: ...
+
+
+class CreditBook(Protocol):
+    """The ghost's persisted credit per session hash."""
+
+    async def get(self, session_hash: bytes) -> int: ...
+    async def charge(self, session_hash: bytes, msat: int) -> int: ...
+
+
+class ReceiptBook(Protocol):
+    """Receipts of both roles; no text in them."""
+
+    async def add(self, session_hash: bytes, n: int, raw: bytes) -> None: ...
+    async def countersign(self, session_hash: bytes, n: int, signature: bytes) -> None: ...
+    async def last(self, session_hash: bytes) -> tuple[int, bytes] | None: ...
+
+
+class EarningsBook(Protocol):
+    """What the ghost earned, per answer."""
+
+    async def add(
+        self, *, ts: int, model: str, tokens_in: int, tokens_out: int, cost_msat: int, refused: bool
+    ) -> None: ...
+    async def summary(self, now: int) -> Mapping[str, Any]: ...
+
+
+class GhostStore(Protocol):
+    @property
+    def credits(self) -> CreditBook: ...
+    @property
+    def receipts(self) -> ReceiptBook: ...
+    @property
+    def earnings(self) -> EarningsBook: ...
+
+
+class ClientStore(SecretStore, Protocol):
+    @property
+    def receipts(self) -> ReceiptBook: ...

@@ -1,0 +1,566 @@
+"""AskSession: one pinned session with one ghost, over as many circuits as it takes.
+
+It keeps a chunk of credit ahead, turns the ghost's messages into events, goes on with the same
+answer when a circuit dies, and gets the unspent credit back at the end. It never sees a route, and
+no text of either side is in its errors.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import trio
+
+from engine.errors import CircuitClosed, GhostError, Peer2PromptError, ProtocolError
+from engine.market import client_session as machine
+from engine.market.client_session import ClientSession
+from engine.market.convert import keyset_bytes, signatures_of
+from engine.market.seams import ByteStream, ClientStore, PayingWallet
+from engine.session import failures
+from engine.session.events import (
+    AnswerDelta,
+    AskResult,
+    OnEvent,
+    PaidOut,
+    ReceiptNote,
+    StateChanged,
+)
+from engine.session.link import LOST, STALL_S, GhostLink, OpenStream
+from engine.session.payer import Payer
+from engine.session.vault import SavedSession, SessionVault
+from engine.wire import session as wire
+from engine.wire.quote import Quote
+from engine.wire.receipt import receipt_hash
+from wallet.errors import WalletError
+
+QUOTE_MARGIN_S = 30
+"""A quote that ends sooner is renewed before a question is asked under it."""
+SETTLE_TRIES = 4
+SETTLE_RETRY_S = 1.0
+RESOLVE_S = 45.0
+
+
+def _ignore(_event: object) -> None:
+    """Events nobody listens to."""
+
+
+class _Run:
+    """One question on its way."""
+
+    def __init__(self, model: str, carried: int) -> None:
+        self.q = 0
+        self.model = model
+        self.carried_msat = carried
+        self.quoted_msat = 0
+        self.parts: list[str] = []
+        self.begun = trio.current_time()
+        self.first: float | None = None
+        self.finished: machine.Finished | None = None
+        self.failed: wire.Error | None = None
+        self.asked_again = False
+
+    @property
+    def over(self) -> bool:
+        return self.finished is not None or self.failed is not None
+
+
+class AskSession:
+    """See the module. One call at a time (others wait), except `cancel`."""
+
+    def __init__(
+        self,
+        open_stream: OpenStream,
+        wallet: PayingWallet,
+        store: ClientStore,
+        *,
+        saved: SavedSession | None = None,
+        check_quote: Callable[[Quote], None] = _ignore,
+        now: Callable[[], float] = time.time,
+        stall_s: float = STALL_S,
+    ) -> None:
+        self._wallet = wallet
+        self._store = store
+        self._vault = SessionVault(store)
+        self._vaulted = saved is not None
+        self._saved = saved
+        self._leftover = saved is not None
+        self._known = saved is not None
+        self._check_quote = check_quote
+        self._now = now
+        self._link = GhostLink(open_stream, greet=self._greet, handle=self._handle, stall_s=stall_s)
+        self._session: ClientSession | None = None
+        self._payer: Payer | None = None
+        self._turn = trio.Lock()
+        self._greeted: set[type] = set()
+        self._run: _Run | None = None
+        self._cancel_wanted = False
+        self._settling: wire.Settle | None = None
+        self._settle_answer: machine.SettledUp | wire.Error | None = None
+        self._last: AskResult | None = None
+        self._paid_msat = 0
+        self._change_msat = 0
+        self._on_event: OnEvent = _ignore
+        self._abort: Callable[[Exception], None] = _ignore
+        self._poke: Callable[[], None] = lambda: None
+
+    def __repr__(self) -> str:
+        return f"AskSession({self._session!r})"
+
+    # -- what callers use ------------------------------------------------------------------------
+
+    @property
+    def quote(self) -> Quote | None:
+        """The ghost's current offer, once the session is open."""
+        return self._session.quote if self._session is not None else None
+
+    @property
+    def credit_msat(self) -> int:
+        """Our credit with the ghost by our own books."""
+        return self._session.ledger.balance if self._session is not None else 0
+
+    @property
+    def ghost_node_id(self) -> bytes:
+        """The ghost this session is pinned to; empty before the first stream."""
+        return self._saved.ghost if self._saved is not None else b""
+
+    @property
+    def connected(self) -> bool:
+        return self._link.stream is not None
+
+    async def open(self, on_event: OnEvent | None = None) -> Quote:
+        """Connect, check the quote, prepay one chunk: a warm session answers without delay."""
+        async with self._turn:
+            self._on_event = on_event or _ignore
+            await self._link.ensure()
+            session, payer = self._parts()
+            if session.answer is None and session.top_up_sat():
+                self._tell("paying")
+                await self._drive(lambda: payer.idle and not session.top_up_sat(), pay=True)
+            return self._current_quote()
+
+    async def ask(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        model: str,
+        params: Mapping[str, Any] | None = None,
+        on_event: OnEvent | None = None,
+    ) -> AskResult:
+        """Ask and read the answer to its end; it streams out through `on_event`."""
+        async with self._turn:
+            self._on_event = on_event or _ignore
+            self._cancel_wanted = False
+            body = _body(messages, params or {})
+            run = _Run(model, self.credit_msat)
+            try:
+                await self._make_ready()
+                return await self._ask(run, body, len(messages))
+            except (Peer2PromptError, WalletError) as error:
+                raise await self._failed(error, run) from error
+            finally:
+                self._run = None
+                self._busy(False)
+
+    async def cancel(self) -> None:
+        """Stop the running answer: what was delivered is billed, the rest is not."""
+        self._cancel_wanted = True
+        await self._send_cancel()
+
+    async def settle(self, on_event: OnEvent | None = None) -> int:
+        """Get all unspent credit back as ecash; returns sat. The session may go on afterwards."""
+        async with self._turn:
+            self._on_event = on_event or _ignore
+            self._tell("settling")
+            await self._link.ensure()
+            return await self._settle()
+
+    async def aclose(self) -> None:
+        """Leave. Credit that was not settled stays claimable through the vault."""
+        with trio.move_on_after(2, shield=True):
+            try:
+                await self._link.send(wire.Bye())
+                if self._link.stream is not None:
+                    await self._link.stream.send_eof()
+            except LOST:
+                return
+            finally:
+                await self._link.drop()
+
+    # -- the stream ------------------------------------------------------------------------------
+
+    async def _greet(self, stream: ByteStream) -> None:
+        """Hello, quote, and whatever was under way on the stream before."""
+        self._tell("resuming" if self._run is not None and self._run.q else "opening")
+        session = self._session_with(stream.peer_node_id)
+        resume = self._known
+        self._greeted.clear()
+        await self._link.send(session.hello(stream.circuit_tag, resume=resume))
+        wanted = {machine.Quoted, machine.Resumed} if resume else {machine.Quoted}
+        while not wanted <= self._greeted:
+            await self._link.read()
+        self._known = True
+        self._check_terms(session)
+        if not self._vaulted:
+            await self._save()
+        await self._go_on(session)
+
+    def _session_with(self, node_id: bytes) -> ClientSession:
+        if self._saved is None:
+            self._saved = SavedSession.new(node_id)
+        if node_id != self._saved.ghost:
+            raise GhostError("The circuit leads to another ghost than the session is with.")
+        if self._session is None:
+            saved = self._saved
+            self._session = ClientSession(
+                node_id=node_id, session=saved.session, key=saved.key, sign=saved.sign
+            )
+            self._payer = Payer(
+                self._wallet,
+                self._session,
+                send=self._link.send,
+                mints=self._mints,
+                on_paid=self._on_paid,
+                on_change=self._on_change,
+                on_failure=self._on_pay_failure,
+            )
+        return self._session
+
+    def _check_terms(self, session: ClientSession) -> None:
+        quote = self._current_quote()
+        if quote.expires <= self._now():
+            raise GhostError(
+                "The ghost's quote has expired.",
+                kept="Nothing was paid under it.",
+                hint="Check this machine's clock, or use another ghost.",
+            )
+        if session.answer is None and not self._leftover:
+            self._check_quote(quote)
+
+    async def _go_on(self, session: ClientSession) -> None:
+        """Send again what the cut may have swallowed."""
+        _, payer = self._parts()
+        again = session.go_on()
+        if again is not None:
+            await self._link.send(again)
+            self._busy(True)
+            if self._cancel_wanted:
+                await self._send_cancel()
+        payer.on_new_stream()
+        if self._settling is not None:
+            await self._link.send(self._settling)
+
+    def _busy(self, busy: bool) -> None:
+        if self._link.stream is not None:
+            self._link.stream.set_busy(busy)
+
+    async def _drive(self, done: Callable[[], bool], *, pay: bool) -> None:
+        """Read and pay until `done`; raises the first failure of either."""
+        _, payer = self._parts()
+        failure: Exception | None = None
+        async with trio.open_nursery() as nursery:
+
+            def abort(error: Exception) -> None:
+                nonlocal failure
+                failure = failure or error
+                nursery.cancel_scope.cancel()
+
+            def poke() -> None:
+                if done():
+                    nursery.cancel_scope.cancel()
+
+            self._abort, self._poke = abort, poke
+            payer.armed, payer.failure = pay, None
+            nursery.start_soon(payer.run)
+            try:
+                while not done():
+                    await self._link.read_or_reconnect()
+            except (Peer2PromptError, WalletError) as error:
+                failure = failure or error
+            nursery.cancel_scope.cancel()
+        payer.armed = False
+        self._abort, self._poke = _ignore, lambda: None
+        if failure is not None:
+            raise failure
+
+    # -- messages --------------------------------------------------------------------------------
+
+    async def _handle(self, message: wire.Message) -> None:
+        session, payer = self._parts()
+        event = session.receive(message)
+        match event:
+            case machine.Quoted() | machine.Resumed():
+                self._greeted.add(type(event))
+            case machine.PaymentTaken() | machine.PaymentRefused():
+                self._link.progress()
+                payer.on_event(event)
+            case machine.Text(text, offset):
+                self._on_text(text, offset)
+                payer.kick()
+            case machine.CreditNeeded():
+                if payer.failure is not None:
+                    raise payer.failure
+                payer.kick()
+            case machine.Finished():
+                await self._on_finished(event)
+            case machine.Failed(error):
+                self._on_failed(error)
+            case machine.SettledUp():
+                self._settle_answer = event
+            case _:
+                return
+
+    def _on_text(self, text: str, offset: int) -> None:
+        self._link.progress()
+        run = self._run
+        if run is None:
+            return
+        if run.first is None:
+            run.first = trio.current_time()
+            self._tell("streaming")
+        run.parts.append(text)
+        self._on_event(AnswerDelta(text, offset))
+
+    async def _on_finished(self, event: machine.Finished) -> None:
+        self._link.progress()
+        if self._run is not None:
+            self._run.finished = event
+        try:
+            await self._link.send(event.sign)
+        except LOST:
+            return  # the answer is complete; the ghost lacks a countersignature, that is all
+
+    def _on_failed(self, error: wire.Error) -> None:
+        if self._run is not None and error.q == self._run.q:
+            self._run.failed = error
+        elif self._settling is not None and error.q == 0:
+            self._settle_answer = error
+        elif error.q == 0:
+            raise failures.of_ghost(error)
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    async def _make_ready(self) -> None:
+        """A stream, no older answer in the way, and a quote that lasts."""
+        quote = self.quote
+        if quote is not None and quote.expires - self._now() < QUOTE_MARGIN_S:
+            await self._link.drop()
+        await self._link.ensure()
+        session, _ = self._parts()
+        if session.answer is not None:
+            self._cancel_wanted = True
+            await self._send_cancel()
+            await self._drive(lambda: session.answer is None, pay=False)
+            self._cancel_wanted = False
+
+    async def _ask(self, run: _Run, body: bytes, messages: int) -> AskResult:
+        session, _ = self._parts()
+        run.quoted_msat = session.tariff(run.model, len(body), messages).most_msat
+        self._run = run
+        while True:
+            ask = session.ask(run.model, body, messages)
+            run.q = ask.q
+            self._tell("asking")
+            self._busy(True)
+            try:
+                await self._link.send(ask)
+            except LOST as error:
+                await self._link.lost(error)
+            await self._drive(lambda: run.over, pay=True)
+            if run.finished is not None:
+                return await self._result(run, run.finished)
+            lost = run.failed is not None and run.failed.code == "unknown_answer"
+            if not lost or run.parts or run.asked_again:
+                raise failures.of_ghost(run.failed)
+            run.failed, run.asked_again = None, True
+
+    async def _result(self, run: _Run, finished: machine.Finished) -> AskResult:
+        session, _ = self._parts()
+        over = trio.current_time()
+        with trio.CancelScope(shield=True):
+            await self._store.receipts.add(session.hash, finished.receipt_n, finished.receipt)
+            await self._store.receipts.countersign(
+                session.hash, finished.receipt_n, finished.sign.sig
+            )
+        note = ReceiptNote(
+            finished.receipt_n, finished.cost_msat, receipt_hash(finished.receipt).hex()
+        )
+        result = AskResult(
+            answer="".join(run.parts),
+            model=run.model,
+            tokens_in=finished.tokens_in,
+            tokens_out=finished.tokens_out,
+            quoted_msat=run.quoted_msat,
+            cost_msat=finished.cost_msat,
+            finish_reason=finished.reason,
+            ttft_ms=((run.first or over) - run.begun) * 1000,
+            total_ms=(over - run.begun) * 1000,
+            paid_msat=self._paid_msat,
+            change_msat=self._change_msat,
+            carried_msat=run.carried_msat,
+            credit_msat=session.ledger.balance,
+            mint=self._saved.mint if self._saved is not None else "",
+            receipts=[note],
+        )
+        self._paid_msat = self._change_msat = 0
+        self._last = result
+        return result
+
+    async def _send_cancel(self) -> None:
+        cancel = self._session.cancel() if self._session is not None else None
+        if cancel is None:
+            return
+        try:
+            await self._link.send(cancel)
+        except LOST:
+            return  # said again on the next stream
+
+    async def _failed(self, error: Exception, run: _Run) -> Exception:
+        """The error for the caller, after everything that can be saved was saved."""
+        session, payer = self._session, self._payer
+        unreachable = isinstance(error, LOST)
+        dishonest = isinstance(error, ProtocolError | machine.Overbilled) and not unreachable
+        if (unreachable or dishonest) and session is not None and payer is not None:
+            await self._link.drop()
+            await payer.resolve()
+            session.give_up()
+        received = sum(len(part.encode()) for part in run.parts)
+        if unreachable:
+            return failures.of_way(error, received, self.credit_msat)
+        return error
+
+    # -- settling --------------------------------------------------------------------------------
+
+    async def _settle(self) -> int:
+        session, payer = self._parts()
+        if session.answer is not None:
+            await self._make_ready()
+        if not payer.idle:
+            await self._drive(lambda: payer.idle, pay=False)
+        saved = self._saved
+        if (
+            saved is None
+            or not saved.mint
+            or not (self._leftover or session.ledger.balance >= 1000)
+        ):
+            await self._forget()
+            return 0
+        if saved.slot:
+            await self._resolve_slot(saved.slot)
+        return await self._settle_at(saved)
+
+    async def _settle_at(self, saved: SavedSession) -> int:
+        session, _ = self._parts()
+        most_sat = max(session.ledger.balance, 2 * self._current_quote().chunk_msat) // 1000
+        with trio.CancelScope(shield=True):
+            slot = await self._wallet.refund_outputs(saved.mint, most_sat)
+            self._saved = saved.with_slot(slot.id)
+            await self._save()
+        outs = tuple(slot.outputs)
+        self._settling = wire.Settle(saved.mint, keyset_bytes(slot.keyset_id), outs)
+        try:
+            settled = await self._ask_for_settlement(self._settling)
+        except LOST as error:
+            await self._resolve_slot(slot.id)
+            raise failures.of_way(error, 0, self.credit_msat) from error
+        finally:
+            self._settling = None
+        with trio.CancelScope(shield=True):
+            back = await self._wallet.refund_settle(slot.id, signatures_of(settled.change))
+            await self._forget()
+        self._note_refund(back, settled.credit_msat)
+        return back
+
+    async def _ask_for_settlement(self, settle: wire.Settle) -> machine.SettledUp:
+        for attempt in range(SETTLE_TRIES):
+            self._settle_answer = None
+            try:
+                await self._link.send(settle)
+            except LOST as error:
+                await self._link.lost(error)
+            await self._drive(lambda: self._settle_answer is not None, pay=False)
+            answer = self._settle_answer
+            if isinstance(answer, machine.SettledUp):
+                return answer
+            if answer is None or not answer.retry or attempt + 1 == SETTLE_TRIES:
+                raise failures.of_ghost(answer)
+            await trio.sleep(SETTLE_RETRY_S * 2**attempt)
+        raise failures.of_ghost(None)
+
+    async def _resolve_slot(self, slot: str) -> None:
+        with trio.move_on_after(RESOLVE_S, shield=True):
+            try:
+                await self._wallet.refund_resolve(slot)
+            except WalletError:
+                return  # the vault keeps the slot; it is tried again with the next settlement
+
+    def _note_refund(self, back_sat: int, credit_msat: int) -> None:
+        if self._last is not None:
+            self._last.change_msat += back_sat * 1000
+            self._last.credit_msat = credit_msat
+
+    # -- money and records -----------------------------------------------------------------------
+
+    async def _mints(self) -> list[str]:
+        """Mints to pay with: the session's own first, so that one refund covers it."""
+        if not self._vaulted:
+            await self._save()
+        mints = list(self._current_quote().mints)
+        if self._saved is not None and self._saved.mint in mints:
+            mints.remove(self._saved.mint)
+            mints.insert(0, self._saved.mint)
+        return mints
+
+    async def _on_paid(self, mint: str, total_sat: int) -> None:
+        self._paid_msat += total_sat * 1000
+        if self._saved is not None and self._saved.mint != mint:
+            self._saved = self._saved.with_mint(mint)
+            await self._save()
+        self._on_event(PaidOut(total_sat * 1000))
+
+    def _on_change(self, msat: int) -> None:
+        if self._run is None and self._last is not None and not self._paid_msat:
+            self._last.change_msat += msat
+        else:
+            self._change_msat += msat
+        self._poke()
+
+    def _on_pay_failure(self, error: Exception) -> None:
+        """Without money an answer may still run on the credit it has; anything else ends."""
+        session, _ = self._parts()
+        if self._run is None or session.waits_for_credit:
+            self._abort(error)
+
+    async def _save(self) -> None:
+        if self._saved is not None:
+            await self._vault.save(self._saved)
+            self._vaulted = True
+
+    async def _forget(self) -> None:
+        if self._saved is not None:
+            self._saved = self._saved.with_slot("")
+            await self._vault.forget(self._saved)
+        self._vaulted = False
+        self._leftover = False
+
+    # -- small things ----------------------------------------------------------------------------
+
+    def _parts(self) -> tuple[ClientSession, Payer]:
+        if self._session is None or self._payer is None:
+            raise CircuitClosed("The session with the ghost is not open.")
+        return self._session, self._payer
+
+    def _current_quote(self) -> Quote:
+        quote = self.quote
+        if quote is None:
+            raise GhostError("The ghost has not sent its quote.")
+        return quote
+
+    def _tell(self, state: str) -> None:
+        self._on_event(StateChanged(state))
+
+
+def _body(messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> bytes:
+    body = {"messages": list(messages), **params}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -1,0 +1,182 @@
+"""Pays a ghost while an answer streams: one payment at a time, always ahead of need.
+
+The wallet journals a payment before it is sent; the payment stays ours to follow until the ghost's
+change is stored, or, when the ghost cannot be asked or will not take it, until the mint said what
+became of it. Runs as one task beside the reader of the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import trio
+
+from engine.errors import CircuitClosed, PaymentError
+from engine.market.client_session import ClientSession, PaymentRefused, PaymentTaken
+from engine.market.convert import pay_message, signatures_of
+from engine.market.seams import PayingWallet, Payment
+from engine.market.signal import Signal
+from engine.wire import session as wire
+from wallet.errors import InsufficientFunds, MintProblem, WalletError
+
+MAX_TRIES = 5
+RETRY_S = 1.0
+RESOLVE_S = 45.0
+"""How long a payment is followed at the mint before that is left to the wallet's recovery."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    message: wire.Pay = field(repr=False)
+    payment: Payment = field(repr=False)
+    sent: bool = False
+    ever_sent: bool = False
+    tries: int = 1
+
+
+class Payer:
+    """The payments of one session."""
+
+    def __init__(
+        self,
+        wallet: PayingWallet,
+        session: ClientSession,
+        *,
+        send: Callable[[wire.Message], Awaitable[None]],
+        mints: Callable[[], Awaitable[list[str]]],
+        on_paid: Callable[[str, int], Awaitable[None]],
+        on_change: Callable[[int], None],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self.armed = False
+        """Whether to pay ahead; payments under way are always followed."""
+        self.failure: Exception | None = None
+        self._wallet = wallet
+        self._session = session
+        self._send = send
+        self._mints = mints
+        self._on_paid = on_paid
+        self._on_change = on_change
+        self._on_failure = on_failure
+        self._pending: _Pending | None = None
+        self._news: PaymentTaken | PaymentRefused | None = None
+        self._signal = Signal()
+
+    def __repr__(self) -> str:
+        return f"Payer(pending={self._pending is not None})"
+
+    @property
+    def idle(self) -> bool:
+        return self._pending is None
+
+    def kick(self) -> None:
+        """Something changed that may call for a payment."""
+        self._signal.notify()
+
+    def on_event(self, event: PaymentTaken | PaymentRefused) -> None:
+        """The ghost's word on the payment under way."""
+        if self._pending is not None and self._pending.message.n == event.n:
+            self._news = event
+            self.kick()
+
+    def on_new_stream(self) -> None:
+        """What was sent on the old stream may be lost: send it again. The ghost knows it by n."""
+        if self._pending is not None:
+            self._pending.sent = False
+            self._news = None
+            self.kick()
+
+    async def run(self) -> None:
+        """Pay until cancelled. A failure is reported once, and paying stops."""
+        while True:
+            version = self._signal.version
+            try:
+                worked = await self._step()
+            except (PaymentError, WalletError) as error:
+                self.armed = False
+                self.failure = error
+                self._on_failure(error)
+                worked = False
+            if not worked:
+                await self._signal.changed_since(version)
+
+    async def _step(self) -> bool:
+        news, self._news = self._news, None
+        if isinstance(news, PaymentTaken):
+            await self._settle(news)
+        elif isinstance(news, PaymentRefused):
+            await self._refused(news)
+        elif self._pending is not None and not self._pending.sent:
+            await self._deliver(self._pending)
+        elif self._pending is None and self.armed and (sat := self._session.top_up_sat()) > 0:
+            await self._prepare(sat)
+        else:
+            return False
+        return True
+
+    async def _prepare(self, sat: int) -> None:
+        last: WalletError | None = None
+        for mint in await self._mints():
+            try:
+                with trio.CancelScope(shield=True):
+                    payment = await self._wallet.pay_prepare(mint, sat)
+                    n = self._session.begin_payment(sat)
+                    self._pending = _Pending(pay_message(n, payment), payment)
+                await self._on_paid(mint, payment.total_sat)
+            except (InsufficientFunds, MintProblem) as error:
+                last = error
+            else:
+                return
+        raise last or PaymentError(
+            "The wallet holds no ecash of a mint that the ghost accepts.",
+            kept="Nothing was paid.",
+            hint="Fund the wallet at one of the ghost's mints.",
+        )
+
+    async def _deliver(self, pending: _Pending) -> None:
+        pending.sent = pending.ever_sent = True
+        try:
+            await self._send(pending.message)
+        except CircuitClosed:
+            return  # the reader notices too, reconnects, and calls on_new_stream
+
+    async def _settle(self, taken: PaymentTaken) -> None:
+        pending = self._pending
+        if pending is None:
+            return
+        with trio.CancelScope(shield=True):
+            change = await self._wallet.pay_settle(pending.payment.id, signatures_of(taken.change))
+            self._pending = None
+        self._on_change(change * 1000)
+
+    async def _refused(self, refused: PaymentRefused) -> None:
+        pending = self._pending
+        if pending is None:
+            return
+        if refused.retry and pending.tries < MAX_TRIES:
+            await trio.sleep(RETRY_S * 2 ** (pending.tries - 1))
+            pending.tries += 1
+            pending.sent = False
+            return
+        await self.resolve()
+        raise PaymentError(
+            f"The ghost did not take the payment ({refused.code}).",
+            kept="The ecash was followed up at the mint; the wallet holds what is unspent.",
+            hint="Try again, or use another ghost or mint.",
+        )
+
+    async def resolve(self) -> None:
+        """Ask the mint what became of the payment under way; the ghost cannot be asked any more."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        self._session.drop_payment()
+        with trio.move_on_after(RESOLVE_S, shield=True):
+            try:
+                if pending.ever_sent:
+                    await self._wallet.pay_resolve(pending.payment.id)
+                else:
+                    await self._wallet.pay_abort(pending.payment.id)
+            except WalletError:
+                return  # journalled: the wallet resolves it when it is opened next

@@ -1,0 +1,105 @@
+"""Keeps what is needed to get credit back after a crash: the secret of every unsettled session.
+
+A record is written before the session's first payment and deleted when it is settled. It holds no
+prompt, no answer and no route; it lies in the encrypted store only.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+
+from nacl.signing import SigningKey
+
+from engine.errors import WireError
+from engine.market.seams import SecretStore
+from engine.wire import cbor
+from engine.wire.schema import many, octets, take, text
+
+NAMESPACE = "ask_sessions"
+_INDEX = "open"
+_RECORD = {
+    "session": octets(16),
+    "seed": octets(32),
+    "ghost": octets(32),
+    "mint": text(256),
+    "slot": text(128),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSession:
+    """The secret of one session, the ghost it is with, where it paid, the refund under way."""
+
+    session: bytes = field(repr=False)
+    seed: bytes = field(repr=False)
+    ghost: bytes
+    mint: str = ""
+    slot: str = ""
+
+    @classmethod
+    def new(cls, ghost: bytes) -> SavedSession:
+        return cls(os.urandom(16), os.urandom(32), ghost)
+
+    @property
+    def name(self) -> str:
+        return self.session.hex()
+
+    @property
+    def key(self) -> bytes:
+        """The session's Ed25519 public key."""
+        return bytes(SigningKey(self.seed).verify_key)
+
+    def sign(self, message: bytes) -> bytes:
+        return SigningKey(self.seed).sign(message).signature
+
+    def with_mint(self, mint: str) -> SavedSession:
+        return replace(self, mint=mint)
+
+    def with_slot(self, slot: str) -> SavedSession:
+        return replace(self, slot=slot)
+
+
+class SessionVault:
+    """The records of all unsettled sessions."""
+
+    def __init__(self, store: SecretStore) -> None:
+        self._store = store
+
+    async def save(self, saved: SavedSession) -> None:
+        fields: dict[str, cbor.Value] = {
+            "session": saved.session,
+            "seed": saved.seed,
+            "ghost": saved.ghost,
+            "mint": saved.mint,
+            "slot": saved.slot,
+        }
+        await self._store.put_secret(NAMESPACE, saved.name, cbor.encode(fields))
+        names = await self._names()
+        if saved.name not in names:
+            await self._put_names([*names, saved.name])
+
+    async def forget(self, saved: SavedSession) -> None:
+        names = [name for name in await self._names() if name != saved.name]
+        await self._put_names(names)
+        await self._store.put_secret(NAMESPACE, saved.name, b"")
+
+    async def load_all(self) -> list[SavedSession]:
+        """Every unsettled session; a record that does not parse is skipped, not deleted."""
+        found: list[SavedSession] = []
+        for name in await self._names():
+            raw = await self._store.get_secret(NAMESPACE, name)
+            if not raw:
+                continue
+            try:
+                found.append(SavedSession(**take(cbor.decode_map(raw), _RECORD)))
+            except WireError:
+                continue
+        return found
+
+    async def _names(self) -> list[str]:
+        raw = await self._store.get_secret(NAMESPACE, _INDEX)
+        return list(many(text(64), 4096)(cbor.decode(raw))) if raw else []
+
+    async def _put_names(self, names: list[str]) -> None:
+        await self._store.put_secret(NAMESPACE, _INDEX, cbor.encode(names))
