@@ -1,0 +1,102 @@
+"""Arithmetic of amounts: denominations, input fees, blanks, choosing which proofs to spend."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from wallet.ecash.errors import EcashError
+from wallet.ecash.types import Proof
+
+# How many proofs of each small denomination a wallet likes to hold, so that the next payments
+# need neither a swap nor a large overpayment. Every proof costs its input fee when spent.
+WANTED_EACH = 3
+WANTED_UP_TO = 64
+
+
+def split(amount: int) -> list[int]:
+    """Powers of two that add up to `amount`, ascending."""
+    if amount < 0:
+        raise EcashError("a negative amount cannot be split")
+    return [1 << bit for bit in range(amount.bit_length()) if amount >> bit & 1]
+
+
+def split_for_wallet(amount: int, held: Iterable[int]) -> list[int]:
+    """Denominations for value that stays with us: fill up the small ones first, then powers of
+    two. Ascending, so that the order tells a mint nothing (NUT-03)."""
+    have = Counter(held)
+    parts: list[int] = []
+    rest = amount
+    denomination = 1
+    # Never break a small amount into dust: small change takes at most half of what came in.
+    budget = amount // 2
+    while denomination <= WANTED_UP_TO:
+        wanted = max(0, WANTED_EACH - have[denomination])
+        for _ in range(wanted):
+            if denomination > budget:
+                break
+            parts.append(denomination)
+            budget -= denomination
+            rest -= denomination
+        denomination *= 2
+    return sorted(parts + split(rest))
+
+
+def blanks_for(amount: int) -> int:
+    """How many blank outputs can carry any value up to `amount` in powers of two (NUT-08)."""
+    return max(0, amount).bit_length()
+
+
+def input_fee(fees_ppk: Iterable[int]) -> int:
+    """NUT-02: the sum of the inputs' fees in thousandths, rounded up once."""
+    return (sum(fees_ppk) + 999) // 1000
+
+
+def total(proofs: Iterable[Proof]) -> int:
+    return sum(proof.amount for proof in proofs)
+
+
+def select(
+    proofs: Sequence[Proof], amount: int, fee_ppk: Callable[[Proof], int]
+) -> list[Proof] | None:
+    """Proofs that cover `amount` and their own input fees with the least left over.
+
+    None when everything together is not enough. The fee depends on how many are chosen, so the
+    target is raised until it holds.
+    """
+    target = amount
+    for _ in range(len(proofs) + 1):
+        chosen = _cover(proofs, target)
+        if chosen is None:
+            return None
+        needed = amount + input_fee(fee_ppk(proof) for proof in chosen)
+        if total(chosen) >= needed:
+            return chosen
+        target = max(needed, target + 1)
+    return None
+
+
+def _cover(proofs: Sequence[Proof], target: int) -> list[Proof] | None:
+    """The subset with the smallest sum of at least `target`.
+
+    Walks from large to small and takes what fits; every proof too large to fit is a way to end
+    here with one overpaying proof, and the cheapest ending wins. Exact for denominations that
+    divide each other, which powers of two do.
+    """
+    ordered = sorted(proofs, key=lambda proof: proof.amount, reverse=True)
+    taken: list[Proof] = []
+    rest = target
+    best: tuple[int, list[Proof], Proof] | None = None
+    for proof in ordered:
+        if rest == 0:
+            break
+        if proof.amount <= rest:
+            taken.append(proof)
+            rest -= proof.amount
+        elif best is None or proof.amount - rest < best[0]:
+            best = (proof.amount - rest, list(taken), proof)
+    if rest == 0:
+        return taken
+    if best is None:
+        return None
+    return [*best[1], best[2]]

@@ -1,0 +1,28 @@
+"""The encrypted store: one SQLCipher file that holds everything worth keeping.
+
+All SQL of the program lives in this package. `Store` is the door; the named parts (`store.guards`,
+`store.messages`, ...) are async, one transaction a call. The wallet's ledger is used inside
+`Store.run`, where several tables change together or not at all.
+"""
+
+from __future__ import annotations
+
+from wallet.store.chat import ChatMessage, ChatSession, StoredReceipt
+from wallet.store.core import Store
+from wallet.store.key import KdfCost, KeyFile, Passphrase, StoreKey
+from wallet.store.market import Earning, EarningTotals
+from wallet.store.transaction import Transaction
+
+__all__ = [
+    "ChatMessage",
+    "ChatSession",
+    "Earning",
+    "EarningTotals",
+    "KdfCost",
+    "KeyFile",
+    "Passphrase",
+    "Store",
+    "StoreKey",
+    "StoredReceipt",
+    "Transaction",
+]

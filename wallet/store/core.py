@@ -1,0 +1,215 @@
+"""Opening, closing and talking to the store's file: one connection, one worker thread at a time.
+
+A function handed to `run` runs inside one transaction in a worker thread; when its caller is
+cancelled it still finishes or rolls back whole. May hold no SQL but PRAGMAs and transactions.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import sqlcipher3.dbapi2 as sqlcipher
+import trio
+
+from wallet.errors import ForeignStore, StoreDamaged, StoreError, StoreLocked, StoreMissing
+from wallet.store import key as keys
+from wallet.store import schema
+from wallet.store.chat import Messages, Receipts, Sessions
+from wallet.store.key import Secret, StoreKey
+from wallet.store.market import Credits, Earnings
+from wallet.store.settings import Guards, Secrets, Settings
+from wallet.store.transaction import Transaction
+
+T = TypeVar("T")
+
+# Verifying every page's HMAC costs about 1 ms per MiB; larger stores are checked as they are read.
+FULL_CHECK_BYTES = 32 << 20
+PLAIN_SQLITE = b"SQLite format 3\x00"
+
+
+class Store:
+    """The open store. `await Store.open(...)`, use the parts, `await aclose()`."""
+
+    def __init__(self, connection: Any, lock_fd: int, clock: Callable[[], float]) -> None:
+        self._connection = connection
+        self._lock_fd = lock_fd
+        self._limiter = trio.CapacityLimiter(1)
+        self.clock = clock
+        self.settings = Settings(self)
+        self.secrets = Secrets(self)
+        self.guards = Guards(self)
+        self.sessions = Sessions(self)
+        self.messages = Messages(self)
+        self.receipts = Receipts(self)
+        self.credits = Credits(self)
+        self.earnings = Earnings(self)
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path | str,
+        secret: Secret,
+        *,
+        create: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> Store:
+        """Open the store at `path`; with `create` make it when it does not exist."""
+        return await trio.to_thread.run_sync(_open, Path(path), secret, create, clock)
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one transaction: all its changes are on disk when this returns."""
+        return await trio.to_thread.run_sync(self._transact, work, limiter=self._limiter)
+
+    async def get_secret(self, ns: str, key: str) -> bytes | None:
+        return await self.secrets.get(ns, key)
+
+    async def put_secret(self, ns: str, key: str, value: bytes) -> None:
+        await self.secrets.put(ns, key, value)
+
+    async def aclose(self) -> None:
+        """Write the WAL back and let go of the lock. Safe to call twice."""
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(self._close, limiter=self._limiter)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def _transact(self, work: Callable[[Transaction], T]) -> T:
+        if self._connection is None:
+            raise StoreError("The store is closed.")
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(Transaction(connection, self.clock()))
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlcipher.IntegrityError as exc:
+            raise StoreError(
+                "The change breaks a rule of the store.", kept="Nothing was changed."
+            ) from exc
+        except sqlcipher.DatabaseError as exc:
+            raise damaged(exc) from exc
+        return result
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+            os.close(self._lock_fd)
+
+
+def damaged(exc: BaseException) -> StoreError:
+    """A database error in words. SQLite's own text names no content."""
+    if "disk is full" in str(exc):
+        return StoreError(
+            "The disk is full, so the store cannot be written.",
+            kept="Everything written before is safe.",
+            hint="Free some space and try again.",
+        )
+    return StoreDamaged(
+        f"The store cannot be read or written: {exc}.",
+        kept="Nothing was changed by this step.",
+        hint="Restore it from a backup; the ecash itself comes back from the seed words.",
+    )
+
+
+def _open(path: Path, secret: Secret, create: bool, clock: Callable[[], float]) -> Store:
+    sidecar = keys.sidecar_path(path)
+    has_data = path.exists() and path.stat().st_size > 0
+    if not has_data and not create:
+        raise StoreMissing(
+            f"There is no store at {path}.", hint="Create one first, or check the path."
+        )
+    if has_data:
+        _refuse_plain(path)
+    else:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock_fd = _lock(path)
+    try:
+        if has_data or sidecar.exists():
+            key = keys.unlock(path, secret)
+        else:
+            key = keys.create(path, secret)
+        connection = _connect(path, key)
+    except BaseException:
+        os.close(lock_fd)
+        raise
+    return Store(connection, lock_fd, clock)
+
+
+def _refuse_plain(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(len(PLAIN_SQLITE)) == PLAIN_SQLITE:
+            raise ForeignStore(
+                f"The file {path} is an unencrypted database of another program.",
+                kept="It was not changed.",
+                hint="Choose another path for the store.",
+            )
+
+
+def _lock(path: Path) -> int:
+    """An exclusive lock for as long as the process lives; the kernel frees it on any death."""
+    lock_fd = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        os.close(lock_fd)
+        raise StoreLocked(
+            f"The store {path} is in use by another process.",
+            hint="Stop the other node first, or use another home directory.",
+        ) from exc
+    return lock_fd
+
+
+def _connect(path: Path, key: StoreKey) -> Any:
+    # Made by us with 0600 first: SQLite would use the umask, and gives the WAL the same mode.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    connection = sqlcipher.connect(
+        str(path), isolation_level=None, check_same_thread=False, timeout=5.0
+    )
+    try:
+        connection.execute(f"PRAGMA key = \"x'{key.database_key()}'\"")
+        connection.execute("PRAGMA cipher_log_level = NONE")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: a counter or a journal entry must survive a power cut, not only a crash.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        _check_pages(connection, path)
+        schema.migrate(connection)
+    except sqlcipher.DatabaseError as exc:
+        connection.close()
+        raise damaged(exc) from exc
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_pages(connection: Any, path: Path) -> None:
+    if path.stat().st_size > FULL_CHECK_BYTES:
+        return
+    problems = connection.execute("PRAGMA cipher_integrity_check").fetchall()
+    if not problems:
+        result = connection.execute("PRAGMA quick_check(1)").fetchone()
+        problems = [] if result == ("ok",) else [result]
+    if problems:
+        raise sqlcipher.DatabaseError(f"{len(problems)} damaged pages")

@@ -1,0 +1,232 @@
+"""The ledger's tables but proofs and operations: mints, keysets, counters, quotes, history,
+credits. Every method runs inside the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from wallet.ecash.keysets import Keyset
+from wallet.errors import InsufficientFunds
+from wallet.store.rows import Row, Rows
+
+KEYSET = "SELECT keyset_id, unit, active, input_fee_ppk, final_expiry, keys FROM keysets"
+
+
+@dataclass(frozen=True, slots=True)
+class MintRow:
+    url: str
+    name: str
+    info: str
+
+
+@dataclass(frozen=True, slots=True)
+class MintQuoteRow:
+    quote_id: str
+    mint: str
+    amount: int
+    invoice: str
+    expiry: int | None
+    private_key: bytes | None = field(repr=False)
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeltQuoteRow:
+    quote_id: str
+    mint: str
+    amount: int
+    fee_reserve: int
+    invoice: str
+    expiry: int | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """`amount_sat` is positive for what came in. `detail` is for people and holds no secret."""
+
+    ts: float
+    kind: str
+    mint: str
+    amount_sat: int
+    detail: str
+    op_id: str | None
+
+
+class Mints:
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def put(self, url: str, name: str, info: str) -> None:
+        self._rows.execute(
+            "INSERT INTO mints VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (url) DO UPDATE SET name = excluded.name, info = excluded.info",
+            (url, name, info, self._rows.now),
+        )
+
+    def get(self, url: str) -> MintRow | None:
+        row = self._rows.row("SELECT url, name, info FROM mints WHERE url = ?", (url,))
+        return MintRow(*row) if row else None
+
+    def all(self) -> list[MintRow]:
+        rows = self._rows.rows("SELECT url, name, info FROM mints ORDER BY added, url")
+        return [MintRow(*row) for row in rows]
+
+    def put_keyset(self, mint: str, keyset: Keyset) -> None:
+        keys = json.dumps({str(amount): key.hex() for amount, key in keyset.keys.items()})
+        self._rows.execute(
+            "INSERT OR REPLACE INTO keysets VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                mint,
+                keyset.id,
+                keyset.unit,
+                keyset.active,
+                keyset.input_fee_ppk,
+                keyset.final_expiry,
+                keys,
+            ),
+        )
+
+    def keysets(self, mint: str) -> list[Keyset]:
+        return [_keyset(row) for row in self._rows.rows(f"{KEYSET} WHERE mint = ?", (mint,))]
+
+
+class Counters:
+    """NUT-13 counters by keyset. What was taken is never given again."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def take(self, keyset_id: str, count: int) -> int:
+        """The first of `count` fresh counters."""
+        first = self.next(keyset_id)
+        self.raise_to(keyset_id, first + count)
+        return first
+
+    def next(self, keyset_id: str) -> int:
+        row = self._rows.row("SELECT next FROM counters WHERE keyset_id = ?", (keyset_id,))
+        return int(row[0]) if row else 0
+
+    def raise_to(self, keyset_id: str, counter: int) -> None:
+        self._rows.execute(
+            "INSERT INTO counters VALUES (?, ?)"
+            " ON CONFLICT (keyset_id) DO UPDATE SET next = max(next, excluded.next)",
+            (keyset_id, counter),
+        )
+
+
+class Quotes:
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def put_mint(self, quote: MintQuoteRow) -> None:
+        self._rows.execute(
+            "INSERT OR REPLACE INTO mint_quotes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                quote.quote_id,
+                quote.mint,
+                quote.amount,
+                quote.invoice,
+                quote.expiry,
+                quote.private_key,
+                quote.state,
+                self._rows.now,
+            ),
+        )
+
+    def get_mint(self, quote_id: str) -> MintQuoteRow | None:
+        row = self._rows.row(
+            "SELECT quote_id, mint, amount, invoice, expiry, private_key, state"
+            " FROM mint_quotes WHERE quote_id = ?",
+            (quote_id,),
+        )
+        return MintQuoteRow(*row) if row else None
+
+    def set_mint_state(self, quote_id: str, state: str) -> None:
+        self._rows.execute("UPDATE mint_quotes SET state = ? WHERE quote_id = ?", (state, quote_id))
+
+    def put_melt(self, quote: MeltQuoteRow) -> None:
+        self._rows.execute(
+            "INSERT OR REPLACE INTO melt_quotes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                quote.quote_id,
+                quote.mint,
+                quote.amount,
+                quote.fee_reserve,
+                quote.invoice,
+                quote.expiry,
+                quote.state,
+                self._rows.now,
+            ),
+        )
+
+    def get_melt(self, quote_id: str) -> MeltQuoteRow | None:
+        row = self._rows.row(
+            "SELECT quote_id, mint, amount, fee_reserve, invoice, expiry, state"
+            " FROM melt_quotes WHERE quote_id = ?",
+            (quote_id,),
+        )
+        return MeltQuoteRow(*row) if row else None
+
+    def set_melt_state(self, quote_id: str, state: str) -> None:
+        self._rows.execute("UPDATE melt_quotes SET state = ? WHERE quote_id = ?", (state, quote_id))
+
+
+class History:
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def add(
+        self, kind: str, mint: str, amount_sat: int, detail: str = "", op_id: str | None = None
+    ) -> None:
+        self._rows.execute(
+            "INSERT INTO history (ts, kind, mint, amount_sat, detail, op_id)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (self._rows.now, kind, mint, amount_sat, detail, op_id),
+        )
+
+    def latest(self, limit: int) -> list[HistoryEntry]:
+        rows = self._rows.rows(
+            "SELECT ts, kind, mint, amount_sat, detail, op_id FROM history"
+            " ORDER BY entry_id DESC LIMIT ?",
+            (limit,),
+        )
+        return [HistoryEntry(*row) for row in rows]
+
+
+class CreditRows:
+    """What we owe each session, changed together with the ledger."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def get(self, session_hash: bytes) -> int:
+        row = self._rows.row(
+            "SELECT credit_msat FROM credits WHERE session_hash = ?", (session_hash,)
+        )
+        return int(row[0]) if row else 0
+
+    def add(self, session_hash: bytes, delta_msat: int) -> int:
+        """Change a credit; returns the new one. Refuses to go below zero."""
+        now = self.get(session_hash)
+        if now + delta_msat < 0:
+            raise InsufficientFunds(
+                "The session's credit does not cover this.",
+                needed_sat=-(delta_msat // 1000),
+                available_sat=now // 1000,
+                kept="The credit was not changed.",
+            )
+        self._rows.execute(
+            "INSERT INTO credits (session_hash, credit_msat, updated) VALUES (?, ?, ?)"
+            " ON CONFLICT (session_hash) DO UPDATE"
+            " SET credit_msat = credit_msat + ?, updated = ?",
+            (session_hash, delta_msat, self._rows.now, delta_msat, self._rows.now),
+        )
+        return now + delta_msat
+
+
+def _keyset(row: Row) -> Keyset:
+    keyset_id, unit, active, fee, expiry, keys = row
+    points = {int(amount): bytes.fromhex(key) for amount, key in json.loads(keys).items()}
+    return Keyset(keyset_id, unit, bool(active), fee, expiry, points)

@@ -1,0 +1,111 @@
+"""The proofs table: what we own, what an operation holds, what we gave away in a token.
+
+States: available; reserved (an open operation holds it, `op_id` says which); sent (inside a token
+of ours, kept so that a restore does not count it as ours again).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from wallet.ecash.types import Proof
+from wallet.store.rows import Row, Rows
+
+PROOF = "SELECT amount, keyset_id, secret, signature FROM proofs"
+
+
+class Proofs:
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def add(
+        self,
+        mint: str,
+        proofs: Iterable[Proof],
+        *,
+        state: str = "available",
+        op_id: str | None = None,
+    ) -> int:
+        """Store new proofs; one that is known already is left as it is. Returns the new value."""
+        added = 0
+        for proof in proofs:
+            changed = self._rows.execute(
+                "INSERT OR IGNORE INTO proofs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    proof.secret,
+                    mint,
+                    proof.id,
+                    proof.amount,
+                    proof.C,
+                    state,
+                    op_id,
+                    self._rows.now,
+                ),
+            )
+            added += proof.amount if changed else 0
+        return added
+
+    def available(self, mint: str) -> list[Proof]:
+        rows = self._rows.rows(
+            f"{PROOF} WHERE mint = ? AND state = 'available' ORDER BY amount DESC, created, secret",
+            (mint,),
+        )
+        return [_proof(row) for row in rows]
+
+    def of_operation(self, op_id: str) -> list[Proof]:
+        rows = self._rows.rows(f"{PROOF} WHERE op_id = ? AND state = 'reserved'", (op_id,))
+        return [_proof(row) for row in rows]
+
+    def reserve(self, proofs: Sequence[Proof], op_id: str) -> None:
+        for proof in proofs:
+            changed = self._rows.execute(
+                "UPDATE proofs SET state = 'reserved', op_id = ?"
+                " WHERE secret = ? AND state = 'available'",
+                (op_id, proof.secret),
+            )
+            if changed != 1:
+                raise RuntimeError("a proof was chosen that is not available")
+
+    def release(self, op_id: str) -> None:
+        """Give what the operation holds back to the available."""
+        self._rows.execute(
+            "UPDATE proofs SET state = 'available', op_id = NULL"
+            " WHERE op_id = ? AND state = 'reserved'",
+            (op_id,),
+        )
+
+    def move(self, from_op: str, to_op: str) -> None:
+        self._rows.execute(
+            "UPDATE proofs SET op_id = ? WHERE op_id = ? AND state = 'reserved'", (to_op, from_op)
+        )
+
+    def spend(self, op_id: str) -> int:
+        """Delete what the operation held, because the mint has taken it."""
+        return self._rows.execute(
+            "DELETE FROM proofs WHERE op_id = ? AND state = 'reserved'", (op_id,)
+        )
+
+    def delete(self, secrets: Iterable[str]) -> None:
+        for secret in secrets:
+            self._rows.execute("DELETE FROM proofs WHERE secret = ?", (secret,))
+
+    def known(self, secret: str) -> bool:
+        return self._rows.row("SELECT 1 FROM proofs WHERE secret = ?", (secret,)) is not None
+
+    def sums(self) -> dict[str, tuple[int, int, int]]:
+        """By mint: available, reserved, and held because the mint has not decided."""
+        rows = self._rows.rows(
+            "SELECT p.mint,"
+            " sum(CASE WHEN p.state = 'available' THEN p.amount ELSE 0 END),"
+            " sum(CASE WHEN p.state = 'reserved' AND coalesce(o.state, '') NOT IN"
+            " ('pending', 'held') THEN p.amount ELSE 0 END),"
+            " sum(CASE WHEN p.state = 'reserved' AND o.state IN ('pending', 'held')"
+            " THEN p.amount ELSE 0 END)"
+            " FROM proofs p LEFT JOIN operations o ON o.op_id = p.op_id GROUP BY p.mint"
+        )
+        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
+def _proof(row: Row) -> Proof:
+    amount, keyset_id, secret, signature = row
+    return Proof(amount, keyset_id, secret, bytes(signature))

@@ -1,0 +1,163 @@
+"""The store's tables, as numbered steps. A step is never edited once released, only followed.
+
+`schema_version` says which step the file is at and the oldest program (by step) that may still
+read it. Each step and its record commit together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from wallet.errors import ForeignStore, NewerStore
+
+# "P2Ps" in PRAGMA application_id: tells our files from other SQLCipher databases.
+APPLICATION_ID = 0x50325073
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    version: int
+    readable_by: int
+    statements: tuple[str, ...]
+
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        1,
+        1,
+        (
+            "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+            """CREATE TABLE secrets (
+                ns TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (ns, key)
+            ) WITHOUT ROWID""",
+            """CREATE TABLE guards (
+                node_id TEXT PRIMARY KEY, data TEXT NOT NULL, updated REAL NOT NULL
+            ) WITHOUT ROWID""",
+            """CREATE TABLE chat_sessions (
+                session_id TEXT PRIMARY KEY, title TEXT NOT NULL, model TEXT NOT NULL,
+                created REAL NOT NULL, updated REAL NOT NULL,
+                pinned INTEGER NOT NULL DEFAULT 0, archived INTEGER NOT NULL DEFAULT 0
+            )""",
+            """CREATE TABLE messages (
+                message_id INTEGER PRIMARY KEY AUTOINCREMENT,
+                session_id TEXT NOT NULL REFERENCES chat_sessions ON DELETE CASCADE,
+                role TEXT NOT NULL, text TEXT NOT NULL, created REAL NOT NULL, meta TEXT NOT NULL
+            )""",
+            "CREATE INDEX messages_by_session ON messages (session_id, message_id)",
+            """CREATE TABLE receipts (
+                session_hash BLOB NOT NULL, n INTEGER NOT NULL, side TEXT NOT NULL,
+                raw BLOB NOT NULL, ghost_sig BLOB NOT NULL, client_sig BLOB,
+                cost_msat INTEGER NOT NULL, created REAL NOT NULL,
+                PRIMARY KEY (session_hash, n, side)
+            ) WITHOUT ROWID""",
+            """CREATE TABLE credits (
+                session_hash BLOB PRIMARY KEY, credit_msat INTEGER NOT NULL,
+                session_key BLOB, updated REAL NOT NULL
+            ) WITHOUT ROWID""",
+            """CREATE TABLE earnings (
+                earning_id INTEGER PRIMARY KEY, ts REAL NOT NULL, model TEXT NOT NULL,
+                tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL,
+                cost_msat INTEGER NOT NULL, refused INTEGER NOT NULL DEFAULT 0
+            )""",
+            "CREATE INDEX earnings_by_time ON earnings (ts)",
+            """CREATE TABLE mints (
+                url TEXT PRIMARY KEY, name TEXT NOT NULL, info TEXT NOT NULL, added REAL NOT NULL
+            ) WITHOUT ROWID""",
+            """CREATE TABLE keysets (
+                mint TEXT NOT NULL REFERENCES mints (url), keyset_id TEXT NOT NULL,
+                unit TEXT NOT NULL, active INTEGER NOT NULL, input_fee_ppk INTEGER NOT NULL,
+                final_expiry INTEGER, keys TEXT NOT NULL, PRIMARY KEY (mint, keyset_id)
+            ) WITHOUT ROWID""",
+            # By keyset alone: the same mint under two addresses must not reuse a counter.
+            "CREATE TABLE counters (keyset_id TEXT PRIMARY KEY, next INTEGER NOT NULL)"
+            " WITHOUT ROWID",
+            """CREATE TABLE operations (
+                op_id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL,
+                mint TEXT NOT NULL, dedup TEXT UNIQUE, body TEXT NOT NULL, result TEXT,
+                error TEXT NOT NULL DEFAULT '', created REAL NOT NULL, updated REAL NOT NULL
+            )""",
+            "CREATE INDEX operations_open ON operations (state) WHERE state <> 'done'",
+            """CREATE TABLE proofs (
+                secret TEXT PRIMARY KEY, mint TEXT NOT NULL, keyset_id TEXT NOT NULL,
+                amount INTEGER NOT NULL CHECK (amount > 0), signature BLOB NOT NULL,
+                state TEXT NOT NULL CHECK (state IN ('available', 'reserved', 'sent')),
+                op_id TEXT, created REAL NOT NULL
+            ) WITHOUT ROWID""",
+            "CREATE INDEX proofs_by_mint ON proofs (mint, state)",
+            "CREATE INDEX proofs_by_op ON proofs (op_id)",
+            """CREATE TABLE mint_quotes (
+                quote_id TEXT PRIMARY KEY, mint TEXT NOT NULL, amount INTEGER NOT NULL,
+                invoice TEXT NOT NULL, expiry INTEGER, private_key BLOB, state TEXT NOT NULL,
+                created REAL NOT NULL
+            )""",
+            """CREATE TABLE melt_quotes (
+                quote_id TEXT PRIMARY KEY, mint TEXT NOT NULL, amount INTEGER NOT NULL,
+                fee_reserve INTEGER NOT NULL, invoice TEXT NOT NULL, expiry INTEGER,
+                state TEXT NOT NULL, created REAL NOT NULL
+            )""",
+            """CREATE TABLE history (
+                entry_id INTEGER PRIMARY KEY, ts REAL NOT NULL, kind TEXT NOT NULL,
+                mint TEXT NOT NULL, amount_sat INTEGER NOT NULL, detail TEXT NOT NULL,
+                op_id TEXT
+            )""",
+        ),
+    ),
+)
+CURRENT = STEPS[-1].version
+
+
+def migrate(connection: Any, steps: tuple[Step, ...] = STEPS) -> None:
+    """Bring the file to the newest step, or refuse a foreign or newer one."""
+    check_origin(connection)
+    have = _version(connection)
+    for step in steps:
+        if step.version <= have:
+            continue
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in step.statements:
+                connection.execute(statement)
+            connection.execute("DELETE FROM schema_version")
+            connection.execute(
+                "INSERT INTO schema_version VALUES (?, ?)", (step.version, step.readable_by)
+            )
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def check_origin(connection: Any) -> None:
+    """Ours, or empty and about to become ours."""
+    (found,) = connection.execute("PRAGMA application_id").fetchone()
+    if found == APPLICATION_ID:
+        return
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if found != 0 or tables != 0:
+        raise ForeignStore(
+            "The file is a database of another program.",
+            kept="It was not changed.",
+            hint="Choose another path for the store.",
+        )
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(
+        "CREATE TABLE schema_version (version INTEGER NOT NULL, readable_by INTEGER NOT NULL)"
+    )
+    connection.execute("INSERT INTO schema_version VALUES (0, 0)")
+    connection.execute("COMMIT")
+
+
+def _version(connection: Any) -> int:
+    row = connection.execute("SELECT version, readable_by FROM schema_version").fetchone()
+    if row is None:
+        return 0
+    version, readable_by = row
+    if readable_by > CURRENT:
+        raise NewerStore(
+            f"The store was written by a newer version of the program (schema {version}).",
+            kept="It was not changed.",
+            hint="Update Peer2Prompt, or open the store with the newer program.",
+        )
+    return int(version)

@@ -1,0 +1,134 @@
+"""What the wallet hands to its callers: plain frozen values, amounts in sat, no secrets printed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wallet.ecash.types import BlindSignature, Proof
+
+
+@dataclass(frozen=True, slots=True)
+class MintBalance:
+    """`reserved_sat` is inside running operations; `held_sat` waits for the mint to decide."""
+
+    url: str
+    name: str
+    available_sat: int
+    reserved_sat: int
+    held_sat: int
+    healthy: bool
+    latency_ms: float | None
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class MintQuote:
+    """An invoice to pay. `state` is UNPAID, PAID or ISSUED."""
+
+    quote_id: str
+    mint: str
+    amount_sat: int
+    invoice: str = field(repr=False)
+    expiry: int | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeltQuote:
+    quote_id: str
+    mint: str
+    amount_sat: int
+    fee_reserve_sat: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeltResult:
+    """`fee_sat` is everything above the invoice's amount; `state` is PAID, PENDING or UNPAID."""
+
+    paid: bool
+    fee_sat: int
+    change_sat: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentToken:
+    """A token this wallet made. Until someone redeems it, `receive` takes it back."""
+
+    op_id: str
+    mint: str
+    amount_sat: int
+    token: str = field(repr=False)
+    ts: float
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreReport:
+    mint: str
+    recovered_sat: int
+    recovered_proofs: int
+    spent_proofs: int
+    keysets: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryNote:
+    """What became of an operation found open. `outcome` is completed, reclaimed, released,
+    waiting (mint unreachable or peer undecided), held (mint undecided) or failed."""
+
+    op_id: str
+    kind: str
+    mint: str
+    outcome: str
+    amount_sat: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingPayment:
+    """Ecash for a peer, already journalled. The peer may keep `amount_sat`; its swap costs
+    `fee_sat`; `change_due_sat` must come back as signatures on `outputs`."""
+
+    id: str
+    mint: str
+    amount_sat: int
+    total_sat: int
+    fee_sat: int
+    keyset_id: str
+    proofs: list[Proof] = field(repr=False)
+    outputs: list[bytes] = field(repr=False)
+
+    @property
+    def change_due_sat(self) -> int:
+        return self.total_sat - self.fee_sat - self.amount_sat
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentOutcome:
+    """What the mint says about a payment. `state` is open (proofs unspent and still out: only
+    with reclaim=False), reclaimed, spent, pending or settled."""
+
+    state: str
+    change_sat: int
+    returned_sat: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSlot:
+    """Blank outputs a peer may have signed with what it owes us."""
+
+    id: str
+    mint: str
+    max_sat: int
+    keyset_id: str
+    outputs: list[bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """A payment taken in: `received_sat` is ours, `change` goes back to the payer, in the order
+    of the blanks it used."""
+
+    received_sat: int
+    change: list[BlindSignature] = field(repr=False)
