@@ -1,0 +1,1 @@
+"""The command line. Talks to a node over its control socket only."""

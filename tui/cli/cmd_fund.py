@@ -1,0 +1,111 @@
+"""`peer2prompt wallet fund | check | pay`: Lightning in and out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+import anyio
+
+from engine.control.client import ControlClient
+from engine.control.protocol import FundCheck, FundQuote, Melt, MeltQuote
+from tui.cli import style
+from tui.cli.call import call_as, print_json, with_node
+from tui.cli.failures import FUNDS, CliError
+from tui.cli.prompts import confirmed, text_or_stdin
+from tui.cli.qr import print_qr
+
+_POLL_S = 2.0
+_WAIT_S = 3600.0
+_DONE = ("paid", "issued", "minted", "complete", "done")
+
+
+def fund(args: argparse.Namespace) -> int:
+    """Print an invoice, as text and as a picture; wait for its payment when asked to."""
+    quote = call_as(args, FundQuote, "wallet.fund", amount_sat=args.amount, mint=args.mint)
+    if not args.json:
+        _show_invoice(quote, wait=args.wait)
+    state = _wait(args, quote) if args.wait else None
+    if args.json:
+        # One JSON object: the quote, and how it ended when it was waited for.
+        ended = {} if state is None else {"state": state.state, "minted_sat": state.minted_sat}
+        print_json({**{name: getattr(quote, name) for name in quote.__struct_fields__}, **ended})
+    elif state is not None:
+        print(f"Paid: {state.minted_sat or quote.amount_sat} sat are in the wallet.")
+    return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    """See whether an invoice was paid, and collect."""
+    state = call_as(args, FundCheck, "wallet.fund.check", quote_id=args.quote)
+    if args.json:
+        print_json(state)
+    elif state.minted_sat:
+        print(f"Paid: {state.minted_sat} sat came into the wallet.")
+    else:
+        print(f"The invoice is {style.clean(state.state).lower()}.")
+    return 0
+
+
+def pay(args: argparse.Namespace) -> int:
+    """Pay an invoice: show what it costs, ask, pay."""
+    invoice = text_or_stdin(args.invoice, "invoice")
+    quote = call_as(args, MeltQuote, "wallet.melt.quote", invoice=invoice, mint=args.mint)
+    if not confirmed(
+        args, f"Pay {quote.amount_sat} sat, and up to {quote.fee_reserve_sat} in fees?"
+    ):
+        print("Nothing was paid.")
+        return 0
+    result = call_as(args, Melt, "wallet.melt", quote_id=quote.quote_id)
+    if args.json:
+        print_json(result)
+    elif result.paid:
+        change = f", {result.change_sat} sat came back" if result.change_sat else ""
+        print(f"Paid {quote.amount_sat} sat with {result.fee_sat} sat in fees{change}.")
+    if result.paid:
+        return 0
+    if args.json:
+        return FUNDS
+    raise CliError(
+        f"The mint has not paid the invoice; its state is {style.one_line(result.state)}.",
+        code="melt_unpaid",
+        exit_code=FUNDS,
+        kept="The ecash for it is kept in the wallet's journal until the mint has decided.",
+        hint="See `peer2prompt wallet history` later; the wallet settles it by itself.",
+    )
+
+
+def _wait(args: argparse.Namespace, quote: FundQuote) -> FundCheck:
+    """Ask the node every two seconds until the invoice is paid or has expired."""
+
+    async def work(client: ControlClient) -> FundCheck:
+        deadline = quote.expiry if quote.expiry else time.time() + _WAIT_S
+        while True:
+            state = await client.call_as(FundCheck, "wallet.fund.check", quote_id=quote.quote_id)
+            if state.minted_sat or state.state.lower() in _DONE:
+                return state
+            if time.time() > deadline:
+                raise CliError(
+                    "The invoice expired before it was paid.",
+                    code="expired",
+                    exit_code=FUNDS,
+                    kept="Nothing was spent.",
+                    hint="Get a new one with `peer2prompt wallet fund`.",
+                )
+            await anyio.sleep(_POLL_S)
+
+    return with_node(args, work)
+
+
+def _show_invoice(quote: FundQuote, *, wait: bool) -> None:
+    print(f"Pay this invoice to put {quote.amount_sat} sat into the wallet:\n")
+    print_qr(quote.invoice)
+    print(style.clean(quote.invoice))
+    if quote.expiry:
+        print(f"\nIt expires at {style.moment(quote.expiry)}.")
+    if wait:
+        print("Waiting for the payment; Ctrl+C stops waiting, not the invoice.", file=sys.stderr)
+    else:
+        print(f"Then collect with: peer2prompt wallet check {style.clean(quote.quote_id)}")
+    sys.stdout.flush()

@@ -1,0 +1,156 @@
+"""`peer2prompt sessions ...`: the conversations kept in the encrypted store."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.control.client import ControlClient
+from engine.control.protocol import Message, Session
+from tui.cli import style
+from tui.cli.call import call_as, print_json, with_node
+from tui.cli.failures import usage
+from tui.cli.prompts import confirmed
+
+_PAGE = 200
+
+
+def list_all(args: argparse.Namespace) -> int:
+    """Print the conversations, the latest first."""
+    sessions = call_as(args, list[Session], "sessions.list")
+    sessions.sort(key=lambda session: session.updated, reverse=True)
+    if args.json:
+        print_json(sessions)
+        return 0
+    rows = [
+        (
+            session.session_id[:8],
+            style.moment(session.updated),
+            session.messages,
+            session.model,
+            style.one_line(session.title, 40),
+        )
+        for session in sessions
+    ]
+    headings = ("id", "last used", "messages", "model", "title")
+    style.table(headings, rows, empty="No conversation yet. Start one with `peer2prompt ask`.")
+    return 0
+
+
+def show(args: argparse.Namespace) -> int:
+    """Print one conversation."""
+    session, messages = _read(args)
+    if args.json:
+        print_json(_document(session, messages))
+        return 0
+    print(style.bold(style.one_line(session.title or session.session_id, style.width())))
+    for message in messages:
+        print(f"\n{style.bold(message.role)}  {style.moment(message.created)}")
+        print(style.clean(message.text))
+    return 0
+
+
+def delete(args: argparse.Namespace) -> int:
+    """Delete one conversation, after asking."""
+
+    async def find(client: ControlClient) -> Session:
+        return await find_session(client, args.session)
+
+    session = with_node(args, find)
+    title = style.one_line(session.title or session.session_id, 50)
+    if not confirmed(args, f"Delete “{title}” and its {session.messages} messages for good?"):
+        print("Nothing was deleted.")
+        return 0
+
+    async def work(client: ControlClient) -> None:
+        await client.call("sessions.delete", session_id=session.session_id)
+
+    with_node(args, work)
+    if args.json:
+        print_json({"deleted": session.session_id})
+    else:
+        print(f"Deleted {session.session_id[:8]}.")
+    return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    """Write one conversation as Markdown, or as JSON."""
+    session, messages = _read(args)
+    if args.json:
+        text = json.dumps(_document(session, messages), indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = _markdown(session, messages)
+    if args.output is None:
+        print(text, end="")
+    else:
+        _write_private(args.output, text)
+        print(f"Wrote {len(messages)} messages to {args.output}.")
+    return 0
+
+
+async def find_session(client: ControlClient, start: str) -> Session:
+    """The one conversation whose id begins with `start`."""
+    sessions = await client.call_as(list[Session], "sessions.list")
+    found = [session for session in sessions if session.session_id.startswith(start)]
+    exact = [session for session in found if session.session_id == start]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    if found:
+        raise usage(
+            f"{len(found)} conversations begin with that id.", hint="Give more of its characters."
+        )
+    raise usage("There is no such conversation.", hint="See `peer2prompt sessions list`.")
+
+
+def _read(args: argparse.Namespace) -> tuple[Session, list[Message]]:
+    """A conversation and all its messages in order, read page by page."""
+
+    async def work(client: ControlClient) -> tuple[Session, list[Message]]:
+        session = await find_session(client, args.session)
+        messages: dict[int, Message] = {}
+        before: int | None = None
+        while True:
+            page = await client.call_as(
+                list[Message],
+                "sessions.messages",
+                session_id=session.session_id,
+                limit=_PAGE,
+                before=before,
+            )
+            fresh = [message for message in page if message.message_id not in messages]
+            messages.update((message.message_id, message) for message in fresh)
+            if not fresh or len(page) < _PAGE:
+                return session, [messages[key] for key in sorted(messages)]
+            before = min(message.message_id for message in fresh)
+
+    return with_node(args, work)
+
+
+def _document(session: Session, messages: list[Message]) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(session)
+    document["messages"] = msgspec.to_builtins(messages)
+    return document
+
+
+def _markdown(session: Session, messages: list[Message]) -> str:
+    parts = [f"# {style.one_line(session.title or 'Conversation', 200)}\n"]
+    for message in messages:
+        parts.append(f"## {message.role}, {style.moment(message.created)}\n\n{message.text}\n")
+    return "\n".join(parts)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a new file that only its owner can read. An existing one is never overwritten."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as exc:
+        raise usage(f"{path} exists already.", hint="Name a new file.") from exc
+    except OSError as exc:
+        raise usage(f"{path} cannot be written: {exc.strerror}.") from exc
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,47 @@
+"""`peer2prompt status`: how the node is doing."""
+
+from __future__ import annotations
+
+import argparse
+
+from engine.control.protocol import Status
+from tui.cli import style
+from tui.cli.call import call, call_as, print_json
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the node's state in names and values."""
+    if args.json:
+        print_json(call(args, "status"))
+        return 0
+    status = call_as(args, Status, "status")
+    wallet = None if status.wallet_sat is None else f"{status.wallet_sat} sat"
+    guard = None if status.guard_age_s is None else style.age(status.guard_age_s)
+    last = None if status.last_cost_msat is None else style.sat(status.last_cost_msat)
+    style.facts(
+        [
+            ("node", f"{status.node}  ({', '.join(status.roles)})"),
+            ("version", status.version),
+            ("up for", style.age(status.uptime_s)),
+            ("home", status.home),
+            ("process", status.pid),
+            ("store", status.store),
+            ("wallet", wallet),
+            ("network", f"{status.relays_known} relays, {status.ghosts_known} ghosts known"),
+            ("circuits", f"{status.circuits_open} open"),
+            ("path set", f"{status.set_size} relays"),
+            ("guard age", guard),
+            ("tier", status.tier),
+            ("shape", _shape(status)),
+            ("shape leaks", status.shape_leak_bound),
+            ("last message", last),
+        ]
+    )
+    for warning in status.warnings:
+        print(f"warning: {style.clean(warning)}")
+    return 0
+
+
+def _shape(status: Status) -> str:
+    tick = f", a cell every {status.tick_ms} ms" if status.tick_ms else ""
+    return f"{status.shape_class}{tick}"

@@ -1,0 +1,336 @@
+"""The options of each command, group by group. Declarations only."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tui.cli.argtypes import Parser, Subparsers, branch, leaf, positive, seconds
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """What every command takes, before or after its name."""
+    parser.add_argument(
+        "--home",
+        type=Path,
+        metavar="DIR",
+        default=argparse.SUPPRESS,
+        help="folder with all state (default: $PEER2PROMPT_HOME or the user's data folder)",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help='print one JSON value; a failure is {"error": {...}}',
+    )
+
+
+def add_screen(parser: argparse.ArgumentParser) -> None:
+    """What opening the screen takes."""
+    parser.add_argument("--theme", metavar="NAME", help="colour theme for this time")
+    parser.add_argument(
+        "--keep-node",
+        action="store_true",
+        help="leave a node that was started for the screen running afterwards",
+    )
+
+
+def _command(
+    group: Subparsers, name: str, target: str, text: str, *shown: tuple[str, str]
+) -> Parser:
+    parser = leaf(group, name, target, text, *shown)
+    add_common(parser)
+    return parser
+
+
+def add_node_commands(group: Subparsers) -> None:
+    attach = _command(
+        group,
+        "attach",
+        "cmd_open:attach",
+        "open the screen on a node that is already running",
+        ("peer2prompt attach", ""),
+        ("peer2prompt attach --theme paper", "in other colours"),
+    )
+    attach.add_argument("--theme", metavar="NAME", help="colour theme for this time")
+    node = _command(
+        group,
+        "node",
+        "cmd_node:run",
+        "run a node in the foreground; other options are passed on to it",
+        ("peer2prompt node", "a client node on the default home"),
+        ("peer2prompt node --home /srv/p2p --config relay.toml", "a relay with its own settings"),
+    )
+    node.set_defaults(passes_on=True)
+    node.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings (default: config.toml in the home)"
+    )
+    stop = _command(
+        group,
+        "stop",
+        "cmd_stop:run",
+        "stop the running node, letting open answers finish first",
+        ("peer2prompt stop", ""),
+        ("peer2prompt stop --drain 30", "give open answers half a minute"),
+    )
+    stop.add_argument(
+        "--drain", type=seconds, default=5.0, metavar="SECONDS", help="time for them (default: 5)"
+    )
+    _add_demo(group)
+
+
+def _add_demo(group: Subparsers) -> None:
+    demo = _command(
+        group,
+        "demo",
+        "cmd_demo:run",
+        "run a whole network on this machine and ask it a question",
+        ("peer2prompt demo", "open the screen on a funded wallet"),
+        ('peer2prompt demo --ask "What is an onion?" --json', "one question, one JSON object"),
+        (
+            "peer2prompt demo --provider-url http://127.0.0.1:8000/v1 --provider-key K --model M",
+            "another OpenAI-compatible server behind the ghost",
+        ),
+    )
+    demo.add_argument("--ask", metavar="TEXT", help="ask this without a screen, then stop")
+    demo.add_argument("--provider-url", metavar="URL", help="OpenAI-compatible server to use")
+    demo.add_argument("--provider-key", metavar="KEY", help="key for that server")
+    demo.add_argument("--model", metavar="NAME", help="model to ask for")
+    demo.add_argument("--mint", metavar="URL", help="Cashu mint to use instead of a local one")
+    demo.add_argument("--keep", action="store_true", help="keep logs and state afterwards")
+    demo.add_argument(
+        "--timeout",
+        type=seconds,
+        default=180.0,
+        metavar="SECONDS",
+        help="give up on --ask after this long (default: 180)",
+    )
+
+
+def add_asking_commands(group: Subparsers) -> None:
+    ask = _command(
+        group,
+        "ask",
+        "cmd_ask:run",
+        "ask a question and print the answer as it comes",
+        ('peer2prompt ask "What is an onion?"', ""),
+        ("peer2prompt ask - < question.txt", "read the question from standard input"),
+        ('peer2prompt ask --session 3f2a "And a leek?"', "go on with a conversation"),
+        ('peer2prompt ask --json "Name a bulb." | jq -r .answer', "for programs"),
+    )
+    ask.add_argument("text", nargs="*", metavar="TEXT", help="the question; - reads it from stdin")
+    ask.add_argument("--session", metavar="ID", help="conversation to go on with (a start will do)")
+    ask.add_argument("--model", metavar="NAME", help="model to ask (see `peer2prompt models`)")
+    ask.add_argument("--max-tokens", type=positive, metavar="N", help="longest answer, in tokens")
+    ask.add_argument("--temperature", type=float, metavar="T", help="how freely to answer, 0 to 2")
+    ask.add_argument("--no-stream", action="store_true", help="print the answer when it is whole")
+    _command(
+        group,
+        "models",
+        "cmd_models:run",
+        "list the models on offer and their prices",
+        ("peer2prompt models", ""),
+        ("peer2prompt models --json | jq -r '.[].model'", "only the names"),
+    )
+
+
+def add_view_commands(group: Subparsers) -> None:
+    _command(
+        group,
+        "status",
+        "cmd_status:run",
+        "show how the node is doing",
+        ("peer2prompt status", ""),
+        ("peer2prompt status --json | jq .wallet_sat", "one number of it"),
+    )
+    _command(
+        group,
+        "network",
+        "cmd_network:run",
+        "show the relays and ghosts the node knows",
+        ("peer2prompt network", ""),
+    )
+    circuits = _command(
+        group,
+        "circuits",
+        "cmd_circuits:run",
+        "show the open circuits",
+        ("peer2prompt circuits", ""),
+        ("peer2prompt circuits --rotate", "build new ones for what comes next"),
+    )
+    circuits.add_argument("--rotate", action="store_true", help="replace them by new ones")
+    _command(
+        group,
+        "earnings",
+        "cmd_earnings:run",
+        "show what this node earned as a ghost",
+        ("peer2prompt earnings", ""),
+        ("peer2prompt earnings --json | jq .total_msat", "the sum in millisatoshi"),
+    )
+
+
+def add_sessions(group: Subparsers) -> None:
+    sessions = branch(
+        group,
+        "sessions",
+        "list, show, delete and export conversations",
+        ("peer2prompt sessions list", ""),
+    )
+    _command(
+        sessions,
+        "list",
+        "cmd_sessions:list_all",
+        "list the conversations, the latest first",
+        ("peer2prompt sessions list", ""),
+    )
+    show = _command(
+        sessions,
+        "show",
+        "cmd_sessions:show",
+        "print a conversation",
+        ("peer2prompt sessions show 3f2a", "a start of its id is enough"),
+    )
+    delete = _command(
+        sessions,
+        "delete",
+        "cmd_sessions:delete",
+        "delete a conversation for good",
+        ("peer2prompt sessions delete 3f2a", "asks first"),
+        ("peer2prompt sessions delete 3f2a --yes", ""),
+    )
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+    export = _command(
+        sessions,
+        "export",
+        "cmd_sessions:export",
+        "write a conversation to a file or to standard output",
+        ("peer2prompt sessions export 3f2a > chat.md", "as Markdown"),
+        ("peer2prompt sessions export 3f2a --json --output chat.json", "as JSON, only for you"),
+    )
+    export.add_argument(
+        "--output", type=Path, metavar="FILE", help="file to write; it must not exist yet"
+    )
+    for parser in (show, delete, export):
+        parser.add_argument("session", metavar="ID", help="the conversation's id, or a start of it")
+
+
+def add_wallet(group: Subparsers) -> None:
+    wallet = branch(
+        group,
+        "wallet",
+        "the ecash wallet: fund, send, receive, pay, restore",
+        ("peer2prompt wallet balance", ""),
+        ("peer2prompt wallet fund 100", ""),
+    )
+    _add_wallet_views(wallet)
+    _add_wallet_moves(wallet)
+
+
+def _add_wallet_views(wallet: Subparsers) -> None:
+    _command(
+        wallet,
+        "info",
+        "cmd_wallet:info",
+        "show the wallet in short",
+        ("peer2prompt wallet info", ""),
+    )
+    _command(
+        wallet,
+        "balance",
+        "cmd_wallet:balance",
+        "show the balance at each mint",
+        ("peer2prompt wallet balance", ""),
+        ("peer2prompt wallet balance --json | jq .total_sat", ""),
+    )
+    _command(
+        wallet,
+        "mints",
+        "cmd_wallet:mints",
+        "list the mints and their health",
+        ("peer2prompt wallet mints", ""),
+    )
+    history = _command(
+        wallet,
+        "history",
+        "cmd_wallet:history",
+        "list what moved, the latest first",
+        ("peer2prompt wallet history --limit 10", ""),
+    )
+    history.add_argument("--limit", type=positive, default=50, metavar="N", help="default: 50")
+    seed = _command(
+        wallet,
+        "seed",
+        "cmd_wallet:seed",
+        "show the words that restore this wallet",
+        ("peer2prompt wallet seed", "asks first: whoever reads them owns the ecash"),
+    )
+    seed.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_wallet_moves(wallet: Subparsers) -> None:
+    add = _command(
+        wallet,
+        "add-mint",
+        "cmd_wallet:add_mint",
+        "trust a mint and use it from now on",
+        ("peer2prompt wallet add-mint https://mint.example", ""),
+    )
+    add.add_argument("url", metavar="URL", help="the mint's address")
+    fund = _command(
+        wallet,
+        "fund",
+        "cmd_fund:fund",
+        "get an invoice; paying it puts ecash into the wallet",
+        ("peer2prompt wallet fund 100", "prints the invoice and a QR code"),
+        ("peer2prompt wallet fund 100 --wait", "and waits until it is paid"),
+    )
+    fund.add_argument("amount", type=positive, metavar="SAT", help="how much")
+    fund.add_argument("--wait", action="store_true", help="wait until it is paid or expires")
+    check = _command(
+        wallet,
+        "check",
+        "cmd_fund:check",
+        "see whether a funding invoice was paid, and collect its ecash",
+        ("peer2prompt wallet check 4d1c09", ""),
+    )
+    check.add_argument("quote", metavar="QUOTE", help="the id `wallet fund` printed")
+    send = _command(
+        wallet,
+        "send",
+        "cmd_wallet:send",
+        "take ecash out of the wallet as a token to hand over",
+        ("peer2prompt wallet send 21", "whoever has the token has the money"),
+    )
+    send.add_argument("amount", type=positive, metavar="SAT", help="how much")
+    receive = _command(
+        wallet,
+        "receive",
+        "cmd_wallet:receive",
+        "put a token's ecash into the wallet",
+        ("peer2prompt wallet receive - < token.txt", "keeps it out of the process list"),
+        ("peer2prompt wallet receive cashuB...", ""),
+    )
+    receive.add_argument("token", metavar="TOKEN", help="the token; - reads it from stdin")
+    receive.add_argument(
+        "--allow-new-mint", action="store_true", help="also trust the mint it comes from"
+    )
+    pay = _command(
+        wallet,
+        "pay",
+        "cmd_fund:pay",
+        "pay a Lightning invoice with ecash",
+        ("peer2prompt wallet pay lnbc210n1...", "shows amount and fee, then asks"),
+        ("peer2prompt wallet pay --yes - < invoice.txt", ""),
+    )
+    pay.add_argument("invoice", metavar="INVOICE", help="the invoice; - reads it from stdin")
+    pay.add_argument("--yes", action="store_true", help="do not ask")
+    restore = _command(
+        wallet,
+        "restore",
+        "cmd_wallet:restore",
+        "find this wallet's ecash at a mint from its seed",
+        ("peer2prompt wallet restore https://mint.example", ""),
+    )
+    restore.add_argument("url", metavar="URL", help="the mint's address")
+    for parser in (fund, send, pay):
+        parser.add_argument("--mint", metavar="URL", help="mint to use (default: the node chooses)")
