@@ -171,6 +171,12 @@ class CircuitPool:
         self._note(circuit_id, circuit, "open", f"open for {circuit.purpose}")
         nursery.start_soon(self._own, circuit_id, circuit)
 
+    def check_network(self) -> None:
+        """Raise NoRoute when no path to any ghost would satisfy the rules."""
+        relays = self._relays.with_role(Role.RELAY)
+        for ghost in self._relays.with_role(Role.GHOST):
+            choose_middles(relays, [ghost], MIDDLES_TO_GHOST + 1, avoid=(), rng=self._rng)
+
     def _blame(self, circuit: ClientCircuit) -> None:
         """Pass over the hop that failed and, as it may have lied, the one before it."""
         built = circuit.hops_built

@@ -176,6 +176,8 @@ class AskParams(Params, frozen=True):
     model: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
+    settle: bool = False
+    """Get the unspent credit back before `ask.done`, so that its account is final."""
 
 
 class AskStarted(Result, frozen=True):

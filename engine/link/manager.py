@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import trio
 
+from engine.crypto.keys import x25519_generate
 from engine.errors import (
     AddressInUse,
     CircuitClosed,
@@ -24,7 +25,7 @@ from engine.errors import (
 from engine.identity import Identity
 from engine.link.connection import Link
 from engine.wire.cells import RECORD_BYTES
-from engine.wire.link import LinkCredentials, LinkHandshake
+from engine.wire.link import CERT_LIFE_S, LinkCredentials, LinkHandshake
 
 HANDSHAKE_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 10.0
@@ -38,9 +39,17 @@ OnCreate = Callable[[Link, int, memoryview], None]
 class LinkManager:
     """Dials and serves links in one nursery."""
 
-    def __init__(self, identity: Identity, suite: int, *, on_create: OnCreate | None) -> None:
-        self._credentials = LinkCredentials.fresh(identity, now=int(time.time()))
+    def __init__(
+        self,
+        identity: Identity,
+        suite: int,
+        *,
+        on_create: OnCreate | None,
+        static: bytes | None = None,
+    ) -> None:
+        self._static = static or x25519_generate()
         self._identity = identity
+        self._issued: LinkCredentials | None = None
         self._suite = suite
         self._on_create = on_create
         self._links: dict[bytes, Link] = {}
@@ -54,6 +63,16 @@ class LinkManager:
     def links(self) -> frozenset[Link]:
         """Every open link."""
         return frozenset(self._all)
+
+    @property
+    def _credentials(self) -> LinkCredentials:
+        """The static key with a certificate that has at least half of its life left."""
+        now = int(time.time())
+        if self._issued is None or self._issued.cert.not_after - now < CERT_LIFE_S // 2:
+            self._issued = LinkCredentials.of(
+                self._identity, self._static, not_after=now + CERT_LIFE_S
+            )
+        return self._issued
 
     @property
     def link_static(self) -> bytes:

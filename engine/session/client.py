@@ -14,6 +14,7 @@ from typing import Any
 
 import trio
 
+from engine.crypto.keys import SIGNATURE_BYTES
 from engine.errors import CircuitClosed, GhostError, Peer2PromptError, ProtocolError
 from engine.market import client_session as machine
 from engine.market.client_session import ClientSession
@@ -129,6 +130,13 @@ class AskSession:
     @property
     def connected(self) -> bool:
         return self._link.stream is not None
+
+    async def connect(self, on_event: OnEvent | None = None) -> Quote:
+        """Connect and read the quote; pays nothing."""
+        async with self._turn:
+            self._on_event = on_event or _ignore
+            await self._link.ensure()
+            return self._current_quote()
 
     async def open(self, on_event: OnEvent | None = None) -> Quote:
         """Connect, check the quote, prepay one chunk: a warm session answers without delay."""
@@ -379,9 +387,14 @@ class AskSession:
         session, _ = self._parts()
         over = trio.current_time()
         with trio.CancelScope(shield=True):
-            await self._store.receipts.add(session.hash, finished.receipt_n, finished.receipt)
-            await self._store.receipts.countersign(
-                session.hash, finished.receipt_n, finished.sign.sig
+            await self._store.receipts.add(
+                session.hash,
+                finished.receipt_n,
+                finished.receipt,
+                finished.receipt[:SIGNATURE_BYTES],
+                side="client",
+                cost_msat=finished.cost_msat,
+                client_sig=finished.sign.sig,
             )
         note = ReceiptNote(
             finished.receipt_n, finished.cost_msat, receipt_hash(finished.receipt).hex()
@@ -439,11 +452,8 @@ class AskSession:
         if not payer.idle:
             await self._drive(lambda: payer.idle, pay=False)
         saved = self._saved
-        if (
-            saved is None
-            or not saved.mint
-            or not (self._leftover or session.ledger.balance >= 1000)
-        ):
+        something = self._leftover or session.ledger.balance >= 1000
+        if saved is None or not saved.mint or not something:
             await self._forget()
             return 0
         if saved.slot:

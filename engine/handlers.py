@@ -1,0 +1,170 @@
+"""The wallet's methods of the control protocol: parameters in, wallet calls, plain values out.
+
+A thin border: no policy lives here. The server has checked the parameters' types already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from wallet.wallet import Wallet
+
+from engine.control.protocol import (
+    FundCheck,
+    FundQuote,
+    HistoryEntry,
+    Melt,
+    MeltQuote,
+    MintInfo,
+    ReceiveResult,
+    Restore,
+    SeedWords,
+    SendResult,
+    WalletBalance,
+    WalletInfo,
+)
+from engine.control.server import Handler
+from engine.errors import PaymentError
+
+
+class WalletHandlers:
+    """Answers `wallet.*` from one wallet; `changed` is called after money has moved."""
+
+    def __init__(self, wallet: Wallet, *, via: str, changed: Callable[[], None]) -> None:
+        self._wallet = wallet
+        self._via = via
+        self._changed = changed
+
+    def table(self) -> Mapping[str, Handler]:
+        """Method name to handler."""
+        return {
+            "wallet.info": self.info,
+            "wallet.balance": self.balance,
+            "wallet.history": self.history,
+            "wallet.mints.add": self.add_mint,
+            "wallet.fund": self.fund,
+            "wallet.fund.check": self.fund_check,
+            "wallet.send": self.send,
+            "wallet.receive": self.receive,
+            "wallet.melt.quote": self.melt_quote,
+            "wallet.melt": self.melt,
+            "wallet.restore": self.restore,
+            "wallet.seed": self.seed,
+        }
+
+    async def _mint_or_best(self, url: str | None) -> str:
+        """The mint named, else the one with the largest balance."""
+        if url:
+            return url.rstrip("/")
+        balances = await self._wallet.balances()
+        if not balances:
+            raise PaymentError(
+                "The wallet knows no mint.", hint="Add one: peer2prompt wallet add-mint URL"
+            )
+        return max(balances, key=lambda balance: balance.available_sat).url
+
+    async def info(self, _params: dict[str, Any]) -> WalletInfo:
+        balances = await self._wallet.balances()
+        return WalletInfo(
+            total_sat=sum(b.available_sat for b in balances),
+            reserved_sat=sum(b.reserved_sat for b in balances),
+            held_sat=sum(b.held_sat for b in balances),
+            mints=len(balances),
+            payments_open=await self._wallet.open_operations(),
+            via=self._via,
+        )
+
+    async def balance(self, _params: dict[str, Any]) -> WalletBalance:
+        balances = await self._wallet.balances()
+        mints = [
+            MintInfo(
+                url=b.url,
+                name=b.name,
+                available_sat=b.available_sat,
+                reserved_sat=b.reserved_sat,
+                held_sat=b.held_sat,
+                healthy=b.healthy,
+                latency_ms=b.latency_ms,
+                last_error=b.last_error,
+            )
+            for b in balances
+        ]
+        return WalletBalance(total_sat=sum(m.available_sat for m in mints), mints=mints)
+
+    async def history(self, params: dict[str, Any]) -> list[HistoryEntry]:
+        entries = await self._wallet.history(params["limit"])
+        return [
+            HistoryEntry(
+                ts=entry.ts,
+                kind=entry.kind,
+                mint=entry.mint,
+                amount_sat=entry.amount_sat,
+                detail=entry.detail,
+            )
+            for entry in entries
+        ]
+
+    async def add_mint(self, params: dict[str, Any]) -> WalletBalance:
+        await self._wallet.add_mint(params["url"].rstrip("/"))
+        self._changed()
+        return await self.balance({})
+
+    async def fund(self, params: dict[str, Any]) -> FundQuote:
+        url = await self._mint_or_best(params["mint"])
+        quote = await self._wallet.request_mint(url, params["amount_sat"])
+        return FundQuote(
+            quote_id=quote.quote_id,
+            invoice=quote.invoice,
+            amount_sat=quote.amount_sat,
+            expiry=quote.expiry,
+            mint=url,
+        )
+
+    async def fund_check(self, params: dict[str, Any]) -> FundCheck:
+        quote = await self._wallet.check_mint(params["quote_id"])
+        if quote.state != "PAID":
+            return FundCheck(state=quote.state)
+        minted = await self._wallet.complete_mint(params["quote_id"])
+        self._changed()
+        return FundCheck(state="ISSUED", minted_sat=minted)
+
+    async def send(self, params: dict[str, Any]) -> SendResult:
+        url = await self._mint_or_best(params["mint"])
+        token = await self._wallet.send(url, params["amount_sat"])
+        self._changed()
+        return SendResult(token=token)
+
+    async def receive(self, params: dict[str, Any]) -> ReceiveResult:
+        received = await self._wallet.receive(params["token"], allow=params["allow_new_mint"])
+        self._changed()
+        return ReceiveResult(amount_sat=received)
+
+    async def melt_quote(self, params: dict[str, Any]) -> MeltQuote:
+        url = await self._mint_or_best(params["mint"])
+        quote = await self._wallet.melt_quote(url, params["invoice"])
+        return MeltQuote(
+            quote_id=quote.quote_id,
+            amount_sat=quote.amount_sat,
+            fee_reserve_sat=quote.fee_reserve_sat,
+            mint=url,
+        )
+
+    async def melt(self, params: dict[str, Any]) -> Melt:
+        result = await self._wallet.melt(params["quote_id"])
+        self._changed()
+        return Melt(
+            paid=result.paid,
+            fee_sat=result.fee_sat,
+            change_sat=result.change_sat,
+            state=result.state,
+        )
+
+    async def restore(self, params: dict[str, Any]) -> Restore:
+        url = params["mint"].rstrip("/")
+        report = await self._wallet.restore(url)
+        self._changed()
+        return Restore(recovered_sat=report.recovered_sat, mint=url)
+
+    async def seed(self, _params: dict[str, Any]) -> SeedWords:
+        return SeedWords(words=await self._wallet.seed_words())

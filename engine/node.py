@@ -1,0 +1,353 @@
+"""The composition root: settings in, roles and services in one nursery, a control socket out.
+
+Opens the store first and closes it last. Nothing else in the engine knows which roles run beside
+it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import httpx
+import trio
+from wallet.wallet import Wallet
+
+from engine.circuit.exits import MintExit
+from engine.circuit.onion_keys import OnionKeys
+from engine.circuit.relay import StreamHandler
+from engine.circuit.stream import CircuitStream
+from engine.client_role import ClientRole
+from engine.config import PASSPHRASE_FILE_ENV, NodeConfig, StoreConfig
+from engine.control.events import EventBus
+from engine.control.paths import control_socket
+from engine.control.protocol import (
+    AdvertResult,
+    DirectoryInfo,
+    Earnings,
+    Hello,
+    Network,
+    NetworkNode,
+    Status,
+)
+from engine.control.server import ControlServer, Handler
+from engine.crypto.keys import x25519_generate
+from engine.directory.relays import RelaySet
+from engine.errors import ConfigError
+from engine.exit.backends.openai import OpenAIBackend
+from engine.exit.policy import GhostTerms
+from engine.exit.service import GhostService
+from engine.identity import Identity
+from engine.relay_role import RelayRole
+from engine.wire.advert import Advert, Role
+from engine.wire.frames import Purpose
+from engine.wire.quote import ModelOffer
+from engine.wire.shape import ShapeClass
+from wallet.store import KeyFile, Passphrase, Store
+
+DEFAULT_DRAIN_S = 12.0  # covers the first bucket of the text class
+MAX_PASSPHRASE_BYTES = 4_096
+STORE_NAME = "store.db"
+_ROLE_NAMES = {
+    Role.RELAY: "relay",
+    Role.GHOST: "ghost",
+    Role.GPU: "gpu",
+    Role.MINT_EXIT: "mint-exit",
+}
+log = logging.getLogger("peer2prompt.node")
+
+
+class Node:
+    """One node. `run` serves until `stop`; `stopped` is set when it has drained."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self.config = config
+        self.bus = EventBus()
+        self.socket = control_socket(config.home)
+        self.stopped = trio.Event()
+        self.short_id = ""
+        self._stopping = trio.Event()
+        self._drain_s = DEFAULT_DRAIN_S
+        self._started = time.monotonic()
+        self._relays = RelaySet(config.directory, test_network=config.test_network)
+        self._client: ClientRole | None = None
+        self._relay: RelayRole | None = None
+        self._ghost: GhostService | None = None
+        self._identity: Identity
+
+    def stop(self, drain_s: float | None = None) -> None:
+        """Drain and end; a second call ends at once."""
+        if self._stopping.is_set():
+            self._drain_s = 0.0
+        elif drain_s is not None:
+            self._drain_s = drain_s
+        self._stopping.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until stopped. Raises an error with a sentence when a part cannot start."""
+        self.config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store = await open_store(self.config)
+        try:
+            await self._serve(store, task_status)
+        finally:
+            await store.aclose()
+            self.stopped.set()
+
+    async def _serve(self, store: Store, task_status: trio.TaskStatus[None]) -> None:
+        self._identity = await _load_identity(store)
+        self.short_id = self._identity.short_id
+        self._relays.reload()
+        async with trio.open_nursery() as nursery:
+            if self.config.roles & {"relay", "ghost"}:
+                await self._start_serving(nursery, store)
+            if "client" in self.config.roles:
+                self._client = await ClientRole.load(self.config, store, self._relays, self.bus)
+            server = ControlServer(self.socket, self._handlers(), self.bus)
+            await nursery.start(server.run)
+            if self._client is not None:
+                await nursery.start(self._client.run)
+            task_status.started()
+            await self._stopping.wait()
+            await self._drain()
+            nursery.cancel_scope.cancel()
+
+    async def _drain(self) -> None:
+        log.info("draining")
+        if self._relay is not None:
+            self._relay.core.draining = True
+        with trio.move_on_after(self._drain_s):
+            async with trio.open_nursery() as nursery:
+                if self._client is not None:
+                    nursery.start_soon(self._client.drain)
+                if self._ghost is not None:
+                    nursery.start_soon(self._ghost.drain)
+
+    # -- serving -------------------------------------------------------------------------------
+
+    async def _start_serving(self, nursery: trio.Nursery, store: Store) -> None:
+        config = self.config
+        saved = await store.get_secret("relay", "onion_keys")
+        keys = OnionKeys(saved, int(time.time()))
+        await store.put_secret("relay", "onion_keys", keys.dump())
+        handlers: dict[int, StreamHandler] = {}
+        if config.mint_hosts:
+            handlers[Purpose.TCP] = MintExit(config.mint_hosts).serve
+        if "ghost" in config.roles:
+            self._ghost = await self._start_ghost(nursery, store)
+            handlers[Purpose.SESSION] = self._serve_session
+        self._relay = RelayRole(
+            config,
+            self._identity,
+            await _load_secret(store, "relay", "link_static", x25519_generate),
+            keys,
+            handlers,
+            save_keys=lambda data: store.put_secret("relay", "onion_keys", data),
+            on_fault=lambda kind: log.error("a circuit ended on an internal error: %s", kind),
+        )
+        await nursery.start(self._relay.run)
+
+    async def _serve_session(self, stream: CircuitStream, _request: bytes) -> None:
+        stream.accept()
+        if self._ghost is not None:
+            await self._ghost.serve_session(stream)
+
+    async def _start_ghost(self, nursery: trio.Nursery, store: Store) -> GhostService:
+        settings = self.config.ghost
+        if settings is None:
+            raise ConfigError("The ghost role has no settings.")
+        wallet = Wallet(store, lambda _url: httpx.AsyncHTTPTransport())
+        await wallet.open()
+        known = {mint.url for mint in await wallet.balances()}
+        for url in settings.mints:
+            if url not in known:
+                await wallet.add_mint(url)
+        offers = tuple(
+            ModelOffer(
+                name=model,
+                in_price=settings.in_price,
+                out_price=settings.out_price,
+                max_out=settings.max_out,
+            )
+            for model in settings.models
+        )
+        ghost = GhostService(
+            identity=self._identity,
+            wallet=wallet,
+            store=store,
+            backend=OpenAIBackend(settings.provider_url, _read_key(settings.provider_key_file)),
+            terms=GhostTerms(
+                models=offers,
+                mints=settings.mints,
+                chunk_msat=settings.chunk_msat,
+                cap_msat=settings.cap_msat,
+            ),
+            on_earning=lambda: self.bus.publish("earnings.changed", {}),
+        )
+        await nursery.start(ghost.run)
+        return ghost
+
+    # -- control -------------------------------------------------------------------------------
+
+    def _handlers(self) -> Mapping[str, Handler]:
+        own: dict[str, Handler] = {
+            "hello": self._hello,
+            "status": self._status,
+            "network": self._network,
+            "earnings": self._earnings,
+            "directory.reload": self._reload,
+            "stop": self._stop,
+            "advert": self._advert,
+        }
+        if self._client is not None:
+            own.update(self._client.handlers())
+        return own
+
+    async def _hello(self, _params: object) -> Hello:
+        roles = sorted(self.config.roles)
+        return Hello(protocol=1, version=program_version(), node=self.short_id, roles=roles)
+
+    async def _status(self, _params: object) -> Status:
+        self._relays.reload()
+        client, plan = self._client, self.config.plan
+        relays = self._relays.with_role(Role.RELAY)
+        balances = await client.wallet.balances() if client is not None else []
+        return Status(
+            version=program_version(),
+            node=self.short_id,
+            roles=sorted(self.config.roles),
+            uptime_s=time.monotonic() - self._started,
+            home=str(self.config.home),
+            pid=os.getpid(),
+            relays_known=len(relays),
+            ghosts_known=len(self._relays.with_role(Role.GHOST)),
+            circuits_open=self._circuits_open(),
+            wallet_sat=sum(b.available_sat for b in balances) if client is not None else None,
+            shape_class=plan.shape_class.label,
+            tick_ms=plan.tick_ms,
+            tier="bulk" if plan.shape_class is ShapeClass.BULK else "text-shaped",
+            set_size=len(relays),
+            guard_age_s=client.guard_age_s() if client is not None else None,
+            shape_leak_bound=shape_leak_bound(self.config),
+            last_cost_msat=client.chats.last_cost_msat if client is not None else None,
+            warnings=[*self._relays.errors, *(await client.warnings() if client else [])],
+        )
+
+    def _circuits_open(self) -> int:
+        through = len(self._relay.core.circuits) if self._relay is not None else 0
+        return through + (len(self._client.pool.circuits) if self._client is not None else 0)
+
+    async def _network(self, _params: object) -> Network:
+        self._relays.reload()
+        return Network(
+            relays=[_describe(a) for a in self._relays.with_role(Role.RELAY)],
+            ghosts=[_describe(a) for a in self._relays.with_role(Role.GHOST)],
+            directory=DirectoryInfo(
+                source=str(self._relays.source or ""), errors=self._relays.errors
+            ),
+        )
+
+    async def _earnings(self, _params: object) -> Earnings | dict[str, object]:
+        return Earnings() if self._ghost is None else await self._ghost.stats()
+
+    async def _reload(self, _params: object) -> Network:
+        return await self._network({})
+
+    async def _advert(self, _params: object) -> AdvertResult:
+        if self._relay is None:
+            raise ConfigError("This node neither relays nor serves, so it has no advert.")
+        return AdvertResult(advert=b64encode(self._relay.advert()).decode("ascii"))
+
+    async def _stop(self, params: dict[str, float]) -> dict[str, object]:
+        self.stop(params["drain_s"])
+        return {}
+
+
+def shape_leak_bound(config: NodeConfig) -> str:
+    """What the length of a shaped run can tell a guard, at most."""
+    if config.plan.shape_class is ShapeClass.BULK:
+        return "unbounded"
+    return f"{math.log2(len(config.plan.ladder)):.0f} bit per answer"
+
+
+def program_version() -> str:
+    """The version of the installed program."""
+    try:
+        return version("peer2prompt")
+    except PackageNotFoundError:
+        return "0"
+
+
+async def open_store(config: NodeConfig) -> Store:
+    """Open (or create) the node's encrypted store with the secret the settings name."""
+    secret = store_secret(config.store, config.home)
+    return await Store.open(config.home / STORE_NAME, secret, create=True)
+
+
+def store_secret(store: StoreConfig, home: Path) -> KeyFile | Passphrase:
+    """The key file, or the passphrase from a descriptor or file. Raises ConfigError."""
+    if store.key_file is not None:
+        return KeyFile(store.key_file, create=True)
+    if store.passphrase_fd is not None:
+        with os.fdopen(store.passphrase_fd, "rb") as pipe:
+            return _passphrase(pipe.read(MAX_PASSPHRASE_BYTES))
+    if store.passphrase_file is not None:
+        try:
+            return _passphrase(store.passphrase_file.read_bytes()[:MAX_PASSPHRASE_BYTES])
+        except OSError as error:
+            raise ConfigError(
+                f"The passphrase file {store.passphrase_file} cannot be read.",
+                kept="The store was not touched.",
+                hint=f"Check [store] passphrase_file or {PASSPHRASE_FILE_ENV}.",
+            ) from error
+    raise ConfigError(
+        f"Nothing opens the store in {home}: no passphrase and no key file is given.",
+        kept="The store was not touched.",
+        hint=f"Set {PASSPHRASE_FILE_ENV}, or [store] key_file in config.toml.",
+    )
+
+
+def _passphrase(raw: bytes) -> Passphrase:
+    try:
+        text = raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError("The passphrase is not valid UTF-8.") from error
+    if not text:
+        raise ConfigError("The passphrase is empty.", hint="Choose a passphrase.")
+    return Passphrase(text)
+
+
+async def _load_identity(store: Store) -> Identity:
+    return Identity(await _load_secret(store, "identity", "seed", lambda: Identity.generate().seed))
+
+
+async def _load_secret(store: Store, ns: str, key: str, make: Callable[[], bytes]) -> bytes:
+    saved = await store.get_secret(ns, key)
+    if saved is None:
+        saved = make()
+        await store.put_secret(ns, key, saved)
+    return saved
+
+
+def _read_key(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"The provider key file {path} cannot be read.",
+            hint="Check [ghost] provider_key_file.",
+        ) from error
+
+
+def _describe(advert: Advert) -> NetworkNode:
+    roles = [_ROLE_NAMES[role] for role in Role if advert.roles & role]
+    return NetworkNode(
+        id=advert.node_id.hex()[:8], roles=roles, age_s=max(0.0, time.time() - advert.published)
+    )

@@ -1,0 +1,110 @@
+"""The serving half of a node: links, relay core, onion keys and the advert that names them all.
+
+A relay and a ghost run the same code; they differ in the stream handlers they are given.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+import trio
+
+from engine.circuit.onion_keys import OnionKeys
+from engine.circuit.relay import RelayCore, StreamHandler
+from engine.config import NodeConfig, is_routable
+from engine.crypto.suite import default_suite
+from engine.identity import Identity
+from engine.link.manager import LinkManager
+from engine.wire.advert import Address, Advert, Role
+
+ADVERT_LIFE_S = 24 * 3_600
+ADVERT_RENEW_S = 6 * 3_600
+ROTATION_CHECK_S = 300.0
+
+
+class RelayRole:
+    """Everything a relay or ghost needs to be part of circuits."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        identity: Identity,
+        link_static: bytes,
+        keys: OnionKeys,
+        handlers: Mapping[int, StreamHandler],
+        *,
+        save_keys: Callable[[bytes], Awaitable[None]],
+        on_fault: Callable[[str], None],
+    ) -> None:
+        self._config = config
+        self._identity = identity
+        self._keys = keys
+        self._save_keys = save_keys
+        self._published = 0
+        self._advert = b""
+        self.core = RelayCore(
+            identity.node_id,
+            keys.private_keys,
+            handlers=handlers,
+            address_ok=self._address_ok,
+            on_fault=on_fault,
+        )
+        self.links = LinkManager(
+            identity, default_suite(), on_create=self.core.on_create, static=link_static
+        )
+        self.core.links = self.links
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; reports started once the listening address is taken."""
+        if self._config.listen is None:
+            raise ValueError("a relay role needs an address")
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.links.run)
+            await nursery.start(self.core.run)
+            await nursery.start(self.links.serve, *self._config.listen)
+            task_status.started()
+            await self._rotate()
+
+    async def _rotate(self) -> None:
+        while True:
+            await trio.sleep(ROTATION_CHECK_S)
+            before = set(self._keys.private_keys())
+            if self._keys.rotate(int(time.time())):
+                await self._save_keys(self._keys.dump())
+                for dead in before - set(self._keys.private_keys()):
+                    self.core.replays.forget(dead)
+                self._advert = b""
+
+    def advert(self) -> bytes:
+        """The signed advert, renewed when its keys or a quarter of its life have gone by."""
+        now = int(time.time())
+        if not self._advert or now - self._published > ADVERT_RENEW_S:
+            self._published = now
+            self._advert = self._make_advert(now).encode(self._identity)
+        return self._advert
+
+    def _make_advert(self, now: int) -> Advert:
+        config = self._config
+        if config.listen is None:
+            raise ValueError("a relay role needs an address")
+        roles = Role.RELAY if "relay" in config.roles else Role(0)
+        if "ghost" in config.roles:
+            roles |= Role.GHOST
+        if config.mint_hosts:
+            roles |= Role.MINT_EXIT
+        return Advert(
+            ed25519_public=self._identity.public,
+            link_static=self.links.link_static,
+            onion_keys=self._keys.adverts(),
+            roles=roles,
+            published=now,
+            expires=now + ADVERT_LIFE_S,
+            addresses=(Address(*config.listen),),
+        )
+
+    def _address_ok(self, _node_id: bytes, host: str, port: int) -> bool:
+        """Where this relay extends circuits to: public addresses, except in a test network."""
+        if "relay" not in self._config.roles or (host, port) == self._config.listen:
+            return False
+        return self._config.test_network or is_routable(host)
