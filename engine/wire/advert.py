@@ -47,7 +47,8 @@ class Role(enum.IntFlag):
     MINT_EXIT = 8
 
 
-_ALL_ROLES = Role.RELAY | Role.GHOST | Role.GPU | Role.MINT_EXIT
+# An int, because the complement of an IntFlag leaves out the bits that have no name.
+_UNKNOWN_ROLES = ~int(Role.RELAY | Role.GHOST | Role.GPU | Role.MINT_EXIT)
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Advert:
         tags = (len(self.family_tag), len(self.operator_tag), len(self.sheet_commitment))
         if tags != (TAG_BYTES, TAG_BYTES, COMMITMENT_BYTES):
             raise WireError("an advert's tags have the wrong length")
-        if not self.roles or self.roles & ~_ALL_ROLES:
+        if not self.roles or int(self.roles) & _UNKNOWN_ROLES:
             raise WireError("an advert has no role, or one this version does not know")
         if not 0 < self.expires - self.published <= MAX_LIFE_S:
             raise WireError("an advert's lifetime is empty or longer than 26 hours")
@@ -197,7 +198,7 @@ class _Reader:
             OnionKey(*_ONION.unpack(self.take(_ONION.size))) for _ in range(onion_count)
         )
         roles = self.byte()
-        if roles & ~_ALL_ROLES:
+        if roles & _UNKNOWN_ROLES:
             raise WireError("an advert has a role this version does not know")
         published, expires = _TIMES.unpack(self.take(_TIMES.size))
         address_count = self.byte()
