@@ -14,16 +14,14 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import httpx
 import trio
-from wallet.wallet import Wallet
 
 from engine.circuit.exits import MintExit
 from engine.circuit.onion_keys import OnionKeys
 from engine.circuit.relay import StreamHandler
 from engine.circuit.stream import CircuitStream
-from engine.client_role import ClientRole
 from engine.config import PASSPHRASE_FILE_ENV, NodeConfig, StoreConfig
 from engine.control.events import EventBus
 from engine.control.paths import control_socket
@@ -40,16 +38,16 @@ from engine.control.server import ControlServer, Handler
 from engine.crypto.keys import x25519_generate
 from engine.directory.relays import RelaySet
 from engine.errors import ConfigError
-from engine.exit.backends.openai import OpenAIBackend
-from engine.exit.policy import GhostTerms
-from engine.exit.service import GhostService
 from engine.identity import Identity
 from engine.relay_role import RelayRole
 from engine.wire.advert import Advert, Role
 from engine.wire.frames import Purpose
-from engine.wire.quote import ModelOffer
 from engine.wire.shape import ShapeClass
 from wallet.store import KeyFile, Passphrase, Store
+
+if TYPE_CHECKING:
+    from engine.client_role import ClientRole
+    from engine.exit.service import GhostService
 
 DEFAULT_DRAIN_S = 12.0  # covers the first bucket of the text class
 MAX_PASSPHRASE_BYTES = 4_096
@@ -107,6 +105,8 @@ class Node:
             if self.config.roles & {"relay", "ghost"}:
                 await self._start_serving(nursery, store)
             if "client" in self.config.roles:
+                from engine.client_role import ClientRole  # a relay does without its libraries
+
                 self._client = await ClientRole.load(self.config, store, self._relays, self.bus)
             server = ControlServer(self.socket, self._handlers(), self.bus)
             await nursery.start(server.run)
@@ -139,7 +139,9 @@ class Node:
         if config.mint_hosts:
             handlers[Purpose.TCP] = MintExit(config.mint_hosts).serve
         if "ghost" in config.roles:
-            self._ghost = await self._start_ghost(nursery, store)
+            from engine.ghost_role import start_ghost  # a relay does without its libraries
+
+            self._ghost = await start_ghost(config, self._identity, store, nursery, self.bus)
             handlers[Purpose.SESSION] = self._serve_session
         self._relay = RelayRole(
             config,
@@ -156,41 +158,6 @@ class Node:
         stream.accept()
         if self._ghost is not None:
             await self._ghost.serve_session(stream)
-
-    async def _start_ghost(self, nursery: trio.Nursery, store: Store) -> GhostService:
-        settings = self.config.ghost
-        if settings is None:
-            raise ConfigError("The ghost role has no settings.")
-        wallet = Wallet(store, lambda _url: httpx.AsyncHTTPTransport())
-        await wallet.open()
-        known = {mint.url for mint in await wallet.balances()}
-        for url in settings.mints:
-            if url not in known:
-                await wallet.add_mint(url)
-        offers = tuple(
-            ModelOffer(
-                name=model,
-                in_price=settings.in_price,
-                out_price=settings.out_price,
-                max_out=settings.max_out,
-            )
-            for model in settings.models
-        )
-        ghost = GhostService(
-            identity=self._identity,
-            wallet=wallet,
-            store=store,
-            backend=OpenAIBackend(settings.provider_url, _read_key(settings.provider_key_file)),
-            terms=GhostTerms(
-                models=offers,
-                mints=settings.mints,
-                chunk_msat=settings.chunk_msat,
-                cap_msat=settings.cap_msat,
-            ),
-            on_earning=lambda: self.bus.publish("earnings.changed", {}),
-        )
-        await nursery.start(ghost.run)
-        return ghost
 
     # -- control -------------------------------------------------------------------------------
 
@@ -332,18 +299,6 @@ async def _load_secret(store: Store, ns: str, key: str, make: Callable[[], bytes
         saved = make()
         await store.put_secret(ns, key, saved)
     return saved
-
-
-def _read_key(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"The provider key file {path} cannot be read.",
-            hint="Check [ghost] provider_key_file.",
-        ) from error
 
 
 def _describe(advert: Advert) -> NetworkNode:

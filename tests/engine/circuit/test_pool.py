@@ -1,0 +1,147 @@
+"""The pool: paths that obey the rules, retries around dead relays, isolation by purpose."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import trio
+
+from engine.circuit.client import CircuitState
+from engine.circuit.pool import CircuitPool
+from engine.circuit.shaping import BULK_PLAN
+from engine.crypto.suite import default_suite
+from engine.directory.guards import GuardList
+from engine.directory.relays import RelaySet
+from engine.errors import CircuitClosed, NoRoute
+from engine.wire.advert import Advert, Role
+from engine.wire.directory_file import format_directory
+from engine.wire.frames import Begin, Purpose, encode_begin
+from tests.helpers.network import LocalNetwork, local_network
+
+pytestmark = pytest.mark.trio
+SESSION = encode_begin(Begin(Purpose.SESSION))
+
+
+@dataclass
+class Bench:
+    """Four relays, one ghost, and a pool that knows them from a directory file."""
+
+    network: LocalNetwork
+    pool: CircuitPool
+    ghost: Advert
+    saved: list[list[dict[str, object]]] = field(default_factory=list)
+    changes: list[tuple[int, str, str]] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def bench(folder: Path, relays: int = 4) -> AsyncIterator[Bench]:
+    async with local_network(relays + 1) as network:
+        *relay_nodes, ghost_node = network.nodes
+        adverts = [n.advert(Role.RELAY | Role.MINT_EXIT) for n in relay_nodes]
+        ghost = ghost_node.advert(Role.GHOST)
+        lines = [
+            advert.encode(node.identity)
+            for advert, node in zip([*adverts, ghost], network.nodes, strict=True)
+        ]
+        path = folder / "directory.txt"
+        path.write_text(format_directory(lines))
+        known = RelaySet(path, test_network=True)
+        known.reload()
+        saved: list[list[dict[str, object]]] = []
+        changes: list[tuple[int, str, str]] = []
+
+        async def save(sample: list[dict[str, object]]) -> None:
+            saved.append(sample)
+
+        pool = CircuitPool(
+            network.client_links,
+            known,
+            GuardList(),
+            suite=default_suite(),
+            save_guards=save,
+            on_change=lambda *change: changes.append(change),
+        )
+        await network.nursery.start(pool.run)
+        yield Bench(network, pool, ghost, saved, changes)
+
+
+def stop(network: LocalNetwork, node_id: bytes) -> None:
+    """The node refuses every new circuit from now on and drops its links."""
+    for node in network.nodes:
+        if node.identity.node_id == node_id:
+            node.core.draining = True
+            for link in node.links.links:
+                link.close()
+
+
+async def test_a_path_to_a_ghost_has_three_different_relays(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        circuit = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        assert [hop.role for hop in circuit.path] == ["guard", "middle", "middle", "ghost"]
+        assert len({hop.host.split(".")[1] for hop in circuit.path}) == 4
+        assert b.saved[0][0]["node_id"] == circuit.path[0].node_id.hex()
+        assert ("open for chat") in [text for _, _, text in b.changes]
+
+
+async def test_the_guard_stays_the_middles_change(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        paths = [(await b.pool.build_to(b.ghost, "chat", BULK_PLAN)).path for _ in range(12)]
+        assert len({path[0].node_id for path in paths}) == 1
+        assert len({path[1].node_id for path in paths}) > 1
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_a_dead_relay_is_routed_around(tmp_path: Path, place: int) -> None:
+    async with bench(tmp_path) as b:
+        first = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        dead = first.path[place].node_id
+        stop(b.network, dead)
+        with trio.fail_after(60):
+            await first.closed_event.wait()
+            again = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+            assert dead not in [hop.node_id for hop in again.path]
+            stream = again.open_stream(SESSION)
+            await stream.send_all(b"still here")
+            assert await stream.receive_some() == b"still here"
+
+
+async def test_a_dead_ghost_is_reported_not_retried_for_ever(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        stop(b.network, b.ghost.node_id)
+        with trio.fail_after(60), pytest.raises((CircuitClosed, NoRoute)) as caught:
+            await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        assert caught.value.kept
+
+
+async def test_too_small_a_network_is_refused(tmp_path: Path) -> None:
+    async with bench(tmp_path, relays=2) as b:
+        with pytest.raises(NoRoute, match="No safe path"):
+            await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        with pytest.raises(NoRoute):
+            b.pool.check_network()
+
+
+async def test_purposes_never_share_a_circuit(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        chat = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        wallet = await b.pool.shared_exit("wallet", BULK_PLAN)
+        again = await b.pool.shared_exit("wallet", BULK_PLAN)
+        other = await b.pool.shared_exit("directory", BULK_PLAN)
+        assert wallet is again
+        assert len({id(c) for c in (chat, wallet, other)}) == 3
+        assert [hop.role for hop in wallet.path] == ["guard", "middle", "exit"]
+
+
+async def test_retired_circuits_are_closed_and_forgotten(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        circuit = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        b.pool.retire(circuit)
+        with trio.fail_after(10):
+            await circuit.closed_event.wait()
+            while b.pool.circuits:
+                await trio.sleep(0.01)
+        assert circuit.state is CircuitState.CLOSED
