@@ -122,7 +122,7 @@ async def _follow(
     printer: Printer,
     note: Note,
 ) -> dict[str, Any]:
-    started = await client.call("ask", text=text, model=model)
+    started = await client.call("ask", text=text, model=model, settle=True)
     ask_id = started["ask_id"]
     async for event in events:
         if event.data.get("ask_id") != ask_id:

@@ -81,6 +81,10 @@ class Keeper:
             process.wait(timeout=2)
 
     def _start(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()  # flushes what it never read
+            self._process.wait()
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", keeper_script.__file__],
             stdin=subprocess.PIPE,

@@ -83,7 +83,7 @@ class DemoHome:
         try:
             ports = json.loads((self.root / "demo.json").read_text("utf-8"))["ports"]
             return {str(name): int(port) for name, port in ports.items()}
-        except (OSError, ValueError, KeyError, AttributeError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return {}
 
     def remember(self, ports: Mapping[str, int]) -> None:

@@ -40,6 +40,10 @@ def read_options(args: argparse.Namespace) -> Options:
         raise _usage("--json needs a question.", 'For example: --ask "What is an onion?" --json')
     if timeout_s is not None and not timeout_s > 0:
         raise _usage("--timeout must be more than 0 seconds.", "For example: --timeout 120")
+    if ask is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise _usage(
+            "The demo's screen needs a terminal.", 'Without one: --ask "What is an onion?"'
+        )
     key = given.get("provider_key") or os.environ.get(KEY_VARIABLE) or None
     if provider_url is None and given.get("provider_key"):
         raise _usage("--provider-key needs --provider-url.", "Name the server the key is for.")

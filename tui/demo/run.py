@@ -37,6 +37,7 @@ from tui.demo.supervisor import Supervisor
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LAUNCH_TRIES = 3
+INTERRUPTED = 130
 # Adverts live for hours; onion keys rotate. A demo that stays open republishes well before.
 _REPUBLISH_S = 1_200.0
 _T = TypeVar("_T")
@@ -230,20 +231,13 @@ def _raise_stopped(number: int, _frame: FrameType | None) -> None:
 
 
 def run_demo(args: argparse.Namespace) -> int:
-    """The whole demo; returns the exit code of the command."""
+    """The whole demo; returns the exit code of the command. Errors made on purpose pass through:
+    the command line reports them."""
     with _stop_signals(_raise_stopped):
         try:
-            options = read_options(args)
-            return _run(options)
+            return _run(read_options(args))
         except Stopped:
-            return 130
-        except ControlError as exc:
-            _report(exc, as_json=bool(getattr(args, "json", False)))
-            return exc.exit_code
-        except BrokenPipeError:
-            # Nobody reads our output any more; keep the interpreter from saying so at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
+            return INTERRUPTED
 
 
 def _run(options: Options) -> int:
@@ -254,11 +248,3 @@ def _run(options: Options) -> int:
         # Stopping may not be interrupted half-way; asking again makes it faster.
         with _stop_signals(lambda *_: demo.hurry()):
             demo.stop()
-
-
-def _report(error: ControlError, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
-    lines = [error.message, error.kept, error.hint]
-    with contextlib.suppress(OSError, ValueError):
-        print("\n".join(line for line in lines if line), file=sys.stderr)

@@ -1,0 +1,43 @@
+"""Helpers for tests that start real processes: waiting for a fact, and seeing who is alive."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def wait_until(fact: Callable[[], T], what: str, *, timeout_s: float = 30.0) -> T:
+    """Poll until `fact()` is true and return its value; the deadline only ends a broken test."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := fact()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"timed out: {what}")
+        time.sleep(0.02)
+    return value
+
+
+def is_alive(pid: int) -> bool:
+    """True for a process that exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def processes_naming(text: str | Path) -> dict[int, str]:
+    """Live processes whose command line holds `text`, this one left out."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid() and is_alive(int(entry.name)):
+            try:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if str(text) in command:
+                found[int(entry.name)] = command
+    return found
