@@ -39,8 +39,12 @@ class _Printer:
     terminal: bool = field(default_factory=lambda: sys.stdout.isatty())
 
     def delta(self, delta: AskDelta) -> None:
-        new = delta.text.encode()[max(0, self.held - delta.offset) :]
-        self.held = max(self.held, delta.offset + len(delta.text.encode()))
+        """Show what is new of a piece. After a gap the rest waits for the whole answer."""
+        data = delta.text.encode()
+        if not self.streaming or delta.offset > self.held:
+            return
+        new = data[self.held - delta.offset :]
+        self.held += len(new)
         self._show(new.decode("utf-8", "ignore"))
 
     def finish(self, answer: str) -> None:

@@ -1,0 +1,298 @@
+"""A node with scripted answers, and ways to run the command line against it as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from fcntl import ioctl
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from engine.control.events import EventBus
+from engine.control.server import Handler
+from engine.errors import ConfigError, ControlError, NoRoute
+from tests.helpers.control import serving
+
+MINT = "https://mint.example"
+INVOICE = "lnbc210n1" + "q" * 60
+
+ANSWER = "An onion is a bulb. Œuf? Ja! 🧅\n\nIt has layers."
+RESULT: dict[str, Any] = {
+    "answer": ANSWER,
+    "model": "small",
+    "route": [{"role": "guard", "id": "aa11"}, {"role": "ghost", "id": "bb22"}],
+    "tokens_in": 4,
+    "tokens_out": 12,
+    "cost_msat": 1500,
+    "paid_msat": 16000,
+    "change_msat": 14500,
+    "ttft_ms": 200.0,
+    "total_ms": 900.0,
+    "mint": MINT,
+    "shape_class": "text",
+}
+
+STATUS = {
+    "version": "0.1.0",
+    "node": "ab12cd34",
+    "roles": ["client"],
+    "uptime_s": 3700.0,
+    "pid": 77,
+    "relays_known": 4,
+    "ghosts_known": 1,
+    "circuits_open": 2,
+    "wallet_sat": 500,
+    "tick_ms": 125,
+    "tier": "text-shaped",
+    "warnings": ["Only one \x1b[31mguard is known."],
+}
+
+BALANCE = {
+    "total_sat": 500,
+    "mints": [
+        {"url": MINT, "name": "Evil\x1b[2J", "available_sat": 480, "reserved_sat": 20},
+        {"url": "https://down.example", "healthy": False, "last_error": "timeout"},
+    ],
+}
+
+EARNINGS = {
+    "enabled": True,
+    "total_msat": 2_000_500,
+    "answers": 9,
+    "models": [{"model": "small", "answers": 9, "msat": 2_000_500}],
+}
+
+SESSIONS = [
+    {
+        "session_id": "3f2a9900",
+        "title": "Onions",
+        "model": "small",
+        "updated": 2.0,
+        "messages": 450,
+    },
+    {"session_id": "3f2b0000", "title": "Leeks", "updated": 5.0, "messages": 0},
+]
+
+
+@dataclass
+class ScriptedNode:
+    """Handlers for every method the command line uses. `calls` holds what was asked of it."""
+
+    bus: EventBus = field(default_factory=EventBus)
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    answers: dict[str, Any] = field(default_factory=dict)
+    script: str = "stream"
+    stopping: trio.Event = field(default_factory=trio.Event)
+    asked: trio.Event = field(default_factory=trio.Event)
+    cancelled: trio.Event = field(default_factory=trio.Event)
+    nursery: trio.Nursery | None = None
+
+    def handlers(self) -> dict[str, Handler]:
+        plain = {
+            "status": STATUS,
+            "models": [{"model": "small", "ghost": "bb22", "in_price": 10_000_000}],
+            "circuits": [
+                {"circuit_id": 1, "purpose": "ask", "hops": RESULT["route"], "rtt_ms": 4.25}
+            ],
+            "circuit.rotate": {},
+            "network": {
+                "relays": [{"id": "aa11", "roles": ["relay"], "age_s": 70}],
+                "ghosts": [{"id": "bb22", "roles": ["ghost"], "age_s": 70}],
+                "directory": {"source": "file", "errors": ["line 3 is not an advert"]},
+            },
+            "earnings": EARNINGS,
+            "sessions.list": SESSIONS,
+            "sessions.delete": {},
+            "wallet.info": {"total_sat": 500, "mints": 2, "via": "circuit"},
+            "wallet.balance": BALANCE,
+            "wallet.history": [{"ts": 1.0, "kind": "mint", "mint": MINT, "amount_sat": 500}],
+            "wallet.mints.add": {},
+            "wallet.fund": {"quote_id": "q1", "invoice": INVOICE, "amount_sat": 100, "mint": MINT},
+            "wallet.fund.check": {"state": "PAID", "minted_sat": 100},
+            "wallet.send": {"token": "cashuBabc"},
+            "wallet.receive": {"amount_sat": 21, "mint": MINT},
+            "wallet.melt.quote": {"quote_id": "m1", "amount_sat": 21, "fee_reserve_sat": 2},
+            "wallet.melt": {"paid": True, "fee_sat": 1, "change_sat": 1, "state": "PAID"},
+            "wallet.restore": {"recovered_sat": 33, "mint": MINT},
+            "wallet.seed": {"words": "abandon ability able"},
+        }
+        handlers = {name: self._plain(name, value) for name, value in plain.items()}
+        handlers["ask"] = self._ask
+        handlers["ask.cancel"] = self._cancel
+        handlers["stop"] = self._stop
+        handlers["sessions.messages"] = self._messages
+        return handlers
+
+    def _plain(self, name: str, value: object) -> Handler:
+        async def handler(params: dict[str, Any]) -> object:
+            self.calls.append((name, params))
+            answer = self.answers.get(name, value)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return handler
+
+    async def _ask(self, params: dict[str, Any]) -> object:
+        self.calls.append(("ask", params))
+        if params["model"] == "none":
+            raise NoRoute("No path satisfies the rules.", kept="Nothing was paid.", hint="Wait.")
+        assert self.nursery is not None
+        self.nursery.start_soon(self._stream)
+        return {"ask_id": 5, "session_id": params["session_id"] or "3f2c1111"}
+
+    def _event(self, name: str, **data: Any) -> None:
+        self.bus.publish(name, {"ask_id": 5, "session_id": "3f2c1111", **data})
+
+    async def _stream(self) -> None:
+        """Bytes arrive in odd pieces, some of them twice, beside another question's."""
+        self._event("ask.state", state="building")
+        self.bus.publish("ask.delta", {"ask_id": 6, "session_id": "x", "text": "NOT YOURS"})
+        offset = 0
+        for piece in (ANSWER[:7], ANSWER[7:20], ANSWER[20:]):
+            self._event("ask.delta", text=piece, offset=offset)
+            self._event("ask.delta", text=piece, offset=offset)
+            offset += len(piece.encode())
+            if self.script in ("hang", "fail"):
+                break
+        if self.script == "fail":
+            error = ControlError("The ghost broke off.", kept="Half is kept.", hint="Ask again.")
+            self._event("ask.failed", error={**error.as_dict(), "exit_code": 6})
+        elif self.script == "stream":
+            self._event("ask.done", result=RESULT)
+        self.asked.set()
+
+    async def _cancel(self, params: dict[str, Any]) -> object:
+        self.calls.append(("ask.cancel", params))
+        self.cancelled.set()
+        return {}
+
+    async def _stop(self, params: dict[str, Any]) -> object:
+        self.calls.append(("stop", params))
+        assert self.nursery is not None
+        self.nursery.start_soon(self._end)
+        return {}
+
+    async def _end(self) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        self.stopping.set()
+
+    async def _messages(self, params: dict[str, Any]) -> object:
+        self.calls.append(("sessions.messages", params))
+        if params["session_id"] != "3f2a9900":
+            return []
+        before = params["before"] or 451
+        ids = range(max(1, before - params["limit"]), before)
+        return [
+            {
+                "message_id": n,
+                "role": "user" if n % 2 else "assistant",
+                "text": f"words {n}\x1b[2J",
+                "created": 1.0,
+            }
+            for n in ids
+        ]
+
+
+@asynccontextmanager
+async def scripted(home: Path, **settings: Any) -> AsyncIterator[ScriptedNode]:
+    """The scripted node, serving on the home's socket until it is stopped or the block ends."""
+    node = ScriptedNode(**settings)
+    async with trio.open_nursery() as nursery:
+        node.nursery = nursery
+
+        async def serve(task_status: trio.TaskStatus[None]) -> None:
+            async with serving(home, node.handlers(), node.bus):
+                task_status.started()
+                await node.stopping.wait()
+
+        await nursery.start(serve)
+        yield node
+        nursery.cancel_scope.cancel()
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """A plain environment for a command; PEER2PROMPT_* of the caller do not leak in."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PEER2PROMPT")}
+    return {**kept, "PEER2PROMPT_HOME": str(home), "PYTHONWARNINGS": "error", **more}
+
+
+def command_line(*argv: str) -> list[str]:
+    return [sys.executable, "-m", "tui.cli.main", *argv]
+
+
+async def cli(home: Path, *argv: str, stdin: str = "", **env: str) -> Ran:
+    """Run a command with pipes for its input and output."""
+    with trio.fail_after(30):
+        done = await trio.run_process(
+            command_line(*argv),
+            stdin=stdin.encode(),
+            capture_stdout=True,
+            capture_stderr=True,
+            check=False,
+            env=environment(home, **env),
+        )
+    ran = Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert "Traceback" not in ran.out + ran.err, ran.err
+    return ran
+
+
+async def cli_in_terminal(
+    home: Path, *argv: str, typed: str = "", columns: int = 120, **env: str
+) -> Ran:
+    """Run a command in a terminal of its own; `out` is all that it shows."""
+    return await trio.to_thread.run_sync(_in_terminal, home, argv, typed, columns, env)
+
+
+def _in_terminal(
+    home: Path, argv: tuple[str, ...], typed: str, columns: int, env: dict[str, str]
+) -> Ran:
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    variables = {"TERM": "xterm", "COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8", **env}
+    with subprocess.Popen(
+        command_line(*argv),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        env=environment(home, **variables),
+    ) as process:
+        os.close(theirs)
+        os.write(ours, typed.encode())
+        shown = b""
+        try:
+            while chunk := os.read(ours, 4096):
+                shown += chunk
+        except OSError:  # the other side of the terminal was closed
+            pass
+        finally:
+            os.close(ours)
+        code = process.wait(30)
+    return Ran(code, shown.decode().replace("\r\n", "\n"), "")
+
+
+WRONG = ConfigError("This is wrong.", kept="All is kept.", hint="Do it better.")

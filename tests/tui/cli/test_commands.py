@@ -1,0 +1,318 @@
+"""Each command as a process of its own, against a real control server with scripted answers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+import trio
+
+from engine.control.events import EventBus
+from tests.helpers.control import serving
+from tests.tui.cli.scripted import (
+    ANSWER,
+    BALANCE,
+    EARNINGS,
+    INVOICE,
+    MINT,
+    RESULT,
+    STATUS,
+    WRONG,
+    cli,
+    cli_in_terminal,
+    command_line,
+    environment,
+    scripted,
+)
+
+pytestmark = pytest.mark.trio
+
+PLAIN = [
+    (["status"], ["ab12cd34", "1 h 1 min", "500 sat", "Only one [31mguard"]),
+    (["models"], ["small", "bb22", "10"]),
+    (["circuits"], ["guard aa11 > ghost bb22"]),
+    (["network"], ["aa11", "ghost", "line 3 is not an advert"]),
+    (["earnings"], ["2000.500 sat", "small"]),
+    (["sessions", "list"], ["3f2a9900", "Onions"]),
+    (["sessions", "show", "3f2a"], ["words 1", "words 450"]),
+    (["sessions", "export", "3f2a"], ["# Onions", "## user", "words 450"]),
+    (["wallet", "info"], ["500 sat", "circuit"]),
+    (["wallet", "balance"], [MINT, "480", "total  500 sat"]),
+    (["wallet", "mints"], ["Evil", "down", "timeout"]),
+    (["wallet", "history"], ["500", MINT]),
+    (["wallet", "add-mint", MINT], ["Added"]),
+    (["wallet", "fund", "100"], [INVOICE, "wallet check q1"]),
+    (["wallet", "fund", "100", "--wait"], [INVOICE, "100 sat are in the wallet"]),
+    (["wallet", "check", "q1"], ["100 sat came"]),
+    (["wallet", "send", "21"], ["cashuBabc"]),
+    (["wallet", "receive", "cashuBabc"], ["Received 21 sat"]),
+    (["wallet", "pay", INVOICE, "--yes"], ["Paid 21 sat", "1 sat came back"]),
+    (["wallet", "restore", MINT], ["Recovered 33 sat"]),
+    (["wallet", "seed", "--yes"], ["abandon ability able"]),
+]
+
+
+async def test_every_command_speaks_to_people(home: Path) -> None:
+    async with scripted(home):
+        for argv, wanted in PLAIN:
+            ran = await cli(home, *argv)
+            assert ran.code == 0, (argv, ran)
+            for words in wanted:
+                assert words in ran.out, (argv, ran.out)
+            if argv[:2] != ["sessions", "export"]:
+                assert "\x1b" not in ran.out, argv
+
+
+async def test_every_command_speaks_json(home: Path) -> None:
+    async with scripted(home):
+        for argv, _ in PLAIN:
+            ran = await cli(home, *argv, "--json")
+            assert ran.code == 0, (argv, ran)
+            assert ran.json is not None
+            assert ran.err == ""
+        assert (await cli(home, "status", "--json")).json == STATUS
+        assert (await cli(home, "wallet", "balance", "--json")).json == BALANCE
+        assert (await cli(home, "earnings", "--json")).json == EARNINGS
+        shown = (await cli(home, "sessions", "show", "3f2a", "--json")).json
+        assert [message["message_id"] for message in shown["messages"]] == list(range(1, 451))
+
+
+async def test_options_reach_the_node(home: Path) -> None:
+    async with scripted(home) as node:
+        await cli(home, "wallet", "send", "5", "--mint", MINT)
+        await cli(home, "wallet", "receive", "-", "--allow-new-mint", stdin="cashuBxyz\n")
+        await cli(home, "wallet", "history", "--limit", "3")
+        await cli(home, "circuits", "--rotate")
+        assert node.calls == [
+            ("wallet.send", {"amount_sat": 5, "mint": MINT}),
+            ("wallet.receive", {"token": "cashuBxyz", "allow_new_mint": True}),
+            ("wallet.history", {"limit": 3}),
+            ("circuit.rotate", {}),
+            ("circuits", {}),
+        ]
+
+
+async def test_ask_streams_each_byte_once(home: Path) -> None:
+    async with scripted(home) as node:
+        ran = await cli(home, "ask", "What", "is it?", "--max-tokens", "9")
+        assert (ran.code, ran.out, ran.err) == (0, ANSWER + "\n", "")
+        assert node.calls[0][1]["text"] == "What is it?"
+        assert node.calls[0][1]["max_tokens"] == 9
+        assert (await cli(home, "ask", "x", "--no-stream")).out == ANSWER + "\n"
+        assert (await cli(home, "ask", "-", stdin="from a pipe\n")).out == ANSWER + "\n"
+        assert node.calls[-1][1]["text"] == "from a pipe"
+        assert (await cli(home, "ask", stdin="no dash\n")).code == 0
+        whole = (await cli(home, "ask", "x", "--json")).json
+        assert whole["answer"] == ANSWER
+        assert whole["session_id"] == "3f2c1111"
+        assert whole["route"] == RESULT["route"]
+
+
+async def test_ask_goes_on_with_a_conversation(home: Path) -> None:
+    async with scripted(home) as node:
+        assert (await cli(home, "ask", "x", "--session", "3f2a")).code == 0
+        assert node.calls[-1][1]["session_id"] == "3f2a9900"
+        many = await cli(home, "ask", "x", "--session", "3f")
+        assert many.code == 2
+        assert "2 conversations begin" in many.err
+        assert "no such conversation" in (await cli(home, "ask", "x", "--session", "zz")).err
+
+
+async def test_ask_refuses_before_it_asks(home: Path) -> None:
+    async with scripted(home) as node:
+        for argv in (["ask"], ["ask", " "], ["ask", "x", "--temperature", "3"]):
+            ran = await cli(home, *argv)
+            assert ran.code == 2, argv
+        assert node.calls == []
+
+
+async def test_ask_fails_in_sentences(home: Path) -> None:
+    async with scripted(home, script="fail"):
+        ran = await cli(home, "ask", "x")
+        assert ran.code == 6
+        assert ran.out == ANSWER[:7] + "\n"
+        assert ran.err.splitlines() == [
+            "peer2prompt: The ghost broke off.",
+            "  Half is kept.",
+            "  Ask again.",
+        ]
+        ran = await cli(home, "ask", "x", "--model", "none", "--json")
+        assert ran.code == 4
+        assert ran.json["error"]["code"] == "no_route"
+
+
+async def test_ctrl_c_cancels_the_question(home: Path) -> None:
+    async with scripted(home, script="hang") as node, trio.open_nursery() as nursery:
+        process = await nursery.start(
+            lambda task_status: trio.run_process(
+                command_line("ask", "x"),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+                env=environment(home),
+                task_status=task_status,
+            )
+        )
+        with trio.fail_after(20):
+            await node.asked.wait()
+            process.send_signal(signal.SIGINT)
+            await node.cancelled.wait()
+            assert await process.wait() == 130
+        assert ("ask.cancel", {"ask_id": 5}) in node.calls
+
+
+async def test_a_question_whose_events_were_lost_is_read_from_its_conversation(
+    home: Path,
+) -> None:
+    async with scripted(home, script="hang") as node:
+        node.answers["sessions.list"] = [{"session_id": "3f2a9900"}]
+
+        async def lose() -> None:
+            await node.asked.wait()
+            for _ in range(3000):
+                node._event("ask.delta", text="", offset=0)
+
+        assert node.nursery is not None
+        node.nursery.start_soon(lose)
+        ran = await cli(home, "ask", "x", "--session", "3f2a", "--json")
+        assert ran.code == 0
+        assert ran.json["answer"].startswith("words 450")
+
+
+async def test_the_node_going_away_is_an_error(home: Path) -> None:
+    async with scripted(home, script="hang") as node:
+
+        async def leave() -> None:
+            await node.asked.wait()
+            node.stopping.set()
+
+        assert node.nursery is not None
+        node.nursery.start_soon(leave)
+        ran = await cli(home, "ask", "x")
+        assert ran.code == 8
+        assert "went away" in ran.err
+
+
+async def test_errors_of_the_node_become_sentences_and_codes(home: Path) -> None:
+    async with scripted(home, answers={"wallet.balance": WRONG, "wallet.send": ValueError("x")}):
+        ran = await cli(home, "wallet", "balance")
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err == "peer2prompt: This is wrong.\n  All is kept.\n  Do it better.\n"
+        ran = await cli(home, "wallet", "balance", "--json")
+        assert ran.json == {"error": WRONG.as_dict()}
+        assert ran.err == ""
+        assert (await cli(home, "wallet", "send", "1")).code == 1
+
+
+async def test_an_unpaid_melt_is_not_a_success(home: Path) -> None:
+    async with scripted(home, answers={"wallet.melt": {"paid": False, "state": "PENDING"}}):
+        ran = await cli(home, "wallet", "pay", INVOICE, "--yes")
+        assert ran.code == 7
+        assert "PENDING" in ran.err
+        ran = await cli(home, "wallet", "pay", INVOICE, "--yes", "--json")
+        assert (ran.code, ran.json["paid"]) == (7, False)
+
+
+async def test_no_node_says_how_to_start_one(home: Path) -> None:
+    for argv in (["status"], ["ask", "x"], ["wallet", "fund", "5"], ["attach"], ["stop"]):
+        ran = await cli(home, *argv)
+        assert ran.code == 8, argv
+        assert "No Peer2Prompt node is running here." in ran.err
+        assert "peer2prompt node" in ran.err
+
+
+async def test_confirmations_need_a_terminal_or_yes(home: Path) -> None:
+    async with scripted(home) as node:
+        for argv in (
+            ["wallet", "pay", INVOICE],
+            ["wallet", "seed"],
+            ["sessions", "delete", "3f2a"],
+        ):
+            ran = await cli(home, *argv)
+            assert ran.code == 2
+            assert "--yes" in ran.err
+        assert {"wallet.melt", "wallet.seed", "sessions.delete"}.isdisjoint(dict(node.calls))
+        assert (await cli(home, "sessions", "delete", "3f2a", "--yes")).code == 0
+        assert node.calls[-1] == ("sessions.delete", {"session_id": "3f2a9900"})
+
+
+async def test_confirmations_at_a_terminal(home: Path) -> None:
+    async with scripted(home) as node:
+        ran = await cli_in_terminal(home, "wallet", "pay", INVOICE, typed="n\n")
+        assert "Nothing was paid" in ran.out
+        assert "wallet.melt" not in dict(node.calls)
+        ran = await cli_in_terminal(home, "wallet", "pay", INVOICE, typed="y\n")
+        assert "Paid 21 sat" in ran.out
+
+
+async def test_an_invoice_is_shown_as_a_picture_where_it_fits(home: Path) -> None:
+    async with scripted(home):
+        wide = await cli_in_terminal(home, "wallet", "fund", "100", columns=100)
+        assert "▀" in wide.out
+        assert INVOICE in wide.out.replace("\n", "")
+        narrow = await cli_in_terminal(home, "wallet", "fund", "100", columns=20)
+        assert "▀" not in narrow.out
+        assert INVOICE in narrow.out
+        assert "▀" not in (await cli(home, "wallet", "fund", "100")).out
+
+
+async def test_colour_only_where_it_is_wanted(home: Path) -> None:
+    async with scripted(home):
+        assert "\x1b[1m" in (await cli_in_terminal(home, "status")).out
+        for quiet in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+            assert "\x1b" not in (await cli_in_terminal(home, "status", **quiet)).out
+            assert "\x1b" not in (await cli_in_terminal(home, "ask", "x", **quiet)).out
+
+
+async def test_stop_waits_until_the_node_is_gone(home: Path) -> None:
+    async with scripted(home) as node:
+        ran = await cli(home, "stop", "--drain", "2")
+        assert ran.code == 0
+        assert "has stopped" in ran.out
+        assert node.calls == [("stop", {"drain_s": 2.0})]
+    assert (await cli(home, "status")).code == 8
+
+
+async def test_an_export_is_private_and_overwrites_nothing(home: Path) -> None:
+    target = home / "chat.md"
+    async with scripted(home):
+        assert (await cli(home, "sessions", "export", "3f2a", "--output", str(target))).code == 0
+        assert stat.S_IMODE(os.stat(target).st_mode) == 0o600
+        ran = await cli(home, "sessions", "export", "3f2a", "--output", str(target))
+        assert ran.code == 2
+        assert "exists already" in ran.err
+
+
+async def test_a_reader_that_leaves_is_no_drama(home: Path) -> None:
+    async with scripted(home):
+        ours, theirs = os.pipe()
+        os.close(ours)
+        try:
+            done = await trio.run_process(
+                command_line("sessions", "show", "3f2a"),
+                stdout=theirs,
+                capture_stderr=True,
+                check=False,
+                env=environment(home),
+            )
+        finally:
+            os.close(theirs)
+        assert done.returncode == 141
+        assert done.stderr == b""
+
+
+async def test_version_and_home_before_the_command(home: Path) -> None:
+    ran = await cli(home, "--version")
+    assert ran.code == 0
+    assert ran.out.startswith("peer2prompt ")
+    async with serving(home, {"models": _no_models}, EventBus()):
+        ran = await cli(Path("/nonexistent"), "--home", str(home), "models")
+        assert ran.out == "No ghost is known that offers a model.\n"
+
+
+async def _no_models(_params: object) -> object:
+    return []
