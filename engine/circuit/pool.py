@@ -62,7 +62,7 @@ class CircuitPool:
         self._suite = suite
         self._save_guards = save_guards
         self._on_change = on_change
-        self._avoid: dict[bytes, float] = {}
+        self._avoid: dict[bytes, tuple[float, int]] = {}  # until when, how suspect
         self._shared: dict[str, int] = {}
         self._locks: dict[str, trio.Lock] = {}
         self._next_id = 1
@@ -99,7 +99,8 @@ class CircuitPool:
                     hint="Check the directory with: peer2prompt network",
                 )
             self._rng.shuffle(exits)
-            exits.sort(key=lambda advert: advert.node_id in self._avoided())
+            avoided = self._avoided()
+            exits.sort(key=lambda advert: avoided.get(advert.node_id, 0))
             circuit = await self._build(exits, "exit", 1, purpose, plan)
             self._shared[purpose] = next(k for k, v in self.circuits.items() if v is circuit)
             return circuit
@@ -168,6 +169,8 @@ class CircuitPool:
             await self._save_guards(self.guards.dump())
         else:
             self.guards.succeeded(guard)
+        for hop in circuit.path:
+            self._avoid.pop(hop.node_id, None)
         self._note(circuit_id, circuit, "open", f"open for {circuit.purpose}")
         nursery.start_soon(self._own, circuit_id, circuit)
 
@@ -175,22 +178,26 @@ class CircuitPool:
         """Raise NoRoute when no path to any ghost would satisfy the rules."""
         relays = self._relays.with_role(Role.RELAY)
         for ghost in self._relays.with_role(Role.GHOST):
-            choose_middles(relays, [ghost], MIDDLES_TO_GHOST + 1, avoid=(), rng=self._rng)
+            choose_middles(relays, [ghost], MIDDLES_TO_GHOST + 1, avoid={}, rng=self._rng)
 
     def _blame(self, circuit: ClientCircuit) -> None:
-        """Pass over the hop that failed and, as it may have lied, the one before it."""
+        """Pass over the hop that failed and, as it may have lied, less so the one before it."""
         built = circuit.hops_built
         if built == 0:
             self.guards.failed(circuit.path[0].node_id, time.time())
             return
-        until = trio.current_time() + AVOID_S
-        for hop in circuit.path[max(1, built - 1) : built + 1]:
-            self._avoid[hop.node_id] = until
+        self._suspect(circuit.path[built].node_id, 2)
+        if built > 1:
+            self._suspect(circuit.path[built - 1].node_id, 1)
 
-    def _avoided(self) -> set[bytes]:
+    def _suspect(self, node_id: bytes, weight: int) -> None:
+        _until, before = self._avoid.get(node_id, (0.0, 0))
+        self._avoid[node_id] = (trio.current_time() + AVOID_S, before + weight)
+
+    def _avoided(self) -> dict[bytes, int]:
         now = trio.current_time()
-        self._avoid = {node: until for node, until in self._avoid.items() if until > now}
-        return set(self._avoid)
+        self._avoid = {node: entry for node, entry in self._avoid.items() if entry[0] > now}
+        return {node: weight for node, (_until, weight) in self._avoid.items()}
 
     async def _own(self, circuit_id: int, circuit: ClientCircuit) -> None:
         try:

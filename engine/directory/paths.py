@@ -8,7 +8,7 @@ refused with the reason; the rules are never weakened. DESIGN section 4, "Paths"
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from engine.circuit.path import Hop
@@ -50,18 +50,19 @@ def choose_middles(
     chosen: Sequence[Advert],
     count: int,
     *,
-    avoid: Collection[bytes],
+    avoid: Mapping[bytes, int],
     rng: Random,
 ) -> list[Advert]:
     """`count` relays that fit `chosen` and each other, at random.
 
-    `avoid` holds nodes that failed a moment ago: they are used only when nothing else fits.
-    Raises NoRoute.
+    `avoid` weighs nodes that failed a moment ago: they are used only when nothing else fits, the
+    least suspect first. Raises NoRoute.
     """
     preferred = [r for r in relays if r.node_id not in avoid]
     fallback = [r for r in relays if r.node_id in avoid]
     rng.shuffle(preferred)
     rng.shuffle(fallback)
+    fallback.sort(key=lambda relay: avoid[relay.node_id])
     found = _search([*preferred, *fallback], list(chosen), count)
     if found is None:
         raise no_route(len(relays), count)

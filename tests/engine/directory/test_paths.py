@@ -67,9 +67,9 @@ def test_a_choice_satisfies_every_rule_or_is_refused(
     possible = len(set(networks)) >= count
     if not possible:
         with pytest.raises(NoRoute):
-            choose_middles(relays, [], count, avoid=(), rng=rng)
+            choose_middles(relays, [], count, avoid={}, rng=rng)
         return
-    chosen = choose_middles(relays, [], count, avoid=(), rng=rng)
+    chosen = choose_middles(relays, [], count, avoid={}, rng=rng)
     assert len(chosen) == count
     for place, hop in enumerate(chosen):
         assert fits(hop, chosen[:place])
@@ -77,16 +77,19 @@ def test_a_choice_satisfies_every_rule_or_is_refused(
 
 def test_failed_relays_are_passed_over_while_others_fit() -> None:
     relays = [advert(f"10.{n}.0.1") for n in range(3)]
-    avoid = {relays[0].node_id}
+    avoid = {relays[0].node_id: 2}
     for seed in range(20):
         chosen = choose_middles(relays, [], 2, avoid=avoid, rng=Random(seed))
         assert relays[0] not in chosen
+    more = {**avoid, relays[1].node_id: 1}
+    for seed in range(20):
+        assert relays[0] not in choose_middles(relays, [], 2, avoid=more, rng=Random(seed))
     assert relays[0] in choose_middles(relays, [], 3, avoid=avoid, rng=Random(1))
 
 
 def test_the_refusal_says_what_was_kept() -> None:
     with pytest.raises(NoRoute) as caught:
-        choose_middles([advert("10.1.0.1")], [], 2, avoid=(), rng=Random(0))
+        choose_middles([advert("10.1.0.1")], [], 2, avoid={}, rng=Random(0))
     assert "No safe path" in caught.value.message
     assert caught.value.kept
     assert caught.value.exit_code == 4
