@@ -29,7 +29,7 @@ from engine.errors import (
 )
 from engine.link.connection import CellQueue, Link
 from engine.link.manager import LinkManager
-from engine.wire.cells import CELL_BYTES, HEADER, Command, DestroyReason, destroy_reason
+from engine.wire.cells import CELL_BYTES, HEADER, Command, DestroyReason
 from engine.wire.create import create_body, created_body, parse_created_body, parse_extend
 from engine.wire.frames import MAX_FRAME_DATA, EndReason, FrameType, encode_shape, parse_shape
 
@@ -112,7 +112,7 @@ class RelayCircuit:
             except ProtocolError:
                 self.destroy(DestroyReason.PROTOCOL)
         elif command == Command.DESTROY:
-            self.destroy(destroy_reason(body), tell_prev=False)
+            self.destroy(DestroyReason.NONE, tell_prev=False)  # reasons are not passed on
         else:
             self.destroy(DestroyReason.PROTOCOL)
 
@@ -159,7 +159,8 @@ class RelayCircuit:
             if self.pending is not None:
                 self.pending.put(None)
             else:
-                self.destroy(destroy_reason(body), tell_next=False)
+                # A reason handed on unchanged would be a channel from the exit to the guard.
+                self.destroy(DestroyReason.NONE, tell_next=False)
         else:
             self.destroy(DestroyReason.PROTOCOL)
 
