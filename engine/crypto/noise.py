@@ -201,7 +201,7 @@ class HandshakeState:
     @property
     def done(self) -> bool:
         """True when every message of the pattern has passed."""
-        return self._keys is not None
+        return self._step == len(self._patterns)
 
     @property
     def my_turn(self) -> bool:
@@ -216,8 +216,14 @@ class HandshakeState:
     def transport_keys(self) -> tuple[bytes, bytes]:
         """(initiator to responder, responder to initiator), once done."""
         if self._keys is None:
-            raise ValueError("the handshake is not finished")
+            raise ValueError("the handshake is not finished, or its keys are erased")
         return self._keys
+
+    def erase(self) -> None:
+        """Forget every secret: whoever keeps this object must not keep a link's first keys."""
+        self._keys = self._e = self._s = self._psk = None
+        self.symmetric.chaining_key = b""
+        self.symmetric.cipher.initialize_key(b"")
 
     def write_message(self, payload: bytes) -> bytes:
         """The next message with `payload` inside."""

@@ -243,6 +243,7 @@ class LinkHandshake:
             (to_responder, to_initiator) if self._initiator else (to_initiator, to_responder)
         )
         self._failed = True  # a second result would use the same nonces again
+        self._noise.erase()
         return LinkKeys(
             send=LinkCipher(self._suite, send),
             recv=LinkCipher(self._suite, recv),

@@ -238,6 +238,8 @@ def test_order_and_single_use() -> None:
     initiator.result()
     with pytest.raises(HandshakeError):  # the same keys from record zero again
         initiator.result()
+    with pytest.raises(ValueError, match="erased"):
+        initiator._noise.transport_keys()
 
 
 def test_replayed_first_message_leads_nowhere() -> None:
