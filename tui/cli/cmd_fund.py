@@ -43,6 +43,8 @@ def check(args: argparse.Namespace) -> int:
         print_json(state)
     elif state.minted_sat:
         print(f"Paid: {state.minted_sat} sat came into the wallet.")
+    elif state.state.lower() in _DONE:
+        print("The invoice was paid and its ecash is in the wallet already.")
     else:
         print(f"The invoice is {style.clean(state.state).lower()}.")
     return 0

@@ -118,7 +118,8 @@ def receive(args: argparse.Namespace) -> int:
     if args.json:
         print_json(raw)
     else:
-        print(f"Received {raw['amount_sat']} sat at {style.clean(str(raw.get('mint', '')))}.")
+        where = f" at {style.clean(raw['mint'])}" if raw.get("mint") else ""
+        print(f"Received {raw['amount_sat']} sat{where}.")
     return 0
 
 

@@ -101,7 +101,6 @@ def _add_demo(group: Subparsers) -> None:
     demo.add_argument(
         "--timeout",
         type=seconds,
-        default=180.0,
         metavar="SECONDS",
         help="give up on --ask after this long (default: 180)",
     )

@@ -27,7 +27,7 @@ from engine.control.client import (
 )
 from engine.control.events import EventBus
 from engine.control.paths import control_socket
-from engine.control.protocol import EVENT_QUEUE, MAX_LINE, Status
+from engine.control.protocol import EVENT_QUEUE, MAX_LINE, Event, Status
 from engine.control.server import ControlServer
 from engine.errors import NoRoute
 
@@ -182,7 +182,7 @@ def test_a_reader_who_falls_behind_is_told(node: NodeThread, run: Run) -> None:
             stream = client.subscribe()
             await client.call("flood", count=EVENT_QUEUE + 50)
             await client.call("flood", count=0)
-            events = []
+            events: list[Event] = []
             while not events or events[-1].event != "control.lagged":
                 events.append(await anext(stream))
             assert len(events) == EVENT_QUEUE + 1

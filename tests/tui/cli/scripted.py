@@ -261,10 +261,10 @@ async def cli(home: Path, *argv: str, stdin: str = "", **env: str) -> Ran:
 
 
 async def cli_in_terminal(
-    home: Path, *argv: str, typed: str = "", columns: int = 120, **env: str
+    home: Path, *argv: str, typed: str = "", columns: int = 120, env: dict[str, str] | None = None
 ) -> Ran:
     """Run a command in a terminal of its own; `out` is all that it shows."""
-    return await trio.to_thread.run_sync(_in_terminal, home, argv, typed, columns, env)
+    return await trio.to_thread.run_sync(_in_terminal, home, argv, typed, columns, env or {})
 
 
 def _in_terminal(
