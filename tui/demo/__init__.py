@@ -11,6 +11,6 @@ import argparse
 
 def run_demo(args: argparse.Namespace) -> int:
     """Run the demo as the options say and return the exit code."""
-    from tui.demo.run import run_demo as run
+    from tui.demo.main import run_demo as run
 
     return run(args)

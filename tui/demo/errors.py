@@ -6,7 +6,7 @@ from engine.control.client import ControlError
 
 
 class DemoError(ControlError):
-    """The demo cannot start or go on. `exit_code` follows docs/exit-codes.md."""
+    """The demo cannot start or go on. `exit_code` follows docs/cli.md."""
 
     code = "demo"
     exit_code = 1

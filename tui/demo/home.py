@@ -6,7 +6,7 @@
     <home>/<node>/           a node's home: config.toml, store.key and its encrypted store
     <home>/mint/             the mint's data, mint/private.key
 
-Key files are 0600 in folders of 0700. The provider's key is kept elsewhere; see `run.py`.
+Key files are 0600 in folders of 0700. The provider's key is kept elsewhere; see `main.py`.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ class Plan:
             env=env,
             cwd=folder,
             log=self.home.log(name),
-            grace_s=8.0 if name == "client" else 4.0,
+            grace_s=15.0 if name == "client" else 5.0,
         )
 
     def _mint(self) -> Spec:

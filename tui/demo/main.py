@@ -95,6 +95,7 @@ class Demo:
 
     def stop(self) -> None:
         """Stop every process and remove what must not stay. May be called at any stage."""
+        self._log("stopping: circuits run to the end of their bucket (Ctrl+C hurries)")
         try:
             self._supervisor.stop(STOP_ORDER)
         finally:
@@ -153,9 +154,10 @@ class Demo:
     def _start(self, plan: Plan) -> None:
         supervisor = self._supervisor
         nodes.clear_directory(self._home)
-        self._log("starting four relays, a ghost, the mint and the provider")
+        specs = plan.services()
+        self._log(" and ".join(["starting four relays, a ghost", *(s.name for s in specs)]))
         listeners = supervisor.start(plan.listeners())
-        services = supervisor.start(plan.services())
+        services = supervisor.start(specs)
         supervisor.wait_ready(listeners, self._is_ready)
         self._publish(list(LISTENERS))
         client = supervisor.start([plan.client()])
