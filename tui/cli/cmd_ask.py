@@ -79,9 +79,8 @@ def run(args: argparse.Namespace) -> int:
     async def work(client: ControlClient) -> AskDone:
         stream = client.subscribe()
         session = await find_session(client, args.session) if args.session else None
-        started = await client.call_as(
-            AskStarted,
-            "ask",
+        started = await _start(
+            client,
             text=text,
             session_id=session.session_id if session else None,
             model=args.model,
@@ -119,6 +118,35 @@ def _question(args: argparse.Namespace) -> str:
     if args.temperature is not None and not 0 <= args.temperature <= 2:
         raise usage("The temperature must be between 0 and 2.")
     return text
+
+
+async def _start(client: ControlClient, **params: Any) -> AskStarted:
+    """Put the question. When interrupted just then, wait shortly for its id and call it off, so
+    that no question goes on, and is paid for, behind the back of who stopped it."""
+    outcome: list[AskStarted | Exception] = []
+    answered = anyio.Event()
+
+    async def call() -> None:
+        try:
+            outcome.append(await client.call_as(AskStarted, "ask", **params))
+        except Exception as exc:  # raised again below, outside the task group
+            outcome.append(exc)
+        finally:
+            answered.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+        try:
+            await answered.wait()
+        except BaseException:
+            with anyio.move_on_after(2, shield=True):
+                await answered.wait()
+            if outcome and isinstance(outcome[0], AskStarted):
+                await _cancel(client, outcome[0])
+            raise
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]
 
 
 async def _follow(

@@ -95,6 +95,7 @@ class ScriptedNode:
     stopping: trio.Event = field(default_factory=trio.Event)
     asked: trio.Event = field(default_factory=trio.Event)
     cancelled: trio.Event = field(default_factory=trio.Event)
+    released: trio.Event = field(default_factory=trio.Event)
     nursery: trio.Nursery | None = None
 
     def handlers(self) -> dict[str, Handler]:
@@ -149,6 +150,8 @@ class ScriptedNode:
             raise NoRoute("No path satisfies the rules.", kept="Nothing was paid.", hint="Wait.")
         assert self.nursery is not None
         self.nursery.start_soon(self._stream)
+        if self.script == "slow":  # the question has begun; its id is still on the way
+            await self.released.wait()
         return {"ask_id": 5, "session_id": params["session_id"] or "3f2c1111"}
 
     def _event(self, name: str, **data: Any) -> None:
@@ -163,7 +166,7 @@ class ScriptedNode:
             self._event("ask.delta", text=piece, offset=offset)
             self._event("ask.delta", text=piece, offset=offset)
             offset += len(piece.encode())
-            if self.script in ("hang", "fail"):
+            if self.script in ("hang", "slow", "fail"):
                 break
         if self.script == "fail":
             error = ControlError("The ghost broke off.", kept="Half is kept.", hint="Ask again.")

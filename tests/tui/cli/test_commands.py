@@ -145,8 +145,9 @@ async def test_ask_fails_in_sentences(home: Path) -> None:
         assert ran.json["error"]["code"] == "no_route"
 
 
-async def test_ctrl_c_cancels_the_question(home: Path) -> None:
-    async with scripted(home, script="hang") as node, trio.open_nursery() as nursery:
+@pytest.mark.parametrize("script", ["hang", "slow"])
+async def test_ctrl_c_cancels_the_question(home: Path, script: str) -> None:
+    async with scripted(home, script=script) as node, trio.open_nursery() as nursery:
         process = await nursery.start(
             lambda task_status: trio.run_process(
                 command_line("ask", "x"),
@@ -160,6 +161,7 @@ async def test_ctrl_c_cancels_the_question(home: Path) -> None:
         with trio.fail_after(20):
             await node.asked.wait()
             process.send_signal(signal.SIGINT)
+            node.released.set()
             await node.cancelled.wait()
             assert await process.wait() == 130
         assert ("ask.cancel", {"ask_id": 5}) in node.calls
