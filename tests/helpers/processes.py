@@ -29,15 +29,18 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def processes_naming(text: str | Path) -> dict[int, str]:
-    """Live processes whose command line holds `text`, this one left out."""
+def processes_of(folder: Path) -> dict[int, str]:
+    """Live processes that run in a folder or name it on their command line, this one left out."""
     found = {}
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid() and is_alive(int(entry.name)):
-            try:
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-            if str(text) in command:
-                found[int(entry.name)] = command
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            where = Path(os.readlink(entry / "cwd"))
+        except OSError:
+            continue
+        named = str(folder) in command or where.is_relative_to(folder)
+        if named and is_alive(int(entry.name)):
+            found[int(entry.name)] = command
     return found

@@ -1,0 +1,110 @@
+"""Every way a demo can end leaves no process and no temporary file, and says why it failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.demo_process import (
+    ScreenDemo,
+    everyone,
+    run_demo,
+    short_folder,
+    start_demo,
+    wait_for_line,
+)
+from tests.helpers.processes import processes_of, wait_until
+from tui.demo.ports import free_port
+
+LONG = "Write a very long story about an onion."
+
+
+def gone(folder: Path) -> bool:
+    return processes_of(folder) == {}
+
+
+def running(folder: Path) -> subprocess.Popen[str]:
+    """A demo without --home whose client is up."""
+    process = start_demo(folder, "--ask", LONG)
+    wait_for_line(folder, "client is ready")
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_stop_everything(number: signal.Signals) -> None:
+    with short_folder() as folder:
+        with running(folder) as process:
+            process.send_signal(number)
+            process.wait(timeout=60)
+        assert process.returncode == 130
+        assert gone(folder)
+        assert [path.name for path in folder.iterdir()] == ["stderr"]
+        assert "Traceback" not in (folder / "stderr").read_text()
+
+
+def test_sigkill_stops_everything() -> None:
+    with short_folder() as folder:
+        with running(folder) as process:
+            process.kill()
+        wait_until(lambda: gone(folder), "everything stopped by itself")
+        wait_until(
+            lambda: [path.name for path in folder.iterdir()] == ["stderr"], "the home was removed"
+        )
+
+
+def test_a_closed_terminal_stops_everything() -> None:
+    with short_folder() as folder:
+        demo = ScreenDemo(folder)
+        try:
+            demo.wait_open()
+            assert len(everyone(demo.home)) == 8
+        finally:
+            demo.hang_up()
+            demo.close()
+        assert gone(folder)
+        log = (demo.home / "log" / "demo.log").read_text()
+        assert "ended with" not in log
+        assert "was killed" not in log
+
+
+def test_two_demos_do_not_share_a_home() -> None:
+    with short_folder() as folder:
+        home = str(folder / "home")
+        process = start_demo(folder, "--ask", LONG, "--home", home)
+        with process:
+            wait_for_line(folder, "ready")
+            second = run_demo(folder, "--ask", "Onion?", "--home", home, "--json")
+            process.send_signal(signal.SIGINT)
+        assert second.returncode == 3
+        assert "Another demo" in json.loads(second.stdout)["error"]["message"]
+
+
+def test_a_mint_that_is_down_is_named() -> None:
+    url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
+    with short_folder() as folder:
+        done = run_demo(folder, "--ask", "Onion?", "--json", "--mint", url, "--timeout", "5")
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert url in json.loads(done.stdout)["error"]["message"]
+
+
+def test_a_reader_that_leaves_is_no_disaster() -> None:
+    with short_folder() as folder:
+        with running(folder) as process:
+            assert process.stdout is not None
+            process.stdout.close()
+            process.wait(timeout=120)
+        assert process.returncode in (0, 141)
+        assert "Traceback" not in (folder / "stderr").read_text()
+        assert gone(folder)
+
+
+def test_an_unwritable_home_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run_demo(tmp_path, "--ask", "Onion?", "--home", os.fspath(tmp_path / "file" / "x"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot use the folder" in done.stderr

@@ -1,0 +1,93 @@
+"""Another server behind the ghost: one that chunks oddly, fails at will, and wants a key."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.demo_process import (
+    ROOT,
+    everyone,
+    run_demo,
+    short_folder,
+    start_demo,
+    wait_for_line,
+)
+from tests.helpers.processes import wait_until
+from tests.helpers.provider_fake import TEXT
+from tui.demo.plan import answers
+from tui.demo.ports import free_port
+
+KEY = "sk-quuxkeymark-0123456789"
+
+
+@contextmanager
+def fake(mode: str, *options: str) -> Iterator[str]:
+    """The fake provider as a process; its base URL."""
+    port = free_port("127.0.0.1")
+    command = (sys.executable, "-m", "tests.helpers.provider_fake", "--port", str(port))
+    with subprocess.Popen([*command, "--mode", mode, *options], cwd=ROOT) as process:
+        try:
+            models = answers(f"http://127.0.0.1:{port}/v1/models")
+            wait_until(models, "the fake provider answers")
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("mode", ["one-byte", "odd-chunks", "no-usage"])
+def test_odd_servers_give_the_same_answer(mode: str) -> None:
+    with fake(mode) as url, short_folder() as folder:
+        done = run_demo(folder, "--ask", "Onion?", "--json", "--provider-url", url)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout)
+    assert (result["answer"], result["model"]) == (TEXT, "fake")
+    assert result["tokens_out"] > 0
+
+
+@pytest.mark.parametrize("mode", ["401", "error-in-stream", "early-close"])
+def test_failing_servers_end_in_a_sentence_and_cost_nothing_hidden(mode: str) -> None:
+    with fake(mode) as url, short_folder() as folder:
+        done = run_demo(
+            *(folder, "--ask", "Onion?", "--json", "--model", "fake", "--provider-url", url)
+        )
+        assert list(folder.iterdir()) == []
+    assert done.returncode == 6, done.stdout + done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert error["exit_code"] == 6
+    assert error["message"].endswith(".")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_provider_that_is_not_there() -> None:
+    url = f"http://127.0.0.1:{free_port('127.0.0.1')}/v1"
+    with short_folder() as folder:
+        unnamed = run_demo(folder, "--ask", "Onion?", "--provider-url", url)
+        named = run_demo(folder, "--ask", "Onion?", "--provider-url", url, "--model", "m")
+    assert (unnamed.returncode, unnamed.stdout) == (6, "")
+    assert "--model" in unnamed.stderr
+    assert named.returncode == 6, named.stderr
+
+
+def test_the_key_is_in_no_file_log_or_command_line() -> None:
+    with fake("slow", "--key", KEY) as url, short_folder() as folder:
+        home = folder / "home"
+        options = ("--ask", "Onion?", "--model", "fake", "--provider-url", url, "--keep")
+        process = start_demo(folder, *options, "--home", str(home), PEER2PROMPT_PROVIDER_KEY=KEY)
+        with process:
+            wait_for_line(folder, "client is ready")
+            for pid in everyone(home).values():
+                assert KEY.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+                assert KEY.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+            out, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, (folder / "stderr").read_text()
+        assert out.strip() == TEXT
+        for path in folder.rglob("*"):
+            if path.is_file():
+                assert KEY.encode() not in path.read_bytes(), path
