@@ -200,7 +200,7 @@ def server_hop(
 
     `onion_keys` maps the public onion keys in service to their private keys. Raises HandshakeError
     for another node's identity, a key not in service, a malformed or small-order point, a malformed
-    ML-KEM key, a replay, or a full replay cache.
+    ML-KEM key, or a replay.
     """
     request = CreateRequest.parse(payload)
     b = onion_keys.get(request.onion_public)

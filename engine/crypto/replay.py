@@ -1,46 +1,58 @@
 """Which client ephemerals an onion key has already answered, until that key dies.
 
 A replayed CREATE gains nothing (the hop adds fresh randomness, so the keys differ every time); the
-cache makes a replay visible and cheap to refuse. It is bounded, and refuses when it is full.
+cache makes a replay visible and refuses it. It is bounded by forgetting the oldest half: refusing
+new handshakes instead would let anyone who fills it, at a minute of the hop's work, silence the hop
+until its onion key rotates.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass, field
 
 from engine.errors import HandshakeError
 
 # Entries are 64-bit keyed hashes: at half a million a chance collision refuses an honest handshake
-# once in 10^13, the set takes some 35 MB, and filling it costs an attacker's relay-side budget of
-# over a minute of handshakes, which the rate limit per neighbour spreads over hours.
+# once in 10^13, and the sets take some 35 MB.
 MAX_HANDSHAKES_PER_KEY = 1 << 19
 _ENTRY_BYTES = 8
 
 
-class HandshakeReplayCache:
-    """Remembers H(X) per onion key. X is canonical by then, so it cannot be disguised."""
+@dataclass(slots=True)
+class _Seen:
+    """The ephemerals of one onion key: those of late, and those before them."""
 
-    __slots__ = ("_limit", "_secret", "_seen")
+    recent: set[int] = field(default_factory=set)
+    older: set[int] = field(default_factory=set)
+
+
+class HandshakeReplayCache:
+    """Remembers X per onion key. X is canonical by then, so it cannot be disguised."""
+
+    __slots__ = ("_half", "_secret", "_seen")
 
     def __init__(self, limit: int = MAX_HANDSHAKES_PER_KEY) -> None:
-        self._limit = limit
+        self._half = max(1, limit // 2)
         self._secret = os.urandom(32)
-        self._seen: dict[bytes, set[int]] = {}
+        self._seen: dict[bytes, _Seen] = {}
 
     def check(self, onion_public: bytes, client_public: bytes) -> None:
-        """Raise HandshakeError when this ephemeral was seen before, or no more can be kept."""
+        """Raise HandshakeError when this ephemeral is remembered."""
         seen = self._seen.get(onion_public)
         if seen is None:
             return
-        if self._entry(client_public) in seen:
+        entry = self._entry(client_public)
+        if entry in seen.recent or entry in seen.older:
             raise HandshakeError("a handshake was replayed")
-        if len(seen) >= self._limit:
-            raise HandshakeError("this onion key has answered as many handshakes as it may")
 
     def remember(self, onion_public: bytes, client_public: bytes) -> None:
         """Note an ephemeral whose handshake was answered."""
-        self._seen.setdefault(onion_public, set()).add(self._entry(client_public))
+        seen = self._seen.setdefault(onion_public, _Seen())
+        if len(seen.recent) >= self._half:
+            seen.older, seen.recent = seen.recent, set()
+        seen.recent.add(self._entry(client_public))
 
     def forget(self, onion_public: bytes) -> None:
         """The onion key is erased: its handshakes cannot be answered any more."""
@@ -48,7 +60,8 @@ class HandshakeReplayCache:
 
     def count(self, onion_public: bytes) -> int:
         """Handshakes remembered for a key."""
-        return len(self._seen.get(onion_public, ()))
+        seen = self._seen.get(onion_public)
+        return len(seen.recent) + len(seen.older) if seen else 0
 
     def _entry(self, client_public: bytes) -> int:
         digest = hashlib.blake2b(client_public, digest_size=_ENTRY_BYTES, key=self._secret)
