@@ -85,7 +85,8 @@ build() {
     name=$1
     folder=$(folder_of "$name")
     mkdir -p "$LOGS"
-    # One builder per folder: a second make waits here and then finds the work done.
+    # One builder per folder: a second make waits here and then finds the work done. Everything
+    # started below inherits the lock, so a build that outlives its make is waited for, too.
     exec 9>"$LOGS/$(basename "$folder").lock"
     flock 9
     if is_fresh "$name"; then
@@ -97,10 +98,10 @@ build() {
     if [ ! -x "$folder/bin/python" ]; then
         interpreter=$(sh scripts/find-python.sh)
         echo "  $name: making $folder with $interpreter"
-        "$interpreter" -m venv "$folder" 9>&-
+        "$interpreter" -m venv "$folder"
     fi
     rm -f "$folder/.stamp-$name" "$log.failed"
-    { steps "$folder" "$name" 2>&1 9>&- || touch "$log.failed"; } | show "$name" "$log"
+    { steps "$folder" "$name" 2>&1 || touch "$log.failed"; } | show "$name" "$log"
     if [ -f "$log.failed" ]; then
         rm -f "$log.failed"
         echo "Building $folder failed. The last lines of $log:" >&2

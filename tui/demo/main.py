@@ -205,13 +205,12 @@ class Demo:
         self._log("opening the screen")
         self._log.quiet = True
         try:
-            run_tui(
+            return run_tui(
                 nodes.socket_of(self._home, "client"),
                 earnings_socket=nodes.socket_of(self._home, "ghost"),
             )
         finally:
             self._log.quiet = False
-        return 0
 
     @staticmethod
     def _call(function: Callable[..., Awaitable[_T]], *args: object) -> _T:
