@@ -46,7 +46,7 @@ def _end(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return 130
     if isinstance(error, Peer2PromptError | WalletError):
-        print("error " + json.dumps(error.as_dict()), flush=True)
+        _tell(error)
         return error.exit_code
     if os.environ.get("PEER2PROMPT_DEBUG") == "1" or not isinstance(error, Exception):
         raise error
@@ -76,6 +76,16 @@ def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def _tell(error: Peer2PromptError | WalletError) -> None:
+    """One line for a program, sentences for a person at a terminal."""
+    if not sys.stdout.isatty():
+        print("error " + json.dumps(error.as_dict()), flush=True)
+        return
+    for sentence in (error.message, error.kept, error.hint):
+        if sentence:
+            print(sentence, file=sys.stderr)
 
 
 def _set_up_log(home: Path) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import trio
+
 from wallet.wallet import Wallet
 
 from engine.control.protocol import (
@@ -38,19 +40,22 @@ class WalletHandlers:
 
     def table(self) -> Mapping[str, Handler]:
         """Method name to handler."""
+        moves_money: dict[str, Handler] = {
+            "wallet.fund.check": self.fund_check,
+            "wallet.send": self.send,
+            "wallet.receive": self.receive,
+            "wallet.melt": self.melt,
+            "wallet.restore": self.restore,
+        }
         return {
             "wallet.info": self.info,
             "wallet.balance": self.balance,
             "wallet.history": self.history,
             "wallet.mints.add": self.add_mint,
             "wallet.fund": self.fund,
-            "wallet.fund.check": self.fund_check,
-            "wallet.send": self.send,
-            "wallet.receive": self.receive,
             "wallet.melt.quote": self.melt_quote,
-            "wallet.melt": self.melt,
-            "wallet.restore": self.restore,
             "wallet.seed": self.seed,
+            **{name: _to_its_end(handler) for name, handler in moves_money.items()},
         }
 
     async def _mint_or_best(self, url: str | None) -> str:
@@ -168,3 +173,13 @@ class WalletHandlers:
 
     async def seed(self, _params: dict[str, Any]) -> SeedWords:
         return SeedWords(words=await self._wallet.seed_words())
+
+
+def _to_its_end(handler: Handler) -> Handler:
+    """The handler, not cancelled when its client leaves: the wallet's requests have timeouts."""
+
+    async def shielded(params: dict[str, Any]) -> object:
+        with trio.CancelScope(shield=True):
+            return await handler(params)
+
+    return shielded

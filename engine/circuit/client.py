@@ -64,6 +64,7 @@ class ClientCircuit:
         self.plan = plan
         self.state = CircuitState.BUILDING
         self.reason = ""
+        self.tampered = False
         self.opened_at: float | None = None
         self.created_at = trio.current_time()
         self.cells_up = 0
@@ -174,6 +175,7 @@ class ClientCircuit:
             try:
                 self.endpoint.deliver(self._layers.open(body))
             except LayerError:
+                self.tampered = True
                 self.close("a relay on the path tampered with a cell")
             except ProtocolError:
                 self.close("the far end broke the protocol")

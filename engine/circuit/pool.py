@@ -204,6 +204,8 @@ class CircuitPool:
             await circuit.run()
         finally:
             self.circuits.pop(circuit_id, None)
+            if circuit.tampered:  # whoever did it, the guard could have: it pays
+                self.guards.failed(circuit.path[0].node_id, time.time())
             self._note(circuit_id, circuit, "closed", circuit.reason)
 
     def _note(self, circuit_id: int, circuit: ClientCircuit, state: str, text: str) -> None:

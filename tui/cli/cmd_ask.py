@@ -86,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
             model=args.model,
             max_tokens=args.max_tokens,
             temperature=args.temperature,
+            settle=session is None,
         )
         done = False
         try:
