@@ -12,7 +12,6 @@ from collections.abc import Mapping
 
 import httpx
 import trio
-from wallet.wallet import Wallet
 
 from engine.circuit.client import CircuitState, ClientCircuit
 from engine.circuit.http import CircuitTransport
@@ -28,10 +27,12 @@ from engine.errors import NoRoute
 from engine.handlers import WalletHandlers
 from engine.identity import Identity
 from engine.link.manager import LinkManager
+from engine.market.mints import keep_mints_known
 from engine.session.chat import ChatService
 from engine.session.route import Route
 from engine.wire.shape import BULK_PLAN
 from wallet.store import Store
+from wallet.wallet import Wallet
 
 WALLET_PURPOSE = "wallet"
 
@@ -84,17 +85,11 @@ class ClientRole:
         async with trio.open_nursery() as nursery:
             await nursery.start(self.links.run)
             await nursery.start(self.pool.run)
-            await self._open_wallet()
+            await self.wallet.open()
+            await nursery.start(keep_mints_known, self.wallet, self._config.mints, self._bus)
             await nursery.start(self.chats.run)
             nursery.start_soon(self.chats.warm)
             task_status.started()
-
-    async def _open_wallet(self) -> None:
-        await self.wallet.open()
-        known = {mint.url for mint in await self.wallet.balances()}
-        for url in self._config.mints:
-            if url not in known:
-                await self.wallet.add_mint(url)
 
     async def drain(self) -> None:
         """Settle the sessions, then let every shaped run reach its bucket end."""

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import httpx
 import trio
-from wallet.wallet import Wallet
 
 from engine.config import NodeConfig
 from engine.control.events import EventBus
@@ -15,8 +14,10 @@ from engine.exit.backends.openai import OpenAIBackend
 from engine.exit.policy import GhostTerms
 from engine.exit.service import GhostService
 from engine.identity import Identity
+from engine.market.mints import keep_mints_known
 from engine.wire.quote import ModelOffer
 from wallet.store import Store
+from wallet.wallet import Wallet
 
 
 async def start_ghost(
@@ -33,10 +34,7 @@ async def start_ghost(
     # A ghost speaks to its mints directly: its own address is in its advert.
     wallet = Wallet(store, lambda _url: httpx.AsyncHTTPTransport())
     await wallet.open()
-    known = {mint.url for mint in await wallet.balances()}
-    for url in settings.mints:
-        if url not in known:
-            await wallet.add_mint(url)
+    await nursery.start(keep_mints_known, wallet, settings.mints, bus)
     offers = tuple(
         ModelOffer(
             name=model,

@@ -10,8 +10,6 @@ from typing import Any
 
 import trio
 
-from wallet.wallet import Wallet
-
 from engine.control.protocol import (
     FundCheck,
     FundQuote,
@@ -28,6 +26,7 @@ from engine.control.protocol import (
 )
 from engine.control.server import Handler
 from engine.errors import PaymentError
+from wallet.wallet import Wallet
 
 
 class WalletHandlers:

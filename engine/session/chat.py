@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import trio
-from wallet.wallet import Wallet
 
 from engine.control.events import EventBus
 from engine.control.protocol import (
@@ -35,6 +34,7 @@ from engine.wire.quote import Quote
 from engine.wire.shape import ShapePlan
 from wallet.errors import WalletError
 from wallet.store import ChatMessage, ChatSession, Store
+from wallet.wallet import Wallet
 
 log = logging.getLogger("peer2prompt.chat")
 
