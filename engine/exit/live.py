@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import trio
 
-from engine.errors import CircuitClosed, Peer2PromptError, ProviderError
+from engine.crypto.keys import SIGNATURE_BYTES
+from engine.errors import ProviderError
 from engine.exit.backends.base import ChatBackend, ChatRequest, Delta, Finish, Usage
 from engine.exit.policy import GhostTerms
 from engine.market import ghost_session as machine
@@ -24,6 +25,8 @@ from engine.market.signal import Signal
 from engine.wire.session import MessageReader
 from wallet.errors import WalletError
 
+RETRY_CODES = frozenset({"mint_unreachable", "mint_busy"})
+"""Wallet errors after which the same payment may be sent again."""
 SEND_BYTES = 16 * 1024
 """Read from the machine at a time: small enough that a slow link coalesces text, not messages."""
 
@@ -160,15 +163,18 @@ class LiveSession:
         bill, store = command.bill, self._shop.store
         async with self._money:
             with trio.CancelScope(shield=True):
-                balance = await store.credits.charge(self.session.hash, bill.cost)
-                await store.receipts.add(self.session.hash, bill.n, bill.receipt)
-                await store.earnings.add(
-                    ts=int(self._shop.now()),
-                    model=command.model,
-                    tokens_in=bill.tin,
-                    tokens_out=bill.tout,
+                # The receipt first: without it a charge could not be explained.
+                await store.receipts.add(
+                    self.session.hash,
+                    bill.n,
+                    bill.receipt,
+                    bill.receipt[:SIGNATURE_BYTES],
+                    side="ghost",
                     cost_msat=bill.cost,
-                    refused=False,
+                )
+                balance = await store.credits.charge(self.session.hash, bill.cost)
+                await store.earnings.add(
+                    command.model, bill.tin, bill.tout, bill.cost, ts=self._shop.now()
                 )
             self.session.committed(command.q, balance)
         self.carry_on()
@@ -179,14 +185,7 @@ class LiveSession:
         await receipts.countersign(self.session.hash, command.n, command.sig)
 
     async def _note_refusal(self, model: str) -> None:
-        await self._shop.store.earnings.add(
-            ts=int(self._shop.now()),
-            model=model,
-            tokens_in=0,
-            tokens_out=0,
-            cost_msat=0,
-            refused=True,
-        )
+        await self._shop.store.earnings.add(model, 0, 0, 0, refused=True, ts=self._shop.now())
         self._shop.on_earning()
 
     # -- the provider ----------------------------------------------------------------------------
@@ -226,9 +225,3 @@ class LiveSession:
         """The client did not come back."""
         self.session.abandon()
         self.carry_on()
-
-
-RETRY_CODES = frozenset({"mint_unreachable"})
-"""Wallet errors after which the same payment may be sent again."""
-
-SESSION_ERRORS = (Peer2PromptError, WalletError, CircuitClosed)

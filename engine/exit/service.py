@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -29,6 +29,7 @@ log = logging.getLogger("peer2prompt.ghost")
 
 HELLO_TIMEOUT_S = 60.0
 SWEEP_S = 10.0
+DAY_S = 86_400
 DRAIN_POLL_S = 0.1
 
 
@@ -150,12 +151,13 @@ class GhostService:
             raise ProtocolError("The client's hello does not carry a valid signature.")
         name = wire.session_hash(hello.session, hello.key)
         balance = await self._store.credits.get(name)
-        last = await self._store.receipts.last(name)
+        receipts = await self._store.receipts.list(name, side="ghost")
+        chain = Chain(receipts[-1].n, receipt_hash(receipts[-1].raw)) if receipts else Chain()
         if (live := self._sessions.get(name)) is not None:
             return live
         if self._shop is None or len(self._sessions) >= self._terms.max_sessions:
             raise ProtocolError("The ghost has no room for another session.")
-        live = self._sessions[name] = self._new_session(self._shop, name, hello.key, balance, last)
+        live = self._sessions[name] = self._new_session(self._shop, name, hello.key, balance, chain)
         return live
 
     def _new_session(
@@ -164,14 +166,14 @@ class GhostService:
         name: bytes,
         key: bytes,
         balance: int,
-        last: tuple[int, bytes] | None,
+        chain: Chain,
     ) -> LiveSession:
         user = os.urandom(16).hex()  # one per session, so that sessions cannot be linked
         session = GhostSession(
             session_hash=name,
             key=key,
             balance=balance,
-            chain=Chain(last[0], receipt_hash(last[1])) if last is not None else Chain(),
+            chain=chain,
             sign=self._identity.sign,
             admit=lambda ask: self._admit(ask, user),
         )
@@ -186,13 +188,35 @@ class GhostService:
 
     async def stats(self) -> dict[str, Any]:
         """What the earnings pane shows; no text, no session names."""
-        summary: Mapping[str, Any] = await self._store.earnings.summary(int(self._now()))
-        credit = sum(live.session.ledger.balance for live in self._sessions.values())
+        earnings, now = self._store.earnings, self._now()
+        total = await earnings.totals()
+        today = await earnings.totals(since=now - now % DAY_S)
+        week = await earnings.totals(since=now - 7 * DAY_S)
         return {
             "enabled": True,
-            **summary,
+            "total_msat": total.msat,
+            "today_msat": today.msat,
+            "week_msat": week.msat,
+            "answers": total.answers,
+            "refused": total.refused,
+            "tokens_out": total.tokens_out,
+            "models": [
+                {"model": model, "answers": answers, "msat": msat}
+                for model, answers, msat in await earnings.by_model()
+            ],
+            "recent": [
+                {
+                    "ts": item.ts,
+                    "model": item.model,
+                    "tokens_in": item.tokens_in,
+                    "tokens_out": item.tokens_out,
+                    "cost_msat": item.cost_msat,
+                }
+                for item in await earnings.recent()
+            ],
+            "series": [[ts, msat] for ts, msat in await earnings.series(now=now)],
             "sessions_open": sum(live.serving is not None for live in self._sessions.values()),
-            "credit_msat": credit,
+            "credit_msat": await self._store.credits.total_msat(),
         }
 
 

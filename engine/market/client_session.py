@@ -142,6 +142,8 @@ class ClientSession:
         self.answer: ClientAnswer | None = None
         self.paying: tuple[int, int] | None = None
         """The payment under way: (n, sat)."""
+        self.settling = False
+        """Whether a refund was asked for, which the ghost may have made already."""
         self._session = session
         self._key = key
         self._sign = sign
@@ -150,6 +152,8 @@ class ClientSession:
         self._needed = 0
         self._receipt_n = 0
         self._receipt_head = FIRST
+        self._shortfall = 0
+        self._gap = False
 
     def __repr__(self) -> str:
         return f"ClientSession(balance={self.ledger.balance}, answer={self.answer})"
@@ -225,6 +229,11 @@ class ClientSession:
             return max(missing, self.ledger.top_up_sat(chunk))
         return self.ledger.top_up_sat(chunk)
 
+    @property
+    def at_ghost_msat(self) -> int:
+        """Credit and the payment under way together."""
+        return self.ledger.balance + (self.paying[1] * MSAT if self.paying is not None else 0)
+
     def begin_payment(self, sat: int) -> int:
         """The number of the payment that is about to be sent."""
         if self.paying is not None:
@@ -270,7 +279,7 @@ class ClientSession:
 
     def _on_paid(self, paid: wire.Paid) -> ClientEvent | None:
         if paid.n == 0:
-            self._check_credit(paid.credit)
+            self._check_resumed(paid.credit)
             return Resumed(paid.credit)
         if self.paying is None or paid.n != self.paying[0]:
             if paid.n > self._last_n:
@@ -280,6 +289,23 @@ class ClientSession:
         self.paying = None
         self._check_credit(paid.credit)
         return PaymentTaken(paid.n, paid.change)
+
+    def _check_resumed(self, credit: int) -> None:
+        """A ghost that forgot a billed answer (restart, long absence) may have taken its price:
+        what was delivered and half a chunk, never more. See `_lose_answer`."""
+        answer = self.answer
+        slack = self.ledger.balance if self.settling else 0
+        if answer is not None:
+            slack = answer.tariff.running_msat(answer.out) + answer.tariff.chunk_msat // 2
+        self._check_credit(credit + slack)
+        self._shortfall = max(0, self.ledger.balance - credit)
+
+    def _lose_answer(self) -> None:
+        """The ghost no longer has the answer: take its credit as it is, and a gap in the chain."""
+        self.give_up()
+        self.ledger.balance -= self._shortfall
+        self._gap = True
+        self._shortfall = 0
 
     def _check_credit(self, credit: int) -> None:
         if credit < self.ledger.balance:
@@ -336,6 +362,7 @@ class ClientSession:
         self.answer = None
         self._needed = 0
         self.ledger.close_answer(done.cost)
+        self._gap = False
         self._receipt_n, self._receipt_head = receipt.n, receipt_hash(done.receipt)
         sign = wire.Sign(receipt.n, countersign(done.receipt, self._sign))
         return Finished(done.reason, done.tin, done.tout, done.cost, receipt.n, done.receipt, sign)
@@ -348,7 +375,9 @@ class ClientSession:
         asked = (self.hash, answer.ask.model, done.tin, done.tout, done.cost)
         if found != asked or receipt.answer != digest:
             raise ProtocolError("The ghost's receipt does not match the answer.")
-        if (receipt.n, receipt.prev) != (self._receipt_n + 1, self._receipt_head):
+        follows = (receipt.n, receipt.prev) == (self._receipt_n + 1, self._receipt_head)
+        after_gap = self._gap and receipt.n > self._receipt_n
+        if not follows and not after_gap:
             raise ProtocolError("The ghost's receipt does not continue the chain of receipts.")
         return receipt
 
@@ -363,7 +392,10 @@ class ClientSession:
         if error.n:
             return PaymentRefused(error.n, error.code, error.message, error.retry)
         if self.answer is not None and error.q == self.answer.ask.q:
-            self.give_up()
+            if error.code == "unknown_answer":
+                self._lose_answer()
+            else:
+                self.give_up()
         return Failed(error)
 
     def _need_quote(self) -> Quote:

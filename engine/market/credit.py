@@ -46,9 +46,10 @@ class Ledger:
             return 0
         return max(0, (chunk_msat - self.available) // MSAT)
 
-    def accepts(self, sat: int, chunk_msat: int) -> bool:
-        """Whether a ghost takes this payment: it holds no more than two chunks of unused credit."""
-        return self.available + sat * MSAT <= 2 * chunk_msat
+    def accepts(self, sat: int, chunk_msat: int, needed: int = 0) -> bool:
+        """Whether a ghost takes this payment: no more than two chunks of credit beyond what the
+        running answer has metered or needs to go on (`needed`)."""
+        return self.balance + sat * MSAT <= max(self.due, needed) + 2 * chunk_msat
 
     def refundable_sat(self) -> int:
         """Whole sat that can be given back; the rest below one sat stays with the ghost."""

@@ -145,6 +145,8 @@ class GhostSession:
         self._last_paid: tuple[wire.Pay, wire.Paid] | None = None
         self._last_failure: wire.Error | None = None
         self._unreported = 0
+        self._held = False
+        """No text and no bill on a new stream before the client said how much it has."""
 
     def __repr__(self) -> str:
         return f"GhostSession(balance={self.ledger.balance}, answer={self.answer})"
@@ -157,14 +159,17 @@ class GhostSession:
         self._out.clear()
         self._told_need = -1
         self._out.append(wire.QuoteMsg(raw_quote))
+        self._held = self.answer is not None
+        billed = self.answer is not None and self.answer.phase is Phase.BILLED
         bill = self.answer.bill if self.answer is not None else None
-        self._unreported = bill.cost if bill is not None else 0
+        self._unreported = bill.cost if billed and bill is not None else 0
         if resumed:
             self._out.append(wire.Paid(0, self._reported(), ()))
 
     def detach(self) -> None:
         """The stream is gone; the session waits for the client."""
         self._out.clear()
+        self._held = True
 
     def take(self, max_bytes: int) -> bytes:
         """Messages to send now, b"" when there are none. Text goes as far as credit reaches."""
@@ -184,7 +189,7 @@ class GhostSession:
 
     def _next_delta(self, max_bytes: int) -> wire.Delta | None:
         answer = self.answer
-        if answer is None or answer.phase not in (Phase.RUNNING, Phase.ENDED):
+        if answer is None or self._held or answer.phase not in (Phase.RUNNING, Phase.ENDED):
             return None
         delta = answer.next_delta(self.ledger.balance, max_bytes)
         self.ledger.due = answer.due_msat
@@ -240,7 +245,7 @@ class GhostSession:
             raise ProtocolError("The client sent more payments than it may have in flight.")
         if pay.mint not in quote.mints:
             self._error("mint", "The ghost does not take ecash of this mint.", n=pay.n)
-        elif not self.ledger.accepts(pay.sat, quote.chunk_msat):
+        elif not self.ledger.accepts(pay.sat, quote.chunk_msat, self._needed_msat()):
             self._error("credit_limit", "The payment is more credit than the ghost holds.", n=pay.n)
         else:
             self._pays.append(pay)
@@ -297,6 +302,7 @@ class GhostSession:
             return
         if not answer.rewind(have):
             raise ProtocolError("The client wants to go on at a place it was never sent.")
+        self._held = False
         if answer.phase is not Phase.WAITING:
             self._out.append(wire.Started(q))
         if answer.bill is not None and not answer.all_sent:
@@ -434,7 +440,7 @@ class GhostSession:
             self._commit(answer, answer.final_msat())
 
     def _tell_need(self, answer: GhostAnswer, due: int) -> None:
-        if self._told_need != due:
+        if self._told_need != due and not self._held:
             self._told_need = due
             self._out.append(wire.Need(answer.q, due, max(0, self._reported())))
 
@@ -470,16 +476,24 @@ class GhostSession:
         bill = answer.bill
         if bill is None or answer.phase is not Phase.BILLED:
             return
+        if self._held:
+            self._unreported = bill.cost
+            return
         self._unreported = 0
         self._out.append(
             wire.Done(answer.q, bill.reason, bill.tin, bill.tout, bill.cost, bill.receipt)
         )
+
+    def _needed_msat(self) -> int:
+        """What the running answer needs in all to go on."""
+        return self.answer.next_due_msat if self.answer is not None and self.busy else 0
 
     def _forget_answer(self) -> None:
         if self.answer is not None:
             self.answer.erase()
         self.answer = None
         self._unreported = 0
+        self._held = False
 
     def _reported(self) -> int:
         """Credit as the client may know it: a bill it has not seen yet is not taken off."""

@@ -6,10 +6,11 @@ the repositories. Types only; nothing here does anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from wallet.ecash.types import BlindSignature, Proof
+from wallet.store.market import Earning, EarningTotals
 
 
 class ByteStream(Protocol):
@@ -110,11 +111,13 @@ class EarningWallet(Protocol):
     ) -> Sequence[BlindSignature]: ...
 
 
-class SecretStore(Protocol):
+class SecretBook(Protocol):
     """Small sealed values by namespace and key."""
 
-    async def get_secret(self, ns: str, key: str) -> bytes | None: ...
-    async def put_secret(self, ns: str, key: str, value: bytes) -> None: ...
+    async def get(self, ns: str, key: str) -> bytes | None: ...
+    async def put(self, ns: str, key: str, value: bytes) -> None: ...
+    async def delete(self, ns: str, key: str) -> None: ...
+    async def keys(self, ns: str) -> list[str]: ...
 
 
 class CreditBook(Protocol):
@@ -122,26 +125,58 @@ class CreditBook(Protocol):
 
     async def get(self, session_hash: bytes) -> int: ...
     async def charge(self, session_hash: bytes, msat: int) -> int: ...
+    async def total_msat(self) -> int: ...
+
+
+class KeptReceipt(Protocol):
+    @property
+    def n(self) -> int: ...
+    @property
+    def raw(self) -> bytes: ...
 
 
 class ReceiptBook(Protocol):
-    """Receipts of both roles; no text in them."""
+    """Receipts of both roles; no text in them. `side` is "ghost" or "client"."""
 
-    async def add(self, session_hash: bytes, n: int, raw: bytes) -> None: ...
-    async def countersign(self, session_hash: bytes, n: int, signature: bytes) -> None: ...
-    async def last(self, session_hash: bytes) -> tuple[int, bytes] | None: ...
+    async def add(
+        self,
+        session_hash: bytes,
+        n: int,
+        raw: bytes,
+        ghost_sig: bytes,
+        *,
+        side: str,
+        cost_msat: int,
+        client_sig: bytes | None = None,
+    ) -> None: ...
+    async def countersign(self, session_hash: bytes, n: int, client_sig: bytes) -> bool: ...
+    async def list(self, session_hash: bytes, *, side: str) -> Sequence[KeptReceipt]: ...
 
 
 class EarningsBook(Protocol):
     """What the ghost earned, per answer."""
 
     async def add(
-        self, *, ts: int, model: str, tokens_in: int, tokens_out: int, cost_msat: int, refused: bool
+        self,
+        model: str,
+        tokens_in: int,
+        tokens_out: int,
+        cost_msat: int,
+        *,
+        refused: bool = False,
+        ts: float | None = None,
     ) -> None: ...
-    async def summary(self, now: int) -> Mapping[str, Any]: ...
+    async def totals(self, *, since: float = 0.0) -> EarningTotals: ...
+    async def by_model(self) -> Sequence[tuple[str, int, int]]: ...
+    async def recent(self, limit: int = 20) -> Sequence[Earning]: ...
+    async def series(
+        self, *, now: float, bucket_s: float = 60.0, buckets: int = 60
+    ) -> Sequence[tuple[float, int]]: ...
 
 
 class GhostStore(Protocol):
+    """The parts of the store a ghost uses."""
+
     @property
     def credits(self) -> CreditBook: ...
     @property
@@ -150,6 +185,10 @@ class GhostStore(Protocol):
     def earnings(self) -> EarningsBook: ...
 
 
-class ClientStore(SecretStore, Protocol):
+class ClientStore(Protocol):
+    """The parts of the store the asking side uses."""
+
+    @property
+    def secrets(self) -> SecretBook: ...
     @property
     def receipts(self) -> ReceiptBook: ...

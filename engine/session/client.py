@@ -103,6 +103,7 @@ class AskSession:
         self._last: AskResult | None = None
         self._paid_msat = 0
         self._change_msat = 0
+        self._carried_msat = 0
         self._on_event: OnEvent = _ignore
         self._abort: Callable[[Exception], None] = _ignore
         self._poke: Callable[[], None] = lambda: None
@@ -161,7 +162,7 @@ class AskSession:
             self._on_event = on_event or _ignore
             self._cancel_wanted = False
             body = _body(messages, params or {})
-            run = _Run(model, self.credit_msat)
+            run = _Run(model, self._carried_msat)
             try:
                 await self._make_ready()
                 return await self._ask(run, body, len(messages))
@@ -412,11 +413,12 @@ class AskSession:
             paid_msat=self._paid_msat,
             change_msat=self._change_msat,
             carried_msat=run.carried_msat,
-            credit_msat=session.ledger.balance,
+            credit_msat=session.at_ghost_msat,
             mint=self._saved.mint if self._saved is not None else "",
             receipts=[note],
         )
         self._paid_msat = self._change_msat = 0
+        self._carried_msat = session.at_ghost_msat
         self._last = result
         return result
 
@@ -469,6 +471,7 @@ class AskSession:
             await self._save()
         outs = tuple(slot.outputs)
         self._settling = wire.Settle(saved.mint, keyset_bytes(slot.keyset_id), outs)
+        session.settling = True
         try:
             settled = await self._ask_for_settlement(self._settling)
         except LOST as error:
@@ -476,6 +479,7 @@ class AskSession:
             raise failures.of_way(error, 0, self.credit_msat) from error
         finally:
             self._settling = None
+            session.settling = False
         with trio.CancelScope(shield=True):
             back = await self._wallet.refund_settle(slot.id, signatures_of(settled.change))
             await self._forget()
@@ -506,6 +510,7 @@ class AskSession:
                 return  # the vault keeps the slot; it is tried again with the next settlement
 
     def _note_refund(self, back_sat: int, credit_msat: int) -> None:
+        self._carried_msat = 0
         if self._last is not None:
             self._last.change_msat += back_sat * 1000
             self._last.credit_msat = credit_msat

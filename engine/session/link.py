@@ -101,8 +101,8 @@ class GhostLink:
 
     async def read_or_reconnect(self) -> None:
         """Like `read`, but a lost stream is replaced."""
+        await self.ensure()
         try:
-            await self.ensure()
             await self.read()
         except LOST as error:
             await self.lost(error)

@@ -61,6 +61,7 @@ class Payer:
         self._on_failure = on_failure
         self._pending: _Pending | None = None
         self._news: PaymentTaken | PaymentRefused | None = None
+        self._surplus = False
         self._signal = Signal()
 
     def __repr__(self) -> str:
@@ -148,6 +149,7 @@ class Payer:
         with trio.CancelScope(shield=True):
             change = await self._wallet.pay_settle(pending.payment.id, signatures_of(taken.change))
             self._pending = None
+            self._surplus = False
         self._on_change(change * 1000)
 
     async def _refused(self, refused: PaymentRefused) -> None:
@@ -160,6 +162,9 @@ class Payer:
             pending.sent = False
             return
         await self.resolve()
+        if refused.code == "credit_limit" and not self._surplus:
+            self._surplus = True  # a question that failed meanwhile had freed its credit
+            return
         raise PaymentError(
             f"The ghost did not take the payment ({refused.code}).",
             kept="The ecash was followed up at the mint; the wallet holds what is unspent.",

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field, replace
 from nacl.signing import SigningKey
 
 from engine.errors import WireError
-from engine.market.seams import SecretStore
+from engine.market.seams import ClientStore
 from engine.wire import cbor
-from engine.wire.schema import many, octets, take, text
+from engine.wire.schema import octets, take, text
 
 NAMESPACE = "ask_sessions"
-_INDEX = "open"
 _RECORD = {
     "session": octets(16),
     "seed": octets(32),
@@ -63,8 +62,8 @@ class SavedSession:
 class SessionVault:
     """The records of all unsettled sessions."""
 
-    def __init__(self, store: SecretStore) -> None:
-        self._store = store
+    def __init__(self, store: ClientStore) -> None:
+        self._secrets = store.secrets
 
     async def save(self, saved: SavedSession) -> None:
         fields: dict[str, cbor.Value] = {
@@ -74,32 +73,18 @@ class SessionVault:
             "mint": saved.mint,
             "slot": saved.slot,
         }
-        await self._store.put_secret(NAMESPACE, saved.name, cbor.encode(fields))
-        names = await self._names()
-        if saved.name not in names:
-            await self._put_names([*names, saved.name])
+        await self._secrets.put(NAMESPACE, saved.name, cbor.encode(fields))
 
     async def forget(self, saved: SavedSession) -> None:
-        names = [name for name in await self._names() if name != saved.name]
-        await self._put_names(names)
-        await self._store.put_secret(NAMESPACE, saved.name, b"")
+        await self._secrets.delete(NAMESPACE, saved.name)
 
     async def load_all(self) -> list[SavedSession]:
         """Every unsettled session; a record that does not parse is skipped, not deleted."""
         found: list[SavedSession] = []
-        for name in await self._names():
-            raw = await self._store.get_secret(NAMESPACE, name)
-            if not raw:
-                continue
+        for name in await self._secrets.keys(NAMESPACE):
+            raw = await self._secrets.get(NAMESPACE, name)
             try:
-                found.append(SavedSession(**take(cbor.decode_map(raw), _RECORD)))
+                found.append(SavedSession(**take(cbor.decode_map(raw or b""), _RECORD)))
             except WireError:
                 continue
         return found
-
-    async def _names(self) -> list[str]:
-        raw = await self._store.get_secret(NAMESPACE, _INDEX)
-        return list(many(text(64), 4096)(cbor.decode(raw))) if raw else []
-
-    async def _put_names(self, names: list[str]) -> None:
-        await self._store.put_secret(NAMESPACE, _INDEX, cbor.encode(names))

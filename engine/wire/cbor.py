@@ -119,13 +119,13 @@ def _decode(data: bytes, at: int, depth: int) -> tuple[Value, int]:
         return -1 - number, at
     if major in (_BYTES, _TEXT):
         return _read_string(data, at, number, text=major == _TEXT)
+    if major not in (_ARRAY, _MAP):
+        raise WireError("A message holds a type the protocol does not use.")
     if number > MAX_ITEMS:
         raise WireError("A message holds too many items.")
     if major == _ARRAY:
         return _read_array(data, at, number, depth)
-    if major == _MAP:
-        return _read_map(data, at, number, depth)
-    raise WireError("A message holds a type the protocol does not use.")
+    return _read_map(data, at, number, depth)
 
 
 def _read_head(data: bytes, at: int) -> tuple[int, int]:

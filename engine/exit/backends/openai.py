@@ -8,11 +8,12 @@ cookies dropped. The caller decides about retries and money.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
 import httpx
+import trio
 
 from engine.errors import ProviderError
 from engine.exit.backends.base import BackendEvent, ChatRequest, Delta, Finish, Usage
@@ -97,16 +98,29 @@ class OpenAIBackend:
         try:
             async with self._client.stream("POST", self._url, json=_body(request)) as response:
                 await _check_response(response)
-                async for chunk in response.aiter_bytes():
-                    for event in reader.feed(chunk):
-                        yield event
-                    if reader.done:
-                        break
+                chunks = response.aiter_bytes()
+                try:
+                    async for chunk in chunks:
+                        for event in reader.feed(chunk):
+                            yield event
+                        if reader.done:
+                            break
+                finally:
+                    await _unwind(chunks)
         except httpx.HTTPError as error:
             if not reader.reason:
                 _raise_mapped(error)
         for event in reader.end():
             yield event
+
+
+async def _unwind(chunks: AsyncIterator[bytes]) -> None:
+    """End httpx's nested generators from within. Closing only the outer one would leave the inner
+    ones to the garbage collector, and the connection with them."""
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        async for _ in chunks:
+            continue
 
 
 class _AnswerReader:

@@ -47,6 +47,7 @@ class SseParser:
                 "The AI provider sent a line that is far too long.",
                 kind="protocol",
                 kept="Nothing was charged for this answer.",
+                hint="Use another ghost.",
             )
 
     def _end_line(self, events: list[str]) -> None:

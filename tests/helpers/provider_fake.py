@@ -1,0 +1,292 @@
+"""A real HTTP server that speaks the OpenAI streaming format and misbehaves on demand.
+
+Used by tests in the same process (`serve_fake`) and by end-to-end tests as a program:
+
+    python -m tests.helpers.provider_fake --port 8089 --mode one-byte
+
+Plain trio sockets, so that every byte, pause and reset on the wire is under control.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import trio
+
+MODES = (
+    "normal",  # LF lines, usage in a last chunk with empty choices, [DONE]
+    "one-byte",  # the same, one byte per write
+    "crlf",  # CRLF lines
+    "cr",  # CR lines
+    "comments",  # keep-alive comments, event and id fields, a byte order mark
+    "odd-chunks",  # cuts in the middle of UTF-8 characters, lines and JSON
+    "multi-data",  # one JSON object over several data lines
+    "no-usage",  # no usage at all
+    "no-done",  # ends after finish_reason without [DONE]
+    "late-usage",  # usage only in the finish chunk
+    "empty",  # finishes without a word
+    "big-delta",  # the whole answer in one chunk
+    "error-in-stream",  # an error object after half of the answer
+    "error-first",  # an error object as the first event
+    "bad-json",  # a line that is not JSON
+    "early-close",  # the connection closes in the middle
+    "reset",  # the connection is reset in the middle
+    "stall",  # half of the answer, then silence
+    "huge-line",  # a line of several MiB
+    "wrong-type",  # text/html
+    "whole-json",  # an unstreamed answer
+    "redirect",  # 302 to somewhere else
+    "400",
+    "401",
+    "404",
+    "429",  # with Retry-After
+    "429-date",  # with Retry-After as a date
+    "500",
+    "503",
+    "silent",  # accepts and never answers
+    "slow",  # a pause before each token
+)
+TEXT = "An onion is a layered vegetable 🧅 — sweet, sharp and déjà vu in every soup."
+WORDS = tuple(TEXT.split())
+REASONS = {302: "Found", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"}
+REASONS |= {429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable"}
+MAX_REQUEST = 8 * 1024 * 1024
+
+
+@dataclass
+class FakeProvider:
+    """Settings of the server and what it saw."""
+
+    mode: str = "normal"
+    pause_s: float = 0.0
+    key: str = ""
+    words: Sequence[str] = WORDS
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def answer(self) -> str:
+        return " ".join(self.words)
+
+    async def run(
+        self, port: int = 0, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve until cancelled."""
+        async with trio.open_nursery() as nursery:
+            listeners = await nursery.start(
+                lambda task_status: trio.serve_tcp(
+                    self._serve, port, host="127.0.0.1", task_status=task_status
+                )
+            )
+            self.port = listeners[0].socket.getsockname()[1]
+            task_status.started()
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        try:
+            request = await _read_request(stream)
+            if request is None:
+                return
+            path, headers, body = request
+            self.headers.append(headers)
+            await self._answer(stream, path, headers, body)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def _answer(
+        self, stream: trio.SocketStream, path: str, headers: dict[str, str], body: bytes
+    ) -> None:
+        if path.endswith("/models"):
+            await _respond(stream, 200, {"object": "list", "data": [{"id": "fake"}]})
+            return
+        if self.key and headers.get("authorization") != f"Bearer {self.key}":
+            await _respond(stream, 401, {"error": {"message": "bad key"}})
+            return
+        if not path.endswith("/chat/completions"):
+            await _respond(stream, 404, {"error": {"message": "no such path"}})
+            return
+        request = json.loads(body)
+        self.requests.append(request)
+        if self.mode == "silent":
+            await trio.sleep(math.inf)
+        elif self.mode[:3].isdigit() or self.mode == "redirect":
+            await self._refuse(stream)
+        elif self.mode == "whole-json":
+            message = {"role": "assistant", "content": self.answer}
+            await _respond(stream, 200, {"choices": [{"index": 0, "message": message}]})
+        else:
+            await self._stream(stream, request)
+
+    async def _refuse(self, stream: trio.SocketStream) -> None:
+        status = 302 if self.mode == "redirect" else int(self.mode[:3])
+        extra = {}
+        if self.mode == "429":
+            extra["Retry-After"] = "7"
+        if self.mode == "429-date":
+            extra["Date"] = "Wed, 21 Oct 2026 07:28:00 GMT"
+            extra["Retry-After"] = "Wed, 21 Oct 2026 07:28:30 GMT"
+        if self.mode == "redirect":
+            extra["Location"] = "http://127.0.0.1:1/v1/chat/completions"
+        quoted = {"error": {"message": "your prompt was: SECRET", "type": "x", "code": status}}
+        await _respond(stream, status, quoted, extra)
+
+    async def _stream(self, stream: trio.SocketStream, request: dict[str, Any]) -> None:
+        kind = "text/html" if self.mode == "wrong-type" else "text/event-stream; charset=utf-8"
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n"
+        await stream.send_all((head + "Connection: close\r\n\r\n").encode())
+        if self.mode == "huge-line":
+            await _chunk(stream, b"data: " + b"x" * (3 << 20))
+            return
+        blocks = self._blocks(request)
+        half = len(blocks) // 2
+        for index, block in enumerate(blocks):
+            if index == half and await self._interrupt(stream):
+                return
+            if self.mode == "slow" or self.pause_s:
+                await trio.sleep(self.pause_s or 0.05)
+            await self._send(stream, block.encode())
+        await stream.send_all(b"0\r\n\r\n")
+
+    async def _interrupt(self, stream: trio.SocketStream) -> bool:
+        """Misbehave in the middle; true when the answer ends here."""
+        if self.mode == "error-in-stream":
+            error = {"error": {"message": "you said SECRET", "type": "server_error", "code": 500}}
+            await self._send(stream, f"data: {json.dumps(error)}\n\n".encode())
+            await stream.send_all(b"0\r\n\r\n")
+        elif self.mode == "bad-json":
+            await self._send(stream, b'data: {"choices": [SECRET\n\n')
+        elif self.mode == "early-close":
+            return True
+        elif self.mode == "reset":
+            linger = struct.pack("ii", 1, 0)
+            stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, linger)
+            return True
+        elif self.mode == "stall":
+            await trio.sleep(math.inf)
+        else:
+            return False
+        return True
+
+    async def _send(self, stream: trio.SocketStream, data: bytes) -> None:
+        size = {"one-byte": 1, "odd-chunks": 7}.get(self.mode, len(data))
+        for start in range(0, len(data), size):
+            await _chunk(stream, data[start : start + size])
+
+    def _blocks(self, request: dict[str, Any]) -> list[str]:
+        """The events, each with its line ends."""
+        events = self._events(request)
+        lines = [self._event_lines(event) for event in events]
+        if self.mode == "error-first":
+            error = {"error": {"message": "rate limit", "type": "rate_limit_exceeded"}}
+            lines.insert(0, [f"data: {json.dumps(error)}", ""])
+        if self.mode != "no-done":
+            lines.append(["data: [DONE]", ""])
+        if self.mode == "comments":
+            lines = [[": keep-alive", "event: message", "id: 1", *block] for block in lines]
+            lines[0].insert(0, "\ufeff: start")
+        end = {"crlf": "\r\n", "cr": "\r"}.get(self.mode, "\n")
+        return ["".join(line + end for line in block) for block in lines]
+
+    def _events(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        texts = [word if index == 0 else f" {word}" for index, word in enumerate(self.words)]
+        if self.mode == "empty":
+            texts = []
+        if self.mode == "big-delta":
+            texts = ["".join(texts)]
+        texts = texts[: request.get("max_tokens") or len(texts)]
+        events = [_delta({"role": "assistant", "content": ""})]
+        events += [_delta({"content": text}) for text in texts]
+        events.append(_delta({}, finish="stop"))
+        usage = {"prompt_tokens": 11, "completion_tokens": len(texts), "total_tokens": 11}
+        asked = (request.get("stream_options") or {}).get("include_usage")
+        if self.mode == "late-usage":
+            events[-1]["usage"] = usage
+        elif asked and self.mode not in ("no-usage", "no-done"):
+            events.append({"object": "chat.completion.chunk", "choices": [], "usage": usage})
+        return events
+
+    def _event_lines(self, event: dict[str, Any]) -> list[str]:
+        if self.mode == "multi-data":
+            text = json.dumps(event, indent=1, ensure_ascii=False)
+            return [*(f"data: {line}" for line in text.split("\n")), ""]
+        return [f"data: {json.dumps(event, ensure_ascii=False)}", ""]
+
+
+def _delta(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return {"id": "c1", "object": "chat.completion.chunk", "model": "fake", "choices": [choice]}
+
+
+async def _chunk(stream: trio.SocketStream, data: bytes) -> None:
+    await stream.send_all(b"%x\r\n%s\r\n" % (len(data), data))
+
+
+async def _respond(
+    stream: trio.SocketStream, status: int, body: object, extra: dict[str, str] | None = None
+) -> None:
+    raw = json.dumps(body).encode()
+    head = [f"HTTP/1.1 {status} {REASONS.get(status, 'OK')}", "Content-Type: application/json"]
+    head += [f"{name}: {value}" for name, value in (extra or {}).items()]
+    head += [f"Content-Length: {len(raw)}", "Connection: close", "", ""]
+    await stream.send_all("\r\n".join(head).encode() + raw)
+
+
+async def _read_request(
+    stream: trio.SocketStream,
+) -> tuple[str, dict[str, str], bytes] | None:
+    data = bytearray()
+    while b"\r\n\r\n" not in data:
+        more = await stream.receive_some(65536)
+        if not more or len(data) > MAX_REQUEST:
+            return None
+        data += more
+    head, _, body = bytes(data).partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {
+        name.strip().lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)
+    }
+    size = min(int(headers.get("content-length", "0")), MAX_REQUEST)
+    while len(body) < size:
+        more = await stream.receive_some(65536)
+        if not more:
+            return None
+        body += more
+    return first.split(" ")[1], headers, body
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A misbehaving OpenAI-compatible server.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--mode", choices=MODES, default="normal")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds before each event")
+    parser.add_argument("--key", default="", help="refuse requests without this bearer key")
+    options = parser.parse_args()
+    provider = FakeProvider(mode=options.mode, pause_s=options.pause, key=options.key)
+
+    try:
+        trio.run(_announce_and_serve, provider, options.port)
+    except* KeyboardInterrupt:
+        print("stopped", flush=True)
+
+
+async def _announce_and_serve(provider: FakeProvider, port: int) -> None:
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(provider.run, port))
+        print(json.dumps({"url": provider.url}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
