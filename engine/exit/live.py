@@ -6,10 +6,12 @@ Money is persisted before the client hears of it. Logs and errors never hold tex
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 import trio
 
@@ -24,6 +26,8 @@ from engine.market.seams import ByteStream, EarningWallet, GhostStore
 from engine.market.signal import Signal
 from engine.wire.session import MessageReader
 from wallet.errors import WalletError
+
+log = logging.getLogger("peer2prompt.ghost")
 
 RETRY_CODES = frozenset({"mint_unreachable", "mint_busy"})
 """Wallet errors after which the same payment may be sent again."""
@@ -52,6 +56,7 @@ class LiveSession:
         self.serving: trio.CancelScope | None = None
         self.detached_at: float | None = None
         self.ended = False
+        self.broken = False
         self._shop = shop
         self._changed = Signal()
         self._money = trio.Lock()
@@ -109,7 +114,9 @@ class LiveSession:
         self._changed.notify()
 
     def _run_commands(self) -> None:
-        start = self._shop.nursery.start_soon
+        def start(work: Callable[..., Awaitable[None]], *args: Any) -> None:
+            self._shop.nursery.start_soon(self._guarded, work, *args)
+
         while (command := self.session.next_command()) is not None:
             match command:
                 case machine.Redeem():
@@ -130,12 +137,25 @@ class LiveSession:
                 case machine.EndSession():
                     self.ended = True
 
+    async def _guarded(self, work: Callable[..., Awaitable[None]], *args: Any) -> None:
+        """A fault of ours ends this session, not the ghost. Its state is read anew from the books
+        when the client comes back; nothing was charged for what was not committed."""
+        try:
+            await work(*args)
+        except Exception as error:
+            log.error("a session ended on an internal error: %s", type(error).__name__)
+            self.broken = self.ended = True
+            if self._provider is not None:
+                self._provider.cancel()
+            if self.serving is not None:
+                self.serving.cancel()
+
     async def _redeem(self, command: machine.Redeem) -> None:
         pay = command.pay
         wallet = self._shop.wallet
         try:
             redeemed = await wallet.redeem(
-                pay.mint, proofs_of(pay), pay.sat, list(pay.outs), self.session.hash
+                pay.mint, proofs_of(pay), pay.sat, list(pay.outs), self.session.hash, pay.id.hex()
             )
             async with self._money:
                 balance = await self._shop.store.credits.get(self.session.hash)
@@ -151,12 +171,17 @@ class LiveSession:
         try:
             async with self._money:
                 change = await self._shop.wallet.refund(
-                    settle.mint, command.sat, list(settle.outs), self.session.hash
+                    settle.mint,
+                    command.sat,
+                    list(settle.outs),
+                    self.session.hash,
+                    settle.id.hex(),
                 )
                 balance = await self._shop.store.credits.get(self.session.hash)
                 self.session.refunded(balance, wire_signatures(change))
-        except WalletError:
-            self.session.refund_failed("The ghost could not make the refund now.", retry=True)
+        except WalletError as error:
+            retry = error.code in RETRY_CODES
+            self.session.refund_failed("The ghost could not make the refund now.", retry=retry)
         self.carry_on()
 
     async def _commit(self, command: machine.Commit) -> None:

@@ -85,7 +85,7 @@ class GhostService:
     async def drain(self) -> None:
         """Refuse new questions and wait until the running answers are done."""
         self._draining = True
-        while any(live.session.busy for live in self._sessions.values()):
+        while any(live.session.busy and not live.broken for live in self._sessions.values()):
             await trio.sleep(DRAIN_POLL_S)
 
     async def _sweep(self) -> None:
@@ -96,7 +96,7 @@ class GhostService:
             for name, live in list(self._sessions.items()):
                 if live.detached_at is None or (live.detached_at > deadline and not live.ended):
                     continue
-                if live.session.busy:
+                if live.session.busy and not live.broken:
                     live.abandon()
                 else:
                     del self._sessions[name]
@@ -153,7 +153,8 @@ class GhostService:
         balance = await self._store.credits.get(name)
         receipts = await self._store.receipts.list(name, side="ghost")
         chain = Chain(receipts[-1].n, receipt_hash(receipts[-1].raw)) if receipts else Chain()
-        if (live := self._sessions.get(name)) is not None:
+        live = self._sessions.get(name)
+        if live is not None and not live.broken:
             return live
         if self._shop is None or len(self._sessions) >= self._terms.max_sessions:
             raise ProtocolError("The ghost has no room for another session.")

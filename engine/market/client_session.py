@@ -142,6 +142,8 @@ class ClientSession:
         self.answer: ClientAnswer | None = None
         self.paying: tuple[int, int] | None = None
         """The payment under way: (n, sat)."""
+        self.reported_msat = 0
+        """The credit the ghost named when the session was last resumed."""
         self.settling = False
         """Whether a refund was asked for, which the ghost may have made already."""
         self._session = session
@@ -279,6 +281,7 @@ class ClientSession:
 
     def _on_paid(self, paid: wire.Paid) -> ClientEvent | None:
         if paid.n == 0:
+            self.reported_msat = paid.credit
             self._check_resumed(paid.credit)
             return Resumed(paid.credit)
         if self.paying is None or paid.n != self.paying[0]:

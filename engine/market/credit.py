@@ -50,7 +50,3 @@ class Ledger:
         """Whether a ghost takes this payment: no more than two chunks of credit beyond what the
         running answer has metered or needs to go on (`needed`)."""
         return self.balance + sat * MSAT <= max(self.due, needed) + 2 * chunk_msat
-
-    def refundable_sat(self) -> int:
-        """Whole sat that can be given back; the rest below one sat stays with the ghost."""
-        return max(0, self.available) // MSAT

@@ -38,6 +38,7 @@ class Bill:
     cost: int
     n: int
     receipt: bytes
+    accepted: bool = False
 
 
 class GhostAnswer:

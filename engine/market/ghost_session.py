@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from engine.errors import ProtocolError
-from engine.market.credit import Ledger
+from engine.market.credit import MSAT, Ledger
 from engine.market.ghost_answer import Bill, GhostAnswer, Phase
 from engine.market.meter import Tariff
 from engine.wire import session as wire
@@ -160,11 +160,16 @@ class GhostSession:
         self._told_need = -1
         self._out.append(wire.QuoteMsg(raw_quote))
         self._held = self.answer is not None
-        billed = self.answer is not None and self.answer.phase is Phase.BILLED
-        bill = self.answer.bill if self.answer is not None else None
-        self._unreported = bill.cost if billed and bill is not None else 0
+        self._unreported = self._unseen_cost()
         if resumed:
             self._out.append(wire.Paid(0, self._reported(), ()))
+
+    def _unseen_cost(self) -> int:
+        """The price of a bill the client may not have seen: it did not accept it yet."""
+        answer = self.answer
+        if answer is None or answer.bill is None or answer.phase is not Phase.BILLED:
+            return 0
+        return 0 if answer.bill.accepted else answer.bill.cost
 
     def detach(self) -> None:
         """The stream is gone; the session waits for the client."""
@@ -329,6 +334,7 @@ class GhostSession:
             return
         if not countersigned(bill.receipt, self._key, sig):
             raise ProtocolError("The client's countersignature of a receipt is not valid.")
+        bill.accepted = True
         self._commands.append(KeepCountersign(n, sig))
 
     def _on_settle(self, settle: wire.Settle) -> None:
@@ -342,7 +348,13 @@ class GhostSession:
             self._out.append(wire.Settled(self._reported(), change))
         else:
             self._settle = settle
-            self._commands.append(Refund(settle, self.ledger.refundable_sat()))
+            self._commands.append(Refund(settle, self._refund_sat(settle.sat)))
+
+    def _refund_sat(self, asked: int) -> int:
+        """At most the whole sat of the credit. With none left this can only be a settlement made
+        before a crash and sent again: the wallet then knows it by its outputs and amount."""
+        there = self.ledger.available // MSAT
+        return min(asked, there) if there > 0 else asked
 
     # -- results of commands ---------------------------------------------------------------------
 

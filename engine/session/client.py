@@ -454,23 +454,23 @@ class AskSession:
         if not payer.idle:
             await self._drive(lambda: payer.idle, pay=False)
         saved = self._saved
-        something = self._leftover or session.ledger.balance >= 1000
-        if saved is None or not saved.mint or not something:
+        if saved is not None and saved.slot:
+            await self._resolve_slot(saved.slot)
+        # Of a session that another process left, only the ghost knows the credit.
+        credit = session.reported_msat if self._leftover else session.ledger.balance
+        if saved is None or not saved.mint or credit < 1000:
             await self._forget()
             return 0
-        if saved.slot:
-            await self._resolve_slot(saved.slot)
-        return await self._settle_at(saved)
+        return await self._settle_at(saved, credit // 1000)
 
-    async def _settle_at(self, saved: SavedSession) -> int:
+    async def _settle_at(self, saved: SavedSession, sat: int) -> int:
         session, _ = self._parts()
-        most_sat = max(session.ledger.balance, 2 * self._current_quote().chunk_msat) // 1000
         with trio.CancelScope(shield=True):
-            slot = await self._wallet.refund_outputs(saved.mint, most_sat)
+            slot = await self._wallet.refund_outputs(saved.mint, sat)
             self._saved = saved.with_slot(slot.id)
             await self._save()
         outs = tuple(slot.outputs)
-        self._settling = wire.Settle(saved.mint, keyset_bytes(slot.keyset_id), outs)
+        self._settling = wire.Settle(saved.mint, sat, keyset_bytes(slot.keyset_id), outs)
         session.settling = True
         try:
             settled = await self._ask_for_settlement(self._settling)

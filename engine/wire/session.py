@@ -112,9 +112,11 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Asks for all unspent credit back, into these blank outputs."""
+    """Asks for `sat` of the unspent credit back, into these blank outputs. The same message sent
+    again after a cut gets the same answer, whatever the credit is by then."""
 
     mint: str
+    sat: int
     id: bytes = field(repr=False)
     outs: tuple[bytes, ...] = field(repr=False)
 
@@ -234,7 +236,10 @@ _CLIENT: dict[str, tuple[type[ClientMessage], Fields]] = {
     "cancel": (Cancel, {"q": _Q}),
     "resume": (Resume, {"q": _Q, "have": uint()}),
     "sign": (Sign, {"n": _Q, "sig": octets(64)}),
-    "settle": (Settle, {"mint": text(MAX_URL), "id": _ID, "outs": _OUTS}),
+    "settle": (
+        Settle,
+        {"mint": text(MAX_URL), "sat": uint(2**43, 1), "id": _ID, "outs": _OUTS},
+    ),
     "bye": (Bye, {}),
 }
 _GHOST: dict[str, tuple[type[GhostMessage], Fields]] = {

@@ -263,6 +263,7 @@ class FakeEarner:
         price_sat: int,
         blank_outputs: Sequence[bytes],
         credit_session: bytes,
+        keyset_id: str | None = None,
     ) -> FakeRedeemed:
         await trio.sleep(self.delay_s)
         self._maybe_fail()
@@ -280,12 +281,19 @@ class FakeEarner:
         return self._done[key]
 
     async def refund(
-        self, url: str, amount_sat: int, blank_outputs: Sequence[bytes], credit_session: bytes
+        self,
+        url: str,
+        amount_sat: int,
+        blank_outputs: Sequence[bytes],
+        credit_session: bytes,
+        keyset_id: str | None = None,
     ) -> list[BlindSignature]:
         await trio.sleep(self.delay_s)
         self._maybe_fail()
         key = b"".join(blank_outputs)
         if key not in self._refunds:
+            if self.credits.book[credit_session] < amount_sat * 1000:
+                raise InsufficientFunds("Too much.", needed_sat=amount_sat, available_sat=0)
             self.balance_sat -= amount_sat
             assert self.balance_sat >= 0
             self.credits.book[credit_session] -= amount_sat * 1000

@@ -77,7 +77,7 @@ def messages() -> list[session.Message]:
         session.Sign(1, countersign(raw_receipt, CLIENT.sign)),
         session.Cancel(1),
         session.Resume(1, 9),
-        session.Settle("http://127.0.0.1:3338", KEYSET, (POINT,)),
+        session.Settle("http://127.0.0.1:3338", 9, KEYSET, (POINT,)),
         session.Settled(580, change),
         session.Error(2, 0, "provider_rate_limit", "The provider is busy.", "Free.", True, 7),
         session.Bye(),

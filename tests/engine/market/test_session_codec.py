@@ -63,7 +63,7 @@ MESSAGES = st.one_of(
     st.builds(session.Cancel, u32),
     st.builds(session.Resume, u32, amount),
     st.builds(session.Sign, u32, octets(64)),
-    st.builds(session.Settle, words, keyset, outs),
+    st.builds(session.Settle, words, st.integers(1, 2**43), keyset, outs),
     st.builds(session.Bye),
     st.builds(session.QuoteMsg, st.binary(max_size=300)),
     st.builds(session.Paid, zero32, amount, change),
@@ -170,7 +170,7 @@ def test_cbor_that_is_not_deterministic(raw: bytes, why: str) -> None:
         {"t": 1},
         {"q": 1},
         {"t": "sign", "n": 1, "sig": bytes(63)},
-        {"t": "settle", "mint": "m", "id": bytes(9), "outs": []},
+        {"t": "settle", "mint": "m", "sat": 1, "id": bytes(9), "outs": []},
         {"t": "delta", "q": 1, "off": 0, "out": -1, "text": ""},
         {"t": "error", "q": 0, "n": 0, "code": "c" * 33, "message": "", "kept": "", "retry": False}
         | {"after": 0},

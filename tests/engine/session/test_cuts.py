@@ -96,6 +96,25 @@ async def test_cut_while_settling(autojump_clock: MockClock) -> None:
             await check_money(w)
 
 
+async def test_ghost_restart_while_settling(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        asker = w.asker()
+        await asker.ask(HI, MODEL)
+        w.earner.delay_s = 0.1
+        stream = w.streams[-1].other
+
+        async def crash() -> None:
+            await trio.sleep(0.099)
+            stream.stuck = True
+            await trio.sleep(0.01)
+            await w.restart_ghost()
+
+        w.nursery.start_soon(crash)
+        assert await asker.settle() == 9
+        assert len(w.streams) == 2
+        await check_money(w)
+
+
 async def test_ghost_restart_before_the_first_word_is_asked_again(
     autojump_clock: MockClock,
 ) -> None:
