@@ -27,7 +27,7 @@ from engine.errors import NoRoute
 from engine.handlers import WalletHandlers
 from engine.identity import Identity
 from engine.link.manager import LinkManager
-from engine.market.mints import keep_mints_known
+from engine.market.mints import keep_mints_known, recover_wallet
 from engine.session.chat import ChatService
 from engine.session.route import Route
 from engine.wire.shape import BULK_PLAN
@@ -87,6 +87,7 @@ class ClientRole:
             await nursery.start(self.pool.run)
             await self.wallet.open()
             await nursery.start(keep_mints_known, self.wallet, self._config.mints, self._bus)
+            nursery.start_soon(recover_wallet, self.wallet, self._bus)
             await nursery.start(self.chats.run)
             nursery.start_soon(self.chats.warm)
             task_status.started()

@@ -14,7 +14,7 @@ from engine.exit.backends.openai import OpenAIBackend
 from engine.exit.policy import GhostTerms
 from engine.exit.service import GhostService
 from engine.identity import Identity
-from engine.market.mints import keep_mints_known
+from engine.market.mints import keep_mints_known, recover_wallet
 from engine.wire.quote import ModelOffer
 from wallet.store import Store
 from wallet.wallet import Wallet
@@ -35,6 +35,7 @@ async def start_ghost(
     wallet = Wallet(store, lambda _url: httpx.AsyncHTTPTransport())
     await wallet.open()
     await nursery.start(keep_mints_known, wallet, settings.mints, bus)
+    nursery.start_soon(recover_wallet, wallet, bus)
     offers = tuple(
         ModelOffer(
             name=model,

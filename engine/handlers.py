@@ -178,7 +178,9 @@ def _to_its_end(handler: Handler) -> Handler:
     """The handler, not cancelled when its client leaves: the wallet's requests have timeouts."""
 
     async def shielded(params: dict[str, Any]) -> object:
+        done: list[object] = []
         with trio.CancelScope(shield=True):
-            return await handler(params)
+            done.append(await handler(params))
+        return done[0]
 
     return shielded

@@ -155,7 +155,7 @@ class LiveSession:
         wallet = self._shop.wallet
         try:
             redeemed = await wallet.redeem(
-                pay.mint, proofs_of(pay), pay.sat, list(pay.outs), self.session.hash, pay.id.hex()
+                pay.mint, proofs_of(pay), pay.sat, list(pay.outs), self.session.hash
             )
             async with self._money:
                 balance = await self._shop.store.credits.get(self.session.hash)
@@ -175,7 +175,6 @@ class LiveSession:
                     command.sat,
                     list(settle.outs),
                     self.session.hash,
-                    settle.id.hex(),
                 )
                 balance = await self._shop.store.credits.get(self.session.hash)
                 self.session.refunded(balance, wire_signatures(change))

@@ -10,11 +10,11 @@ from engine.wire.session import Pay, WireProof, WireSignature
 from wallet.ecash.types import BlindSignature, Proof
 
 
-def pay_message(n: int, payment: Payment) -> Pay:
-    """The message that hands a prepared payment to the ghost."""
+def pay_message(n: int, mint: str, payment: Payment) -> Pay:
+    """The message that hands a prepared payment to the ghost; `mint` as its quote spells it."""
     return Pay(
         n=n,
-        mint=payment.mint,
+        mint=mint,
         sat=payment.amount_sat,
         id=keyset_bytes(payment.keyset_id),
         proofs=tuple(_wire_proof(proof) for proof in payment.proofs),

@@ -1,4 +1,7 @@
-"""Makes the mints of the settings known to the wallet, however long one of them is down."""
+"""What a wallet needs at start: its mints known, its open operations finished, in the background.
+
+A mint that is down delays both and stops neither the node nor the other mints.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,18 @@ async def keep_mints_known(
         await trio.sleep(next(delays))
         missing = await _add(wallet, missing)
         bus.publish("wallet.changed", {})
+
+
+async def recover_wallet(wallet: Wallet, bus: EventBus) -> None:
+    """Finish what the last run left open, trying again while a mint does not answer or decide."""
+    delays = chain(RETRY_S, repeat(RETRY_S[-1]))
+    while notes := await wallet.recover():
+        for note in notes:
+            log.info("an open %s of an earlier run: %s", note.kind, note.outcome)
+        bus.publish("wallet.changed", {})
+        if not any(note.outcome in ("waiting", "held") for note in notes):
+            return
+        await trio.sleep(next(delays))
 
 
 async def _add(wallet: Wallet, urls: Sequence[str]) -> list[str]:

@@ -101,7 +101,6 @@ class EarningWallet(Protocol):
         price_sat: int,
         blank_outputs: Sequence[bytes],
         credit_session: bytes,
-        keyset_id: str | None = None,
     ) -> RedeemedPayment: ...
     async def refund(
         self,
@@ -109,7 +108,6 @@ class EarningWallet(Protocol):
         amount_sat: int,
         blank_outputs: Sequence[bytes],
         credit_session: bytes,
-        keyset_id: str | None = None,
     ) -> Sequence[BlindSignature]: ...
 
 

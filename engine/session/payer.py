@@ -123,7 +123,7 @@ class Payer:
                 with trio.CancelScope(shield=True):
                     payment = await self._wallet.pay_prepare(mint, sat)
                     n = self._session.begin_payment(sat)
-                    self._pending = _Pending(pay_message(n, payment), payment)
+                    self._pending = _Pending(pay_message(n, mint, payment), payment)
                 await self._on_paid(mint, payment.total_sat)
             except (InsufficientFunds, MintProblem) as error:
                 last = error
@@ -147,9 +147,16 @@ class Payer:
         if pending is None:
             return
         with trio.CancelScope(shield=True):
-            change = await self._wallet.pay_settle(pending.payment.id, signatures_of(taken.change))
-            self._pending = None
-            self._surplus = False
+            try:
+                change = await self._wallet.pay_settle(
+                    pending.payment.id, signatures_of(taken.change)
+                )
+            except WalletError:
+                await self._look_at_mint(pending)  # the change was not what was due
+                raise
+            finally:
+                self._pending = None
+                self._surplus = False
         self._on_change(change * 1000)
 
     async def _refused(self, refused: PaymentRefused) -> None:
@@ -177,6 +184,9 @@ class Payer:
         if pending is None:
             return
         self._session.drop_payment()
+        await self._look_at_mint(pending)
+
+    async def _look_at_mint(self, pending: _Pending) -> None:
         with trio.move_on_after(RESOLVE_S, shield=True):
             try:
                 if pending.ever_sent:

@@ -74,6 +74,12 @@ class Proofs:
             (op_id,),
         )
 
+    def mark_sent(self, op_id: str) -> None:
+        """What the operation held is inside a token now."""
+        self._rows.execute(
+            "UPDATE proofs SET state = 'sent' WHERE op_id = ? AND state = 'reserved'", (op_id,)
+        )
+
     def move(self, from_op: str, to_op: str) -> None:
         self._rows.execute(
             "UPDATE proofs SET op_id = ? WHERE op_id = ? AND state = 'reserved'", (to_op, from_op)

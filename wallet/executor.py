@@ -1,0 +1,318 @@
+"""Moves one operation of the journal to its end, whatever the mint and the network do.
+
+The order is always: commit the operation, ask the mint, check, book. When an answer is missing,
+nothing is guessed: the signatures are asked for by NUT-09; failing that the inputs' states by
+NUT-07; only when the mint has not touched them is the identical request sent again. Inputs that
+the mint holds as pending are never given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+from wallet import journal, settle
+from wallet.ecash.curve import secret_to_y
+from wallet.ecash.deterministic import Seed
+from wallet.ecash.errors import EcashError
+from wallet.ecash.quotes import sign
+from wallet.ecash.types import BlindSignature, Proof, ProofState
+from wallet.errors import (
+    MintBusy,
+    MintError,
+    MintLied,
+    MintProblem,
+    MintUnreachable,
+    PaymentInvalid,
+    QuoteNotPaid,
+    TokenInvalid,
+    UnknownOperation,
+)
+from wallet.journal import Kind, Operation, OutputSpec, Result, State
+from wallet.mints import MintBook
+from wallet.reclaim import prepare_reclaim
+from wallet.settle import Checked
+from wallet.store import Store, Transaction
+
+ATTEMPTS = 4
+BACKOFF_S = 0.2
+# NUT error codes that say "look first": spent, pending, already signed, issued; and 0, which the
+# Nutshell mint also gives for its own passing troubles.
+LOOK_FIRST = {0, 11001, 11002, 11003, 11004, 20002, 20005}
+Pairs = list[tuple[OutputSpec, BlindSignature]]
+
+
+class Executor:
+    def __init__(self, store: Store, seed: Seed, mints: MintBook) -> None:
+        self._store = store
+        self._seed = seed
+        self._mints = mints
+        self._locks: dict[str, trio.Lock] = {}
+
+    async def load(self, op_id: str, *kinds: Kind) -> Operation:
+        row = await self._store.run(lambda tx: tx.operations.get(op_id))
+        if row is None or (kinds and row.kind not in kinds):
+            raise UnknownOperation("There is no such operation in the journal.")
+        return journal.from_row(row)
+
+    def lock(self, op_id: str) -> trio.Lock:
+        """One task at a time may move an operation."""
+        return self._locks.setdefault(op_id, trio.Lock())
+
+    async def drive(self, op_id: str, *, resend: bool = True) -> Result:
+        """To the end, or an error that says where it waits. With `resend=False` a request the
+        mint has not seen is taken back instead of sent."""
+        async with self.lock(op_id):
+            op = await self.load(op_id)
+            if op.result is None:
+                op_result = await self._drive(op, resend)
+            else:
+                op_result = op.result
+        self._locks.pop(op_id, None)
+        if op_result.failed:
+            raise MintError(op_result.failed, mint_code=0)
+        return op_result
+
+    async def _drive(self, op: Operation, resend: bool) -> Result:
+        if op.state is State.PREPARED and not resend:
+            await self.fail(op, "It was not begun before the program ended.")
+            raise UnknownOperation("The operation had not begun and was taken back.")
+        looked = op.state is State.PREPARED
+        error: MintProblem | None = None
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await trio.sleep(BACKOFF_S * 2 ** (attempt - 1))
+            try:
+                if not looked:
+                    found = await self.look(op)
+                    if found is not None:
+                        return found
+                    if isinstance(error, MintError) and attempt == ATTEMPTS - 1:
+                        return await self._refused(op, error)
+                if not resend:
+                    return await self.take_back(op)
+                looked = False
+                await self._set_state(op, State.EXECUTING)
+                pairs = await self._request(op)
+                return await self.finish(op, pairs)
+            except (MintUnreachable, MintLied) as exc:
+                error = exc
+            except MintBusy as exc:
+                await self._set_state(op, State.HELD, exc.message)
+                raise
+            except MintError as exc:
+                error = exc
+                if exc.mint_code not in LOOK_FIRST:
+                    return await self._refused(op, exc)
+        return await self._wait(op, error)
+
+    async def _refused(self, op: Operation, error: MintError) -> Result:
+        """The mint refused this very content and has not touched the inputs: take it back."""
+        await self.fail(op, error.message)
+        raise error
+
+    async def _wait(self, op: Operation, error: MintProblem | None) -> Result:
+        """Out of attempts with the outcome unknown: the journal keeps it for `recover`."""
+        state = State.HELD if isinstance(error, MintLied) else State.PENDING
+        problem = error or MintUnreachable(f"The mint {op.mint} gave no complete answer.")
+        await self._set_state(op, state, problem.message)
+        raise problem
+
+    # -- asking
+
+    async def _request(self, op: Operation) -> Pairs:
+        client = self._mints.client(op.mint)
+        messages = op.messages(self._seed)
+        specs = op.body.outputs
+        if op.kind is Kind.MINT:
+            quote = await self._store.run(lambda tx: tx.quotes.get_mint(op.body.quote_id))
+            key = quote.private_key if quote else None
+            locked = sign(key, op.body.quote_id, [m.B_ for m in messages]) if key else None
+            signatures = await client.mint(op.body.quote_id, messages, locked)
+        elif op.kind is Kind.MELT:
+            state, signatures = await client.melt(op.body.quote_id, op.inputs, messages)
+            if state != "PAID":
+                raise MintBusy(
+                    "The payment is under way and not decided yet.",
+                    kept="The ecash for it is held until the mint decides.",
+                    hint="Look again in a while.",
+                )
+            if len(signatures) > len(specs):
+                raise self._wrong(op, "it signed more change than there were outputs")
+            return list(zip(specs, signatures, strict=False))
+        else:
+            signatures = await client.swap(op.inputs, messages)
+        if len(signatures) != len(specs):
+            raise self._wrong(op, "it did not sign every output")
+        return list(zip(specs, signatures, strict=True))
+
+    async def look(self, op: Operation) -> Result | None:
+        """What has become of the request: the result when it went through, None when the mint
+        has not touched it. Raises MintBusy while it is undecided."""
+        found = await self._restore(op.body.outputs, op.mint)
+        if op.kind is Kind.MELT:
+            return await self._look_at_melt(op, found)
+        if op.kind in (Kind.PAY, Kind.SLOT):
+            return await self._look_at_blanks(op, found)
+        if len(found) == len(op.body.outputs):
+            return await self.finish(op, found)
+        if found:
+            raise _busy("The mint has signed only a part of the outputs.")
+        if op.kind is Kind.MINT:
+            return await self._look_at_quote(op)
+        return await self._look_at_inputs(op)
+
+    async def _look_at_inputs(self, op: Operation) -> Result | None:
+        states = await self.states(op)
+        if ProofState.PENDING in states:
+            raise _busy("The mint holds the inputs as pending.")
+        if ProofState.SPENT not in states:
+            return None
+        fallback = await self._restore(op.body.fallback, op.mint)
+        if fallback or op.kind is Kind.RECLAIM:
+            # The peer was faster than our reclaim: its change is ours, its price is gone.
+            return await self._finish_lost_race(op, fallback, states)
+        return await self._spent_elsewhere(op, states)
+
+    async def _look_at_quote(self, op: Operation) -> Result | None:
+        state = (await self._mints.client(op.mint).mint_quote(op.body.quote_id)).state
+        if state == "PAID":
+            return None
+        if state == "UNPAID":
+            await self.fail(op, "The invoice was not paid.", forget=True)
+            raise QuoteNotPaid("The invoice is not paid yet.", hint="Pay it and try again.")
+        if state == "ISSUED":
+            message = "The mint says the coins of this invoice were already issued to someone."
+            await self.fail(op, message)
+            raise MintError(message, mint_code=20002)
+        raise _busy("The mint is working on this invoice.")
+
+    async def _look_at_melt(self, op: Operation, found: Pairs) -> Result | None:
+        state = (await self._mints.client(op.mint).melt_quote(op.body.quote_id)).state
+        if state == "PAID":
+            return await self.finish(op, found)
+        states = await self.states(op)
+        if state == "PENDING" or any(s is not ProofState.UNSPENT for s in states):
+            raise _busy("The payment is under way and not decided yet.")
+        return None
+
+    async def _look_at_blanks(self, op: Operation, found: Pairs) -> Result | None:
+        if found:
+            return await self.finish(op, found)
+        if op.kind is Kind.SLOT:
+            return None
+        states = await self.states(op)
+        if ProofState.PENDING in states:
+            raise _busy("The mint holds the payment as pending.")
+        if all(s is ProofState.SPENT for s in states):
+            return await self.finish(op, [])
+        return None
+
+    async def states(self, op: Operation) -> list[ProofState]:
+        ys = [secret_to_y(proof.secret) for proof in op.inputs]
+        return await self._mints.client(op.mint).states(ys)
+
+    async def _restore(self, specs: Sequence[OutputSpec], mint: str) -> Pairs:
+        if not specs:
+            return []
+        messages = [journal.message(spec, self._seed) for spec in specs]
+        found = await self._mints.client(mint).restore(messages)
+        return [
+            (spec, found[m.B_]) for spec, m in zip(specs, messages, strict=True) if m.B_ in found
+        ]
+
+    # -- ending
+
+    async def check(self, op: Operation, pairs: Pairs) -> Checked:
+        """Verify off the event loop; MintLied when anything is wrong."""
+        try:
+            return await trio.to_thread.run_sync(
+                settle.check, pairs, self._seed, lambda i: self._mints.keyset(op.mint, i)
+            )
+        except EcashError as exc:
+            raise self._wrong(op, str(exc)) from exc
+
+    async def finish(self, op: Operation, pairs: Pairs) -> Result:
+        checked = await self.check(op, pairs)
+        return await self._store.run(lambda tx: settle.book(tx, op, checked))
+
+    async def fail(self, op: Operation, why: str, *, forget: bool = False) -> None:
+        """Take an operation back: inputs available again, credit given back. Only when it is
+        certain that the mint will not act on it any more."""
+
+        def work(tx: Transaction) -> None:
+            tx.proofs.release(op.id)
+            if op.kind is Kind.REFUND:
+                tx.credits.add(bytes.fromhex(op.body.session), op.body.amount_sat * 1000)
+            # What a peer or the user may ask for again must not meet its old failure.
+            if forget or op.dedup is not None:
+                tx.operations.remove(op.id)
+            else:
+                tx.operations.finish(op.id, journal.encode(Result(failed=why)))
+
+        await self._store.run(work)
+
+    async def take_back(self, op: Operation) -> Result:
+        """Make sure an unseen request can never come true: spend its inputs to ourselves."""
+        if not op.body.own or op.kind not in (Kind.MELT, Kind.PAY):
+            raise _busy("The operation waits to be sent again.")
+        states = await self.states(op)
+        reclaim_id = await self._store.run(lambda tx: prepare_reclaim(tx, op, states, self._mints))
+        if reclaim_id is None:
+            return Result()
+        return await self.drive(reclaim_id)
+
+    async def _finish_lost_race(
+        self, op: Operation, pairs: Pairs, states: Sequence[ProofState]
+    ) -> Result:
+        checked = await self.check(op, pairs)
+
+        def work(tx: Transaction) -> Result:
+            tx.proofs.delete(self._secrets(op, states, ProofState.SPENT))
+            tx.proofs.release(op.id)
+            return settle.book(tx, op, checked)
+
+        return await self._store.run(work)
+
+    async def _spent_elsewhere(self, op: Operation, states: Sequence[ProofState]) -> Result:
+        await self._store.run(
+            lambda tx: tx.proofs.delete(
+                self._secrets(op, states, ProofState.SPENT) if op.body.own else []
+            )
+        )
+        message = "The mint says this ecash was spent before."
+        await self.fail(op, message)
+        if op.kind is Kind.RECEIVE:
+            raise TokenInvalid(message, hint="Someone has already redeemed the token.")
+        if op.kind is Kind.REDEEM:
+            raise PaymentInvalid(message)
+        raise MintError(
+            message,
+            mint_code=11001,
+            kept="What was not spent is available again.",
+            hint="If these seed words are used on another device, restore here.",
+        )
+
+    @staticmethod
+    def _secrets(op: Operation, states: Sequence[ProofState], wanted: ProofState) -> list[str]:
+        proofs: Sequence[Proof] = op.inputs
+        return [p.secret for p, state in zip(proofs, states, strict=True) if state is wanted]
+
+    async def _set_state(self, op: Operation, state: State, error: str = "") -> None:
+        await self._store.run(lambda tx: tx.operations.set_state(op.id, state.value, error))
+
+    def _wrong(self, op: Operation, how: str) -> MintLied:
+        return MintLied(
+            f"The mint {op.mint} gave a wrong answer: {how}.",
+            kept="The operation stays in the journal and is looked at again.",
+            hint="If it stays so, do not use this mint.",
+        )
+
+
+def _busy(message: str) -> MintBusy:
+    return MintBusy(
+        message,
+        kept="Nothing was given up; the amount shows as held until the mint decides.",
+        hint="It is looked at again at the next start.",
+    )

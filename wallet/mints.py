@@ -1,0 +1,176 @@
+"""The mints the user trusts: their clients, keysets and health.
+
+The list is the store's; nothing here talks to a mint that is not on it, except `add`, which the
+user asked for. Keysets are kept, so that paying needs no question to the mint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import msgspec
+
+from wallet.ecash.errors import EcashError
+from wallet.ecash.keysets import SHORT_HEX, Keyset
+from wallet.ecash.tokens import check_mint_url
+from wallet.ecash.types import Proof
+from wallet.errors import MintLied, UntrustedMint, WalletError
+from wallet.mint import MintClient
+from wallet.schemas import MintInfo
+from wallet.store import Store, Transaction
+
+UNIT = "sat"
+NUT_LOCKED_QUOTES = 20
+TransportFor = Callable[[str], httpx.AsyncBaseTransport]
+
+
+class MintBook:
+    def __init__(self, store: Store, transport_for: TransportFor | None, timeout_s: float) -> None:
+        self._store = store
+        self._transport_for = transport_for
+        self._timeout_s = timeout_s
+        self._clients: dict[str, MintClient] = {}
+        self._names: dict[str, str] = {}
+        self._infos: dict[str, MintInfo] = {}
+        self._keysets: dict[str, dict[str, Keyset]] = {}
+
+    async def load(self) -> None:
+        """Read the list and the keysets from the store."""
+
+        def work(tx: Transaction) -> list[tuple[str, str, str, list[Keyset]]]:
+            return [(m.url, m.name, m.info, tx.mints.keysets(m.url)) for m in tx.mints.all()]
+
+        for url, name, info, keysets in await self._store.run(work):
+            self._names[url] = name
+            self._infos[url] = msgspec.json.decode(info, type=MintInfo)
+            self._keysets[url] = {keyset.id: keyset for keyset in keysets}
+
+    async def aclose(self) -> None:
+        clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            await client.aclose()
+
+    def urls(self) -> list[str]:
+        return list(self._names)
+
+    def name(self, url: str) -> str:
+        return self._names[url]
+
+    def client(self, url: str) -> MintClient:
+        """The client of a listed mint; UntrustedMint for any other."""
+        self.require(url)
+        return self._client(url)
+
+    def require(self, url: str) -> str:
+        """The mint's address in its normal spelling, if it is on the list."""
+        normal = normal_url(url)
+        if normal not in self._names:
+            raise UntrustedMint(
+                f"The mint {normal} is not on your list.",
+                kept="Nothing was sent to it.",
+                hint="Add it first if you trust it with this money.",
+            )
+        return normal
+
+    async def add(self, url: str) -> str:
+        """Put a mint on the list, with its keysets. Asks the mint."""
+        url = normal_url(url)
+        client = self._client(url)
+        try:
+            info = await client.info()
+            keysets = await self._fetch(client, {})
+        except WalletError:
+            if url not in self._names:
+                self._clients.pop(url, None)
+                await client.aclose()
+            raise
+        name = "".join(c for c in info.name or "" if c.isprintable())[:80] or url
+
+        def work(tx: Transaction) -> None:
+            tx.mints.put(url, name, msgspec.json.encode(info).decode())
+            for keyset in keysets.values():
+                tx.mints.put_keyset(url, keyset)
+
+        await self._store.run(work)
+        self._names[url], self._infos[url], self._keysets[url] = name, info, keysets
+        return url
+
+    async def refresh(self, url: str) -> None:
+        """Ask for new or retired keysets."""
+        keysets = await self._fetch(self.client(url), self._keysets[url])
+
+        def work(tx: Transaction) -> None:
+            for keyset in keysets.values():
+                tx.mints.put_keyset(url, keyset)
+
+        await self._store.run(work)
+        self._keysets[url] = keysets
+
+    def locks_quotes(self, url: str) -> bool:
+        return self._infos[url].supports(NUT_LOCKED_QUOTES)
+
+    def keysets(self, url: str) -> list[Keyset]:
+        return list(self._keysets[self.require(url)].values())
+
+    def active(self, url: str) -> Keyset:
+        """The keyset for new outputs: active, the cheapest to spend."""
+        usable = [keyset for keyset in self.keysets(url) if keyset.active]
+        if not usable:
+            raise MintLied(
+                f"The mint {url} has no active keyset for sat.", hint="Use another mint."
+            )
+        return min(usable, key=lambda keyset: (keyset.input_fee_ppk, keyset.id))
+
+    def keyset(self, url: str, keyset_id: str) -> Keyset:
+        found = self._keysets[self.require(url)].get(keyset_id)
+        if found is None:
+            raise EcashError("the mint has no such keyset for sat")
+        return found
+
+    def fee_ppk(self, url: str) -> Callable[[Proof], int]:
+        keysets = self._keysets[self.require(url)]
+        return lambda proof: keysets[proof.id].input_fee_ppk
+
+    def complete_id(self, url: str, keyset_id: str) -> str:
+        """The full id for one that may be short (NUT-02); ambiguous or unknown is an error."""
+        known = self._keysets[self.require(url)]
+        if keyset_id in known:
+            return keyset_id
+        matches = [full for full in known if full.startswith(keyset_id)]
+        if len(keyset_id) != SHORT_HEX or len(matches) != 1:
+            raise EcashError("the mint has no such keyset for sat")
+        return matches[0]
+
+    def _client(self, url: str) -> MintClient:
+        client = self._clients.get(url)
+        if client is None:
+            transport = self._transport_for(url) if self._transport_for else None
+            client = MintClient(url, transport, timeout_s=self._timeout_s)
+            self._clients[url] = client
+        return client
+
+    async def _fetch(self, client: MintClient, known: dict[str, Keyset]) -> dict[str, Keyset]:
+        """All sat keysets; those known are not fetched again, only their state is updated."""
+        result = dict(known)
+        for head in await client.keysets():
+            if head.unit != UNIT or not head.id.startswith(("00", "01")):
+                continue
+            old = known.get(head.id)
+            if old is None or old.active != head.active:
+                result[head.id] = await client.keyset(head)
+        if not result:
+            raise MintLied(
+                f"The mint {client.url} has no keyset for sat.", hint="Use another mint."
+            )
+        return result
+
+
+def normal_url(url: str) -> str:
+    try:
+        return check_mint_url(url)
+    except EcashError as exc:
+        raise UntrustedMint(
+            f"This is not a mint's address: {exc}.",
+            hint="It looks like https://mint.example or http://127.0.0.1:3338.",
+        ) from exc

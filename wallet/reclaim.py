@@ -1,0 +1,68 @@
+"""Taking back ecash that is out but unspent: a swap to ourselves, with the old request's outputs
+as fallback in case the other side is faster. Writes to the journal only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wallet import journal
+from wallet.ecash import amounts
+from wallet.ecash.types import ProofState
+from wallet.journal import Body, Kind, Operation, OutputSpec, Result, Role, State
+from wallet.mints import MintBook
+from wallet.store import Transaction
+
+
+def prepare_reclaim(
+    tx: Transaction, op: Operation, states: Sequence[ProofState], mints: MintBook
+) -> str | None:
+    """Journal the swap-back of `op`'s unspent inputs; its id, or None when they are too little to
+    pay for a swap (they are then simply available again)."""
+    spent = [p for p, s in zip(op.inputs, states, strict=True) if s is ProofState.SPENT]
+    rest = [p for p, s in zip(op.inputs, states, strict=True) if s is not ProofState.SPENT]
+    tx.proofs.delete(proof.secret for proof in spent)
+    fee_ppk = mints.fee_ppk(op.mint)
+    fee = amounts.input_fee(fee_ppk(proof) for proof in rest)
+    value = amounts.total(rest) - fee
+    if value <= 0:
+        tx.proofs.release(op.id)
+        _close(tx, op, "")
+        return None
+    op_id = journal.new_id()
+    outputs = keep_outputs(tx, mints, op.mint, value)
+    body = Body(
+        amount_sat=value,
+        fee_sat=fee,
+        inputs=journal.input_specs(rest),
+        outputs=outputs,
+        fallback=op.body.outputs,
+        note=op.id,
+    )
+    tx.operations.add(
+        op_id, Kind.RECLAIM.value, State.EXECUTING.value, op.mint, journal.encode(body)
+    )
+    tx.proofs.move(op.id, op_id)
+    _close(tx, op, op_id)
+    return op_id
+
+
+def keep_outputs(tx: Transaction, mints: MintBook, mint: str, value: int) -> list[OutputSpec]:
+    """Fresh outputs of our own for `value`, small denominations filled up first."""
+    held = [proof.amount for proof in tx.proofs.available(mint)]
+    return own_outputs(tx, mints, mint, amounts.split_for_wallet(value, held), Role.KEEP)
+
+
+def own_outputs(
+    tx: Transaction, mints: MintBook, mint: str, parts: Sequence[int], role: Role
+) -> list[OutputSpec]:
+    """Take counters for outputs of these amounts (0 for a blank)."""
+    keyset = mints.active(mint)
+    first = tx.counters.take(keyset.id, len(parts))
+    return [
+        OutputSpec(amount, keyset.id, role, first + index) for index, amount in enumerate(parts)
+    ]
+
+
+def _close(tx: Transaction, op: Operation, successor: str) -> None:
+    result = Result(failed="It was taken back.", successor=successor)
+    tx.operations.finish(op.id, journal.encode(result))

@@ -1,0 +1,240 @@
+"""The wallet: one door to mints, tokens, invoices, payments, restore and recovery.
+
+Knows nothing of circuits: it is handed an HTTP transport per mint. Every money move is journalled
+by the parts behind this door (transfers, market) and moved by the executor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mnemonic import Mnemonic
+
+from wallet import journal
+from wallet.ecash.deterministic import Seed
+from wallet.ecash.types import BlindSignature, Proof
+from wallet.errors import MintBusy, MintProblem, StoreDamaged, WalletError
+from wallet.executor import Executor
+from wallet.journal import Kind, Operation, State
+from wallet.market import Market
+from wallet.mints import MintBook, TransportFor
+from wallet.store import Store
+from wallet.store.ledger import HistoryEntry
+from wallet.transfers import Transfers
+from wallet.types import (
+    MeltQuote,
+    MeltResult,
+    MintBalance,
+    MintQuote,
+    OutgoingPayment,
+    PaymentOutcome,
+    RecoveryNote,
+    Redeemed,
+    RefundSlot,
+    RestoreReport,
+)
+
+SEED_BITS = 128  # twelve words
+TIMEOUT_S = 30.0
+PRUNE_AFTER_S = 90 * 86_400
+
+
+class Wallet:
+    """One seed, many mints, unit sat."""
+
+    def __init__(
+        self,
+        store: Store,
+        transport_for: TransportFor | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        self._store = store
+        self._mints = MintBook(store, transport_for, timeout_s)
+        self._unfinished: set[str] = set()
+        self._transfers: Transfers
+        self._market: Market
+        self._executor: Executor
+
+    async def open(self) -> None:
+        """Load (or make) the seed words and the list of mints. Asks no mint; `recover` does."""
+        words = Mnemonic("english")
+        fresh = words.generate(SEED_BITS).encode()
+        stored = await self._store.secrets.put_if_absent("wallet", "words", fresh)
+        phrase = stored.decode()
+        if not words.check(phrase):
+            raise StoreDamaged("The seed words in the store are damaged.")
+        seed = Seed(Mnemonic.to_seed(phrase))
+        await self._mints.load()
+        self._executor = Executor(self._store, seed, self._mints)
+        self._transfers = Transfers(self._store, seed, self._mints, self._executor)
+        self._market = Market(self._store, seed, self._mints, self._executor)
+        await self._store.run(lambda tx: tx.operations.prune(self._store.clock() - PRUNE_AFTER_S))
+        rows = await self._store.run(lambda tx: tx.operations.open())
+        self._unfinished = {row.op_id for row in rows}
+
+    async def aclose(self) -> None:
+        """Close the connections to the mints."""
+        await self._mints.aclose()
+
+    # -- recovery
+
+    async def recover(self) -> list[RecoveryNote]:
+        """Bring every operation that `open` found unfinished as far as it goes now: forward, never
+        back while the mint may still act on it. Call it again while any is waiting or held."""
+        rows = await self._store.run(lambda tx: tx.operations.open())
+        found = [row for row in rows if row.op_id in self._unfinished]
+        self._unfinished = {row.op_id for row in found}
+        return [await self._recover(journal.from_row(row)) for row in found]
+
+    async def _recover(self, op: Operation) -> RecoveryNote:
+        """Prepared operations never reached a mint and are undone; the others are driven on."""
+        prepared = op.state is State.PREPARED
+        outcome, message = "completed", ""
+        try:
+            if op.kind is Kind.SLOT:
+                filled = await self._market.resolve_slot(op.id)
+                outcome = "completed" if filled else "waiting"
+            elif prepared:
+                await self._executor.fail(op, "It was not begun before the program ended.")
+                outcome = "released"
+            else:
+                await self._executor.drive(op.id, resend=op.kind is not Kind.PAY)
+        except MintBusy as error:
+            outcome, message = "held", error.message
+        except MintProblem as error:
+            outcome, message = "waiting", error.message
+        except WalletError as error:
+            outcome, message = "failed", error.message
+        return RecoveryNote(op.id, op.kind.value, op.mint, outcome, op.body.amount_sat, message)
+
+    async def open_operations(self) -> int:
+        """How many money moves are not at their end."""
+        return len(await self._store.run(lambda tx: tx.operations.open()))
+
+    # -- looking
+
+    async def balances(self) -> list[MintBalance]:
+        """One row per mint on the list, in the order they were added."""
+        sums = await self._store.run(lambda tx: tx.proofs.sums())
+        rows = []
+        for url in self._mints.urls():
+            client = self._mints.client(url)
+            available, reserved, held = sums.get(url, (0, 0, 0))
+            rows.append(
+                MintBalance(
+                    url=url,
+                    name=self._mints.name(url),
+                    available_sat=available,
+                    reserved_sat=reserved,
+                    held_sat=held,
+                    healthy=not client.last_error,
+                    latency_ms=client.latency_ms,
+                    last_error=client.last_error,
+                )
+            )
+        return rows
+
+    async def history(self, limit: int = 50) -> list[HistoryEntry]:
+        """What moved, the newest first."""
+        return await self._store.run(lambda tx: tx.history.latest(limit))
+
+    async def seed_words(self) -> str:
+        """The twelve words that restore the wallet. For the user's eyes only."""
+        stored = await self._store.secrets.get("wallet", "words")
+        return (stored or b"").decode()
+
+    # -- mints, invoices, tokens
+
+    async def add_mint(self, url: str) -> str:
+        """Trust a mint; returns its address in normal spelling."""
+        return await self._mints.add(url)
+
+    async def request_mint(self, url: str, amount_sat: int) -> MintQuote:
+        """Ask for an invoice that funds this wallet (NUT-04)."""
+        return await self._transfers.request_mint(url, amount_sat)
+
+    async def check_mint(self, quote_id: str) -> MintQuote:
+        """Whether the invoice is paid."""
+        return await self._transfers.check_mint(quote_id)
+
+    async def complete_mint(self, quote_id: str) -> int:
+        """Take the ecash of a paid invoice; sat."""
+        return await self._transfers.complete_mint(quote_id)
+
+    async def send(self, url: str, amount_sat: int, memo: str = "") -> str:
+        """A token (V4) worth `amount_sat`."""
+        return await self._transfers.send(url, amount_sat, memo)
+
+    async def receive(self, token: str, *, allow: bool = False) -> int:
+        """Swap a token to ourselves; sat. `allow` adds its mint to the list."""
+        return await self._transfers.receive(token, allow=allow)
+
+    async def melt_quote(self, url: str, invoice: str) -> MeltQuote:
+        """What paying an invoice costs (NUT-05)."""
+        return await self._transfers.melt_quote(url, invoice)
+
+    async def melt(self, quote_id: str) -> MeltResult:
+        """Pay the invoice of a quote."""
+        return await self._transfers.melt(quote_id)
+
+    async def restore(self, url: str) -> RestoreReport:
+        """Find the ecash of the seed words at one mint (NUT-09, NUT-13)."""
+        return await self._transfers.restore(url)
+
+    # -- market
+
+    async def pay_prepare(
+        self, url: str, amount_sat: int, purpose: str = "chunk"
+    ) -> OutgoingPayment:
+        """Choose, reserve and journal ecash for a ghost. Asks no mint."""
+        return await self._market.prepare(url, amount_sat, purpose)
+
+    async def pay_settle(self, payment_id: str, change: Sequence[BlindSignature]) -> int:
+        """The ghost took the payment; book its change; sat."""
+        return await self._market.settle(payment_id, change)
+
+    async def pay_abort(self, payment_id: str) -> None:
+        """The payment was never sent."""
+        await self._market.abort(payment_id)
+
+    async def pay_resolve(self, payment_id: str) -> PaymentOutcome:
+        """Ask the mint what became of a payment."""
+        return await self._market.resolve(payment_id)
+
+    async def refund_outputs(self, url: str, max_sat: int) -> RefundSlot:
+        """Blank outputs for a refund of up to `max_sat`."""
+        return await self._market.slot(url, max_sat)
+
+    async def refund_settle(self, slot_id: str, change: Sequence[BlindSignature]) -> int:
+        """Book a refund; sat."""
+        return await self._market.fill(slot_id, change)
+
+    async def refund_resolve(self, slot_id: str) -> int:
+        """Ask the mint whether a refund was signed; sat."""
+        return await self._market.resolve_slot(slot_id)
+
+    async def redeem(
+        self,
+        url: str,
+        proofs: Sequence[Proof],
+        price_sat: int,
+        blank_outputs: Sequence[bytes],
+        credit_session: bytes,
+        keyset_id: str | None = None,
+    ) -> Redeemed:
+        """Ghost: take a payment in and credit its session. `keyset_id` is that of the blanks."""
+        return await self._market.redeem(
+            url, proofs, price_sat, blank_outputs, credit_session, keyset_id
+        )
+
+    async def refund(
+        self,
+        url: str,
+        amount_sat: int,
+        blank_outputs: Sequence[bytes],
+        credit_session: bytes,
+        keyset_id: str | None = None,
+    ) -> list[BlindSignature]:
+        """Ghost: give a session's unspent credit back."""
+        return await self._market.refund(url, amount_sat, blank_outputs, credit_session, keyset_id)
