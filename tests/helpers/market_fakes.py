@@ -263,7 +263,6 @@ class FakeEarner:
         price_sat: int,
         blank_outputs: Sequence[bytes],
         credit_session: bytes,
-        keyset_id: str | None = None,
     ) -> FakeRedeemed:
         await trio.sleep(self.delay_s)
         self._maybe_fail()
@@ -286,7 +285,6 @@ class FakeEarner:
         amount_sat: int,
         blank_outputs: Sequence[bytes],
         credit_session: bytes,
-        keyset_id: str | None = None,
     ) -> list[BlindSignature]:
         await trio.sleep(self.delay_s)
         self._maybe_fail()
