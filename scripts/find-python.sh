@@ -42,7 +42,8 @@ version=$("$bare" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 package=python$version-venv
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "Python $version has no venv module: installing the system package $package" >&2
-    apt-get update -q >&2 && apt-get install -y -q --no-install-recommends "$package" >&2
+    apt-get update -q >&2 &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$package" >&2
     if find_python "$PROBE"; then
         exit 0
     fi

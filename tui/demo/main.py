@@ -154,14 +154,13 @@ class Demo:
     def _start(self, plan: Plan) -> None:
         supervisor = self._supervisor
         nodes.clear_directory(self._home)
-        specs = plan.services()
-        self._log(" and ".join(["starting four relays, a ghost", *(s.name for s in specs)]))
-        listeners = supervisor.start(plan.listeners())
-        services = supervisor.start(specs)
-        supervisor.wait_ready(listeners, self._is_ready)
-        self._publish(list(LISTENERS))
-        client = supervisor.start([plan.client()])
-        supervisor.wait_ready([*client, *services], self._is_ready)
+        services, relays = plan.services(), plan.relays()
+        names = ["four relays", "a ghost", "a client", *(f"a {spec.name}" for spec in services)]
+        self._log(f"starting {', '.join(names)}")
+        # The slow ones first; the nodes that want the mint when it is there.
+        supervisor.wait_ready(supervisor.start([*services, *relays]), self._is_ready)
+        supervisor.wait_ready(supervisor.start([plan.ghost(), plan.client()]), self._is_ready)
+        self._publish([*LISTENERS, "client"])
         supervisor.watch(self._restarted, self._republish)
 
     def _is_ready(self, child: Child) -> None:

@@ -23,9 +23,9 @@ from tui.demo.home import PASSPHRASE_VARIABLE, DemoHome
 from tui.demo.ports import free_port, is_free
 
 RELAYS = {f"relay{n}": f"127.{n}.0.1" for n in range(1, 5)}
-GHOST = {"ghost": "127.5.0.1"}
-LISTENERS = {**RELAYS, **GHOST}
-STOP_ORDER = (("client",), ("ghost",), tuple(RELAYS), ("mint", "provider"))
+GHOST = "ghost"
+LISTENERS = {**RELAYS, GHOST: "127.5.0.1"}
+STOP_ORDER = (("client",), (GHOST,), tuple(RELAYS), ("mint", "provider"))
 
 DEMO_MODEL = "smollm2-135m-instruct"
 KEY_VARIABLE = "PEER2PROMPT_PROVIDER_KEY"
@@ -93,21 +93,19 @@ class Plan:
             specs.append(self._provider())
         return specs
 
-    def listeners(self) -> list[Spec]:
-        """Relays and the ghost."""
-        store, network = self.home.node_store, self._network()
-        for name, host in RELAYS.items():
+    def relays(self) -> list[Spec]:
+        for name in RELAYS:
             self.home.write_config(
                 name,
                 {
                     "roles": ["relay"],
-                    "store": store(name),
-                    "link": {"listen": f"{host}:{self.ports[name]}"},
-                    "network": network,
+                    **self._listener(name),
                     "exit": {"mint_hosts": [_authority(self.mint_url)]},
                 },
             )
-        (name, host), *_ = GHOST.items()
+        return [self._node(name) for name in RELAYS]
+
+    def ghost(self) -> Spec:
         ghost: dict[str, object] = {
             "provider_url": self.provider_url,
             "models": [self.model],
@@ -117,17 +115,15 @@ class Plan:
         if self.wanted.key_file is not None:
             ghost["provider_key_file"] = str(self.wanted.key_file)
         self.home.write_config(
-            name,
+            GHOST,
             {
                 "roles": ["ghost"],
-                "store": store(name),
-                "link": {"listen": f"{host}:{self.ports[name]}"},
-                "network": network,
+                **self._listener(GHOST),
                 "wallet": {"mints": [self.mint_url], "via": "direct"},
                 "ghost": ghost,
             },
         )
-        return [self._node(name) for name in LISTENERS]
+        return self._node(GHOST)
 
     def client(self) -> Spec:
         self.home.write_config(
@@ -140,6 +136,14 @@ class Plan:
             },
         )
         return self._node("client")
+
+    def _listener(self, name: str) -> dict[str, dict[str, object]]:
+        """The tables that relays and the ghost have in common."""
+        return {
+            "store": dict(self.home.node_store(name)),
+            "link": {"listen": f"{LISTENERS[name]}:{self.ports[name]}"},
+            "network": self._network(),
+        }
 
     def _network(self) -> dict[str, object]:
         return {"directory": str(self.home.directory), "test_network": True}
