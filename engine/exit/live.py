@@ -19,7 +19,7 @@ from engine.crypto.keys import SIGNATURE_BYTES
 from engine.errors import ProviderError
 from engine.exit.backends.base import ChatBackend, ChatRequest, Delta, Finish, Usage
 from engine.exit.policy import GhostTerms
-from engine.market import ghost_session as machine
+from engine.market import commands
 from engine.market.convert import proofs_of, wire_signatures
 from engine.market.ghost_session import GhostSession
 from engine.market.seams import ByteStream, EarningWallet, GhostStore
@@ -119,22 +119,22 @@ class LiveSession:
 
         while (command := self.session.next_command()) is not None:
             match command:
-                case machine.Redeem():
+                case commands.Redeem():
                     start(self._redeem, command)
-                case machine.Refund():
+                case commands.Refund():
                     start(self._refund, command)
-                case machine.StartProvider():
+                case commands.StartProvider():
                     start(self._ask_provider, command.q, command.request)
-                case machine.StopProvider():
+                case commands.StopProvider():
                     if self._provider is not None:
                         self._provider.cancel()
-                case machine.Commit():
+                case commands.Commit():
                     start(self._commit, command)
-                case machine.KeepCountersign():
+                case commands.KeepCountersign():
                     start(self._keep_countersign, command)
-                case machine.NoteRefusal():
+                case commands.NoteRefusal():
                     start(self._note_refusal, command.model)
-                case machine.EndSession():
+                case commands.EndSession():
                     self.ended = True
 
     async def _guarded(self, work: Callable[..., Awaitable[None]], *args: Any) -> None:
@@ -150,7 +150,7 @@ class LiveSession:
             if self.serving is not None:
                 self.serving.cancel()
 
-    async def _redeem(self, command: machine.Redeem) -> None:
+    async def _redeem(self, command: commands.Redeem) -> None:
         pay = command.pay
         wallet = self._shop.wallet
         try:
@@ -166,7 +166,7 @@ class LiveSession:
             self.session.pay_failed(pay.n, f"pay_{error.code}"[:32], words, retry=retry)
         self.carry_on()
 
-    async def _refund(self, command: machine.Refund) -> None:
+    async def _refund(self, command: commands.Refund) -> None:
         settle = command.settle
         try:
             async with self._money:
@@ -183,7 +183,7 @@ class LiveSession:
             self.session.refund_failed("The ghost could not make the refund now.", retry=retry)
         self.carry_on()
 
-    async def _commit(self, command: machine.Commit) -> None:
+    async def _commit(self, command: commands.Commit) -> None:
         bill, store = command.bill, self._shop.store
         async with self._money:
             with trio.CancelScope(shield=True):
@@ -204,7 +204,7 @@ class LiveSession:
         self.carry_on()
         self._shop.on_earning()
 
-    async def _keep_countersign(self, command: machine.KeepCountersign) -> None:
+    async def _keep_countersign(self, command: commands.KeepCountersign) -> None:
         receipts = self._shop.store.receipts
         await receipts.countersign(self.session.hash, command.n, command.sig)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.exit.backends.base import ChatRequest
-from engine.market.ghost_session import Admitted, Refusal
+from engine.market.commands import Admitted, Refusal
 from engine.wire import cbor
 from engine.wire.quote import ModelOffer, Quote
 from engine.wire.session import Ask

@@ -19,7 +19,8 @@ from engine.errors import CircuitClosed, ProtocolError
 from engine.exit.backends.base import ChatBackend
 from engine.exit.live import LiveSession, Workshop
 from engine.exit.policy import GhostTerms, admit
-from engine.market.ghost_session import Admitted, Chain, GhostSession, Refusal
+from engine.market.commands import Admitted, Chain, Refusal
+from engine.market.ghost_session import GhostSession
 from engine.market.seams import ByteStream, EarningWallet, GhostStore, Signer
 from engine.wire import session as wire
 from engine.wire.quote import Quote

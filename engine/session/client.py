@@ -21,12 +21,12 @@ from engine.market.client_session import ClientSession
 from engine.market.convert import keyset_bytes, signatures_of
 from engine.market.seams import ByteStream, ClientStore, PayingWallet
 from engine.session import failures
+from engine.session.account import Account, Run
 from engine.session.events import (
     AnswerDelta,
     AskResult,
     OnEvent,
     PaidOut,
-    ReceiptNote,
     StateChanged,
 )
 from engine.session.link import LOST, STALL_S, GhostLink, OpenStream
@@ -34,7 +34,6 @@ from engine.session.payer import Payer
 from engine.session.vault import SavedSession, SessionVault
 from engine.wire import session as wire
 from engine.wire.quote import Quote
-from engine.wire.receipt import receipt_hash
 from wallet.errors import WalletError
 
 QUOTE_MARGIN_S = 30
@@ -46,26 +45,6 @@ RESOLVE_S = 45.0
 
 def _ignore(_event: object) -> None:
     """Events nobody listens to."""
-
-
-class _Run:
-    """One question on its way."""
-
-    def __init__(self, model: str, carried: int) -> None:
-        self.q = 0
-        self.model = model
-        self.carried_msat = carried
-        self.quoted_msat = 0
-        self.parts: list[str] = []
-        self.begun = trio.current_time()
-        self.first: float | None = None
-        self.finished: machine.Finished | None = None
-        self.failed: wire.Error | None = None
-        self.asked_again = False
-
-    @property
-    def over(self) -> bool:
-        return self.finished is not None or self.failed is not None
 
 
 class AskSession:
@@ -96,14 +75,11 @@ class AskSession:
         self._payer: Payer | None = None
         self._turn = trio.Lock()
         self._greeted: set[type] = set()
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._cancel_wanted = False
         self._settling: wire.Settle | None = None
         self._settle_answer: machine.SettledUp | wire.Error | None = None
-        self._last: AskResult | None = None
-        self._paid_msat = 0
-        self._change_msat = 0
-        self._carried_msat = 0
+        self._account = Account()
         self._on_event: OnEvent = _ignore
         self._abort: Callable[[Exception], None] = _ignore
         self._poke: Callable[[], None] = lambda: None
@@ -162,7 +138,7 @@ class AskSession:
             self._on_event = on_event or _ignore
             self._cancel_wanted = False
             body = _body(messages, params or {})
-            run = _Run(model, self._carried_msat)
+            run = Run(model)
             try:
                 await self._make_ready()
                 return await self._ask(run, body, len(messages))
@@ -334,7 +310,7 @@ class AskSession:
     async def _on_finished(self, event: machine.Finished) -> None:
         self._link.progress()
         if self._run is not None:
-            self._run.finished = event
+            self._run.finish(event)
         try:
             await self._link.send(event.sign)
         except LOST:
@@ -363,7 +339,7 @@ class AskSession:
             await self._drive(lambda: session.answer is None, pay=False)
             self._cancel_wanted = False
 
-    async def _ask(self, run: _Run, body: bytes, messages: int) -> AskResult:
+    async def _ask(self, run: Run, body: bytes, messages: int) -> AskResult:
         session, _ = self._parts()
         run.quoted_msat = session.tariff(run.model, len(body), messages).most_msat
         self._run = run
@@ -384,9 +360,8 @@ class AskSession:
                 raise failures.of_ghost(run.failed)
             run.failed, run.asked_again = None, True
 
-    async def _result(self, run: _Run, finished: machine.Finished) -> AskResult:
+    async def _result(self, run: Run, finished: machine.Finished) -> AskResult:
         session, _ = self._parts()
-        over = trio.current_time()
         with trio.CancelScope(shield=True):
             await self._store.receipts.add(
                 session.hash,
@@ -397,30 +372,8 @@ class AskSession:
                 cost_msat=finished.cost_msat,
                 client_sig=finished.sign.sig,
             )
-        note = ReceiptNote(
-            finished.receipt_n, finished.cost_msat, receipt_hash(finished.receipt).hex()
-        )
-        result = AskResult(
-            answer="".join(run.parts),
-            model=run.model,
-            tokens_in=finished.tokens_in,
-            tokens_out=finished.tokens_out,
-            quoted_msat=run.quoted_msat,
-            cost_msat=finished.cost_msat,
-            finish_reason=finished.reason,
-            ttft_ms=((run.first or over) - run.begun) * 1000,
-            total_ms=(over - run.begun) * 1000,
-            paid_msat=self._paid_msat,
-            change_msat=self._change_msat,
-            carried_msat=run.carried_msat,
-            credit_msat=session.at_ghost_msat,
-            mint=self._saved.mint if self._saved is not None else "",
-            receipts=[note],
-        )
-        self._paid_msat = self._change_msat = 0
-        self._carried_msat = session.at_ghost_msat
-        self._last = result
-        return result
+        mint = self._saved.mint if self._saved is not None else ""
+        return self._account.close(run, finished, credit_msat=session.at_ghost_msat, mint=mint)
 
     async def _send_cancel(self) -> None:
         cancel = self._session.cancel() if self._session is not None else None
@@ -431,7 +384,7 @@ class AskSession:
         except LOST:
             return  # said again on the next stream
 
-    async def _failed(self, error: Exception, run: _Run) -> Exception:
+    async def _failed(self, error: Exception, run: Run) -> Exception:
         """The error for the caller, after everything that can be saved was saved."""
         session, payer = self._session, self._payer
         unreachable = isinstance(error, LOST)
@@ -440,9 +393,8 @@ class AskSession:
             await self._link.drop()
             await payer.resolve()
             session.give_up()
-        received = sum(len(part.encode()) for part in run.parts)
         if unreachable:
-            return failures.of_way(error, received, self.credit_msat)
+            return failures.of_way(error, run.received_bytes, self.credit_msat)
         return error
 
     # -- settling --------------------------------------------------------------------------------
@@ -483,7 +435,7 @@ class AskSession:
         with trio.CancelScope(shield=True):
             back = await self._wallet.refund_settle(slot.id, signatures_of(settled.change))
             await self._forget()
-        self._note_refund(back, settled.credit_msat)
+        self._account.settled(back * 1000, settled.credit_msat)
         return back
 
     async def _ask_for_settlement(self, settle: wire.Settle) -> machine.SettledUp:
@@ -509,12 +461,6 @@ class AskSession:
             except WalletError:
                 return  # the vault keeps the slot; it is tried again with the next settlement
 
-    def _note_refund(self, back_sat: int, credit_msat: int) -> None:
-        self._carried_msat = 0
-        if self._last is not None:
-            self._last.change_msat += back_sat * 1000
-            self._last.credit_msat = credit_msat
-
     # -- money and records -----------------------------------------------------------------------
 
     async def _mints(self) -> list[str]:
@@ -528,17 +474,14 @@ class AskSession:
         return mints
 
     async def _on_paid(self, mint: str, total_sat: int) -> None:
-        self._paid_msat += total_sat * 1000
+        self._account.paid(total_sat * 1000)
         if self._saved is not None and self._saved.mint != mint:
             self._saved = self._saved.with_mint(mint)
             await self._save()
         self._on_event(PaidOut(total_sat * 1000))
 
     def _on_change(self, msat: int) -> None:
-        if self._run is None and self._last is not None and not self._paid_msat:
-            self._last.change_msat += msat
-        else:
-            self._change_msat += msat
+        self._account.change(msat)
         self._poke()
 
     def _on_pay_failure(self, error: Exception) -> None:

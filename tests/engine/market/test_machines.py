@@ -17,9 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine.identity import Identity
 from engine.market import client_session as cs
-from engine.market import ghost_session as gs
+from engine.market import commands as gs
 from engine.market.client_session import ClientSession, Overbilled
 from engine.market.credit import Ledger
+from engine.market.ghost_session import GhostSession
 from engine.market.meter import Tariff
 from engine.wire import session as wire
 from engine.wire.quote import ModelOffer, Quote
@@ -50,7 +51,7 @@ class Pair(RuleBasedStateMachine):
         self.client = ClientSession(
             node_id=GHOST.node_id, session=bytes(16), key=CLIENT.public, sign=CLIENT.sign
         )
-        self.ghost = gs.GhostSession(
+        self.ghost = GhostSession(
             session_hash=self.client.hash,
             key=CLIENT.public,
             balance=0,
