@@ -1,0 +1,398 @@
+"""The Textual app: four panes over one model, painted on timers. Acts are dispatched here.
+
+It imports as little as the first paint needs: the chat pane. Other panes, dialogs and the control
+client are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+import inspect
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.theme import Theme
+
+from tui.app import themes
+from tui.app.actions import ACTIONS, ANYWHERE, BY_NAME, Action, of_group
+from tui.app.controller import Controller
+from tui.app.explain import figures
+from tui.app.link import CallFailed, NodeLink
+from tui.app.look import Look
+from tui.app.model import AppModel
+from tui.app.panes.chat import ChatPane
+from tui.app.text import plural
+from tui.app.widgets.bars import Banner, HintBar, StatusBar, TabBar
+
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+    from tui.app.panes.base import Pane
+
+FAST_S, SLOW_S, THEME_S = 0.1, 0.5, 1.0
+INTERRUPTED = 130
+Severity = Literal["information", "warning", "error"]
+
+
+def _commands() -> type[Provider]:
+    from tui.app.commands import Commands
+
+    return Commands
+
+
+class PeerApp(App[int]):
+    """Peer2Prompt's screen."""
+
+    TITLE = "Peer2Prompt"
+    CSS_PATH = "app.tcss"
+    COMMANDS = {_commands}  # noqa: RUF012 (Textual's own spelling)
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (140, "-very-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            key,
+            f"do('{action.name}')",
+            action.title,
+            show=False,
+            priority=key.startswith(("ctrl+", "f", "alt+")) and len(key) > 1,
+        )
+        for action in ACTIONS
+        if action.bound and (action.group == ANYWHERE or action.keys[:1] == ("ctrl+n",))
+        for key in action.keys
+        if key != "ctrl+p"
+    ]
+
+    def __init__(
+        self,
+        socket: Path,
+        *,
+        earnings_socket: Path | None = None,
+        theme: str | None = None,
+        config: Path | None = None,
+    ) -> None:
+        self.config = config or themes.config_dir()
+        self.theme_file, self._complaint = themes.choose(theme, self.config)
+        super().__init__()
+        self.model = AppModel()
+        self.model.earnings_from_demo_ghost = earnings_socket is not None
+        self.link = NodeLink(socket, self.model)
+        self.ghost_link = (
+            NodeLink(earnings_socket, self.model, earnings_only=True) if earnings_socket else None
+        )
+        self.controller = Controller(self.model, self.link)
+        self.link.on_ready = self.controller.resync
+        self.front = "chat"
+        self._panes: dict[str, Pane] = {}
+        self._theme_stamp = 0.0
+        self._theme_serial = 0
+        self._wear(self.theme_file)
+
+    # -- life --------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield TabBar(id="tabs")
+        yield Banner(id="banner")
+        with Container(id="stage"):
+            pane = ChatPane(self)
+            self._panes["chat"] = pane
+            yield pane
+        yield StatusBar(id="status")
+        yield HintBar(id="hints")
+
+    def on_mount(self) -> None:
+        self._find_bars()
+        self._panes["chat"].focus_first()
+        self._catch_signals()
+        self.call_after_refresh(self._after_first_paint)
+
+    def _find_bars(self) -> None:
+        self.tabs = self.query_one(TabBar)
+        self.status_bar = self.query_one(StatusBar)
+        self.hints = self.query_one(HintBar)
+        self.banner = self.query_one(Banner)
+
+    def _after_first_paint(self) -> None:
+        self._paint_bars()
+        self._panes["chat"].paint_fast()
+        self.run_worker(self.link.run(), exit_on_error=False)
+        if self.ghost_link is not None:
+            self.run_worker(self.ghost_link.run(), exit_on_error=False)
+        self.set_interval(FAST_S, self._paint_fast)
+        self.set_interval(SLOW_S, self._paint_slow)
+        self.set_interval(THEME_S, self._reload_theme)
+        if self._complaint:
+            self.say(self._complaint, "warning")
+
+    def _catch_signals(self) -> None:
+        """Textual leaves the terminal broken when SIGTERM or SIGHUP kills it; so end in order."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            try:
+                loop.add_signal_handler(number, self._signalled)
+            except (ValueError, RuntimeError, NotImplementedError):
+                return  # not in the main thread: whoever runs us there owns the signals
+
+    def _signalled(self) -> None:
+        self.exit(INTERRUPTED, return_code=INTERRUPTED)
+
+    # -- painting ----------------------------------------------------------------------------
+
+    def _paint_fast(self) -> None:
+        pane = self._panes.get(self.front)
+        if pane is not None and pane.ready:
+            pane.paint_fast()
+
+    def _paint_slow(self) -> None:
+        self._paint_bars()
+        pane = self._panes.get(self.front)
+        if pane is not None and pane.ready:
+            pane.paint()
+
+    def _paint_bars(self) -> None:
+        if not self._panes["chat"].ready or not hasattr(self, "banner"):
+            return
+        status = self.model.status
+        state = self.model.link.state
+        right = f"node {status.node[:8]} {'●' if state == 'up' else '○'}" if status.node else ""
+        figures_now = figures(self.model)
+        fresh = (self.size.width, self.front, right, figures_now, self._banner_text())
+        if fresh == self._bars:
+            return
+        self._bars = fresh
+        self.tabs.show(self.front, right)
+        self.status_bar.show(figures_now)
+        self.hints.show(self._hinted())
+        self.banner.show(self._banner_text())
+
+    _bars: object = None
+    _waiting_deed: tuple[Pane, str] | None = None
+
+    def _banner_text(self) -> str:
+        link = self.model.link
+        if link.state != "lost":
+            return ""
+        tries = f"Trying again ({plural(link.attempts, 'try', 'tries')} so far)."
+        if not link.ever_up:
+            return f" {link.reason} {tries}"
+        lost = max(0.0, time.monotonic() - link.since)
+        return f" {link.reason} {tries} Nothing on screen is lost." + (
+            " The node may have been stopped." if lost > 10 else ""
+        )
+
+    def _hinted(self) -> list[Action]:
+        here = [a for a in of_group(self.front) if a.hint]
+        return [*here, *(a for a in of_group(ANYWHERE) if a.hint)]
+
+    # -- acts --------------------------------------------------------------------------------
+
+    def action_do(self, name: str) -> None:
+        """Do an action of the table, on the pane it belongs to."""
+        action = BY_NAME[name]
+        if action.group == ANYWHERE:
+            self._run(getattr(self, f"do_{name}", lambda: self.show_pane(name)))
+            return
+        if self.front != action.group:
+            self.show_pane(action.group)
+        pane = self._panes[action.group]
+        if pane.ready:
+            self._run(getattr(pane, f"do_{name}"))
+        else:
+            self._waiting_deed = (pane, name)
+
+    def _run(self, deed: Callable[[], object]) -> None:
+        result = deed()
+        if inspect.iscoroutine(result):
+            self.act(result)
+
+    def act(self, deed: Coroutine[Any, Any, object]) -> None:
+        """Run something that talks to the node; a failure is shown, never raised."""
+        self.run_worker(self._guarded(deed), exit_on_error=False)
+
+    async def _guarded(self, deed: Coroutine[Any, Any, object]) -> None:
+        try:
+            await deed
+        except CallFailed as exc:
+            trouble = exc.trouble
+            parts = [trouble.message, trouble.kept, trouble.hint]
+            self.say("\n".join(part for part in parts if part), "error")
+
+    def say(self, words: str, severity: Severity = "information") -> None:
+        """A short note that goes away by itself."""
+        self.notify(words, severity=severity, timeout=8 if severity == "error" else 5, markup=False)
+
+    def copy(self, text: str, what: str) -> None:
+        from tui.app import clipboard
+
+        words, done = clipboard.copy(text, what, self.copy_to_clipboard)
+        self.say(words, "information" if done else "warning")
+
+    def show_pane(self, name: str) -> None:
+        if name == self.front:
+            self._panes[name].focus_first()
+            return
+        self.front = name
+        pane = self._panes.get(name)
+        for other in self._panes.values():
+            other.display = other is pane
+        self.link.show_pane(name)
+        if self.ghost_link is not None:
+            self.ghost_link.show_pane(name)
+        if pane is None:
+            pane = self._panes[name] = self._make_pane(name)
+            self.query_one("#stage").mount(pane)
+        else:
+            self.arrived(pane)
+
+    def arrived(self, pane: Pane) -> None:
+        """A pane that is in front is ready to be used."""
+        if pane.group != self.front:
+            return
+        pane.call_after_refresh(pane.paint)
+        pane.focus_first()
+        self._paint_bars()
+        deed, self._waiting_deed = self._waiting_deed, None
+        if deed is not None and deed[0] is pane:
+            self._run(getattr(pane, f"do_{deed[1]}"))
+
+    def _make_pane(self, name: str) -> Pane:
+        if name == "circuit":
+            from tui.app.panes.circuit import CircuitPane
+
+            return CircuitPane(self)
+        if name == "mints":
+            from tui.app.panes.mints import MintsPane
+
+            return MintsPane(self)
+        from tui.app.panes.earnings import EarningsPane
+
+        return EarningsPane(self)
+
+    def do_help(self) -> None:
+        from tui.app.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self, self.front))
+
+    def do_palette(self) -> None:
+        self.action_command_palette()
+
+    def do_quit(self) -> None:
+        self.exit(0)
+
+    async def action_quit(self) -> None:
+        self.exit(0)
+
+    def do_theme(self) -> None:
+        names = themes.available(self.config)
+        place = names.index(self.theme_file.name) if self.theme_file.name in names else -1
+        self.use_theme(names[(place + 1) % len(names)])
+
+    def use_model(self, name: str) -> None:
+        self.model.chat.current.model = name
+        self.show_pane("chat")
+
+    def open_session(self, session_id: str) -> None:
+        self.show_pane("chat")
+        chat = self._panes["chat"]
+        if isinstance(chat, ChatPane):
+            chat.switch(session_id)
+
+    # -- themes ------------------------------------------------------------------------------
+
+    @property
+    def look(self) -> Look:
+        return Look.of(self.theme_file.colours, self.theme_file.dark)
+
+    def use_theme(self, name: str) -> None:
+        """Wear a theme and remember it."""
+        chosen, complaint = themes.choose(name, self.config)
+        self._change(chosen)
+        if complaint:
+            self.say(complaint, "warning")
+        elif not themes.remember(name, self.config):
+            self.say(f"{chosen.title}, for this time only: the choice could not be written down.")
+
+    def _reload_theme(self) -> None:
+        """Follow changes of the theme's file, so that it can be tuned while looking at it."""
+        path = self.theme_file.path
+        if path is None:
+            return
+        try:
+            stamp = path.stat().st_mtime
+        except OSError:
+            return
+        if stamp == self._theme_stamp:
+            return
+        self._theme_stamp = stamp
+        try:
+            self._change(themes.load(path))
+        except themes.ThemeError as exc:
+            self.say(f"{exc} The colours stay as they were.", "warning")
+
+    def _change(self, theme: themes.ThemeFile) -> None:
+        if theme == self.theme_file:
+            return
+        self.theme_file = theme
+        self._wear(theme)
+        chat = self._panes.get("chat")
+        if isinstance(chat, ChatPane) and chat.ready:
+            chat.relook()
+        self._bars = None
+
+    def _wear(self, theme: themes.ThemeFile) -> None:
+        if theme.path is not None:
+            try:
+                self._theme_stamp = theme.path.stat().st_mtime
+            except OSError:
+                self._theme_stamp = 0.0
+        self._theme_serial += 1
+        name = f"{theme.name}-{self._theme_serial}"
+        self.register_theme(_textual_theme(name, theme))
+        self.theme = name
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return {"muted": themes.BUILT_IN.colours["muted"]}
+
+
+def _textual_theme(name: str, theme: themes.ThemeFile) -> Theme:
+    c = theme.colours
+    return Theme(
+        name=name,
+        primary=c["primary"],
+        secondary=c["secondary"],
+        accent=c["accent"],
+        foreground=c["foreground"],
+        background=c["background"],
+        surface=c["surface"],
+        panel=c["panel"],
+        success=c["success"],
+        warning=c["warning"],
+        error=c["error"],
+        dark=theme.dark,
+        variables={
+            "muted": c["muted"],
+            "text-muted": c["muted"],
+            "block-cursor-background": c["primary"],
+            "block-cursor-foreground": c["background"],
+            "block-cursor-text-style": "none",
+            "block-cursor-blurred-background": c["panel"],
+            "block-cursor-blurred-foreground": c["foreground"],
+            "border": c["primary"],
+            "border-blurred": c["panel"],
+            "input-selection-background": c["panel"],
+            "input-selection-foreground": c["foreground"],
+            "button-color-foreground": c["background"],
+            "link-style": "none",
+            "link-style-hover": "underline",
+            "link-background-hover": "transparent",
+        },
+    )

@@ -1,0 +1,150 @@
+"""What the user's acts mean: calls to the node, and their effect on the model. Headless.
+
+Panes and the command palette both end here, so an act has one meaning wherever it came from.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tui.app.conversation import Conversation, Trouble
+from tui.app.jsonish import line, record, records
+from tui.app.link import CallFailed, NodeLink
+from tui.app.model import AppModel
+
+PAGE = 60  # messages fetched at once
+
+
+class Controller:
+    """Acts on the model through the link."""
+
+    def __init__(self, model: AppModel, link: NodeLink) -> None:
+        self.model = model
+        self.link = link
+        self._loading: set[str] = set()
+
+    # -- chat --------------------------------------------------------------------------------
+
+    async def ask(self, conversation: Conversation, question: str) -> bool:
+        """Send a question. False when the node did not take it (the error is in the chat)."""
+        chat = self.model.chat
+        if conversation.live is not None:
+            return False
+        chat.begin(conversation, question, time.monotonic(), time.time())
+        params: dict[str, Any] = {"text": question}
+        if conversation.session_id:
+            params["session_id"] = conversation.session_id
+        if conversation.model:
+            params["model"] = conversation.model
+        try:
+            started = record(await self.link.call("ask", **params))
+        except CallFailed as exc:
+            chat.fail(conversation, exc.trouble)
+            return False
+        chat.accepted(conversation, started)
+        self.link.refresh("sessions.list")
+        return True
+
+    async def retry(self, conversation: Conversation) -> bool:
+        """Ask the last question again after an error."""
+        question = conversation.last_question()
+        if not conversation.can_retry() or not question:
+            return False
+        return await self.ask(conversation, question)
+
+    async def stop(self, conversation: Conversation) -> None:
+        """Stop the answer under way. A second stop no longer waits for the node."""
+        live = conversation.live
+        if live is None:
+            return
+        chat = self.model.chat
+        if live.state == "stopping" or not live.ask_id:
+            chat.fail(conversation, _GAVE_UP)
+            return
+        chat.stopping(conversation, time.monotonic())
+        try:
+            await self.link.call("ask.cancel", ask_id=live.wire_id)
+        except CallFailed as exc:
+            chat.fail(conversation, exc.trouble)
+
+    async def open_session(self, session_id: str) -> None:
+        conversation = self.model.chat.open(session_id)
+        if not conversation.loaded or session_id in self.model.chat.stale:
+            await self.reload(conversation)
+
+    async def reload(self, conversation: Conversation) -> None:
+        """Take a fresh snapshot of a session's newest messages."""
+        session_id = conversation.session_id
+        if not session_id:
+            return
+        self.model.chat.stale.discard(session_id)
+        value = await self.link.call("sessions.messages", session_id=session_id, limit=PAGE)
+        complete = len(records(value)) < PAGE
+        self.model.chat.set_messages(session_id, value, complete)
+
+    async def load_older(self, conversation: Conversation) -> None:
+        """Fetch the page before the oldest message that is shown."""
+        session_id = conversation.session_id
+        if conversation.complete or not session_id or session_id in self._loading:
+            return
+        oldest = next((m.message_id for m in conversation.messages if m.message_id), "")
+        before = int(oldest) if oldest.isdigit() else None
+        self._loading.add(session_id)
+        try:
+            value = await self.link.call(
+                "sessions.messages", session_id=session_id, limit=PAGE, before=before
+            )
+            complete = len(records(value)) < PAGE or before is None
+            self.model.chat.prepend_messages(session_id, value, complete)
+        finally:
+            self._loading.discard(session_id)
+
+    async def rename(self, session_id: str, title: str) -> None:
+        await self.link.call("sessions.rename", session_id=session_id, title=title)
+        self.link.refresh("sessions.list")
+
+    async def delete(self, session_id: str) -> None:
+        await self.link.call("sessions.delete", session_id=session_id)
+        chat = self.model.chat
+        chat.opened.pop(session_id, None)
+        if chat.current.session_id == session_id:
+            chat.new_conversation()
+        self.link.refresh("sessions.list")
+
+    async def resync(self) -> None:
+        """After the link came up again, or events were lost: read anew what is on screen."""
+        try:
+            await self.reload(self.model.chat.current)
+        except CallFailed:
+            self.model.chat.stale.add(self.model.chat.current.session_id)
+
+    # -- circuits and wallet -----------------------------------------------------------------
+
+    async def rotate(self) -> None:
+        await self.link.call("circuit.rotate")
+        self.model.circuits.note(time.time(), "you asked for a fresh circuit")
+        self.link.refresh("circuits")
+
+    async def wallet_call(self, method: str, **params: Any) -> dict[str, Any]:
+        """A call that moves money; balances and history are read anew afterwards."""
+        try:
+            return dict(record(await self.link.call(method, **params)))
+        finally:
+            self.link.refresh("wallet.balance", "wallet.history", "status")
+
+    async def fund_state(self, quote_id: str) -> tuple[str, int]:
+        answer = record(await self.link.call("wallet.fund.check", quote_id=quote_id))
+        minted = answer.get("minted_sat")
+        state = line(answer, "state").lower()
+        if state in ("paid", "issued"):
+            self.link.refresh("wallet.balance", "wallet.history", "status")
+        return state, int(minted) if isinstance(minted, int) else 0
+
+
+_GAVE_UP = Trouble(
+    "You stopped waiting before the node confirmed it.",
+    "The node finishes or undoes the payment by itself; nothing paid for is lost.",
+    "Ctrl+R asks again.",
+    "stopped",
+)

@@ -1,0 +1,36 @@
+"""Starting the screen on a node's control socket. The only door other parts use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+USAGE, INTERRUPTED = 2, 130
+
+
+def run_tui(socket: Path, *, earnings_socket: Path | None = None, theme: str | None = None) -> int:
+    """Run until the user leaves; returns an exit code.
+
+    `earnings_socket`: the control socket of another node, the demo's ghost, whose earnings the
+    earnings pane shows. `theme`: the name of a theme, for this time only.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+        print(
+            "The screen needs a real terminal. Without one, `peer2prompt ask` asks a question "
+            "and `peer2prompt status` shows the node.",
+            file=sys.stderr,
+        )
+        return USAGE
+    from tui.app.app import PeerApp
+
+    app = PeerApp(socket, earnings_socket=earnings_socket, theme=theme)
+    try:
+        app.run()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return app.return_code or 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_tui(Path(sys.argv[1])))

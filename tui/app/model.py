@@ -1,0 +1,282 @@
+"""Everything the screen shows, as plain data. No Textual, no sockets, no clock of its own.
+
+The link feeds answers and events in; painters look at `revision` counters and paint what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tui.app.circuits import CircuitBook
+from tui.app.conversation import ChatModel
+from tui.app.jsonish import Json, line, lines, maybe_real, maybe_whole, record, records, whole
+
+
+@dataclass(slots=True)
+class LinkState:
+    """The connection to the node."""
+
+    state: str = "connecting"  # connecting, up, lost
+    since: float = 0.0
+    attempts: int = 0
+    reason: str = ""
+    ever_up: bool = False
+
+
+@dataclass(slots=True)
+class NodeStatus:
+    """What `status` says, field by field."""
+
+    node: str = ""
+    version: str = ""
+    roles: list[str] = field(default_factory=list)
+    pid: int | None = None
+    home: str = ""
+    uptime_s: float | None = None
+    relays_known: int | None = None
+    ghosts_known: int | None = None
+    circuits_open: int | None = None
+    wallet_sat: int | None = None
+    shape_class: str = ""
+    tick_ms: int | None = None
+    tier: str = ""
+    set_size: int | None = None
+    guard_age_s: float | None = None
+    shape_leak_bound: str = ""
+    last_cost_msat: int | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, value: object) -> NodeStatus:
+        source = record(value)
+        return cls(
+            node=line(source, "node"),
+            version=line(source, "version"),
+            roles=lines(source, "roles"),
+            pid=maybe_whole(source, "pid"),
+            home=line(source, "home"),
+            uptime_s=maybe_real(source, "uptime_s"),
+            relays_known=maybe_whole(source, "relays_known"),
+            ghosts_known=maybe_whole(source, "ghosts_known"),
+            circuits_open=maybe_whole(source, "circuits_open"),
+            wallet_sat=maybe_whole(source, "wallet_sat"),
+            shape_class=line(source, "shape_class"),
+            tick_ms=maybe_whole(source, "tick_ms"),
+            tier=line(source, "tier"),
+            set_size=maybe_whole(source, "set_size"),
+            guard_age_s=maybe_real(source, "guard_age_s"),
+            shape_leak_bound=line(source, "shape_leak_bound"),
+            last_cost_msat=maybe_whole(source, "last_cost_msat"),
+            warnings=lines(source, "warnings"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOffer:
+    """A model some ghost offers, and its price."""
+
+    name: str
+    ghost: str
+    in_price: int
+    out_price: int
+    chunk_msat: int
+    cap_msat: int
+    mints: tuple[str, ...]
+
+    @classmethod
+    def of(cls, source: Json) -> ModelOffer:
+        return cls(
+            name=line(source, "model"),
+            ghost=line(source, "ghost")[:8],
+            in_price=whole(source, "in_price"),
+            out_price=whole(source, "out_price"),
+            chunk_msat=whole(source, "chunk_msat"),
+            cap_msat=whole(source, "cap_msat"),
+            mints=tuple(lines(source, "mints")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MintLine:
+    url: str
+    name: str
+    available_sat: int
+    reserved_sat: int
+    held_sat: int
+    healthy: bool | None
+    latency_ms: float | None
+    last_error: str
+
+    @classmethod
+    def of(cls, source: Json) -> MintLine:
+        healthy = source.get("healthy")
+        return cls(
+            url=line(source, "url"),
+            name=line(source, "name"),
+            available_sat=whole(source, "available_sat"),
+            reserved_sat=whole(source, "reserved_sat"),
+            held_sat=whole(source, "held_sat"),
+            healthy=healthy if isinstance(healthy, bool) else None,
+            latency_ms=maybe_real(source, "latency_ms"),
+            last_error=line(source, "last_error"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    ts: float
+    kind: str
+    mint: str
+    amount_sat: int
+    detail: str
+
+    @classmethod
+    def of(cls, source: Json) -> HistoryLine:
+        return cls(
+            ts=maybe_real(source, "ts") or 0.0,
+            kind=line(source, "kind"),
+            mint=line(source, "mint"),
+            amount_sat=whole(source, "amount_sat"),
+            detail=line(source, "detail"),
+        )
+
+
+@dataclass(slots=True)
+class WalletView:
+    known: bool = False
+    total_sat: int = 0
+    mints: list[MintLine] = field(default_factory=list)
+    history: list[HistoryLine] = field(default_factory=list)
+    revision: int = 0
+
+    def balance(self, value: object) -> None:
+        source = record(value)
+        self.mints = [MintLine.of(item) for item in records(source.get("mints"))]
+        self.total_sat = whole(source, "total_sat", sum(m.available_sat for m in self.mints))
+        self.known = True
+        self.revision += 1
+
+    def set_history(self, value: object) -> None:
+        self.history = [HistoryLine.of(item) for item in records(value)]
+        self.revision += 1
+
+
+@dataclass(slots=True)
+class EarningsView:
+    known: bool = False
+    enabled: bool = False
+    total_msat: int = 0
+    today_msat: int = 0
+    week_msat: int = 0
+    answers: int = 0
+    refused: int = 0
+    tokens_out: int = 0
+    sessions_open: int = 0
+    credit_msat: int = 0
+    models: list[tuple[str, int, int]] = field(default_factory=list)
+    recent: list[tuple[float, str, int, int, int]] = field(default_factory=list)
+    series: list[float] = field(default_factory=list)
+    revision: int = 0
+
+    def update(self, value: object) -> None:
+        source = record(value)
+        self.known = True
+        self.enabled = source.get("enabled") is True
+        for name in ("total_msat", "today_msat", "week_msat", "answers", "refused"):
+            setattr(self, name, whole(source, name))
+        for name in ("tokens_out", "sessions_open", "credit_msat"):
+            setattr(self, name, whole(source, name))
+        self.models = [
+            (line(m, "model"), whole(m, "answers"), whole(m, "msat"))
+            for m in records(source.get("models"))
+        ]
+        self.recent = [_recent(item) for item in records(source.get("recent"))]
+        series = source.get("series")
+        pairs = series if isinstance(series, list) else []
+        self.series = [float(p[1]) for p in pairs if isinstance(p, list | tuple) and len(p) == 2]
+        self.revision += 1
+
+
+def _recent(source: Json) -> tuple[float, str, int, int, int]:
+    return (
+        maybe_real(source, "ts") or 0.0,
+        line(source, "model"),
+        whole(source, "tokens_in"),
+        whole(source, "tokens_out"),
+        whole(source, "cost_msat"),
+    )
+
+
+class AppModel:
+    """The whole state behind the screen."""
+
+    def __init__(self) -> None:
+        self.link = LinkState()
+        self.status = NodeStatus()
+        self.offers: list[ModelOffer] = []
+        self.chat = ChatModel()
+        self.circuits = CircuitBook()
+        self.wallet = WalletView()
+        self.earnings = EarningsView()
+        self.earnings_from_demo_ghost = False
+        self.revision = 0
+
+    # -- the link ----------------------------------------------------------------------------
+
+    def link_up(self, now: float) -> None:
+        self.link.state, self.link.since = "up", now
+        self.link.attempts, self.link.reason, self.link.ever_up = 0, "", True
+        self.revision += 1
+
+    def link_lost(self, now: float, reason: str) -> None:
+        if self.link.state == "up" or not self.link.since:
+            self.link.since = now
+        self.link.state = "lost"
+        self.link.attempts += 1
+        self.link.reason = reason
+        self.revision += 1
+
+    # -- snapshots ---------------------------------------------------------------------------
+
+    def set_status(self, value: object) -> None:
+        fresh = NodeStatus.of(value)
+        old = self.status.pid
+        if old is not None and fresh.pid is not None and fresh.pid != old:
+            self.chat.node_restarted()
+        if fresh != self.status:
+            self.status = fresh
+            self.revision += 1
+
+    def set_offers(self, value: object) -> None:
+        self.offers = [ModelOffer.of(item) for item in records(value)]
+        if not self.chat.current.model and self.offers:
+            self.chat.current.model = self.offers[0].name
+        self.revision += 1
+
+    def event(self, name: str, data: Mapping[str, object], now: float, wall: float) -> None:
+        """Take one event of the node. Unknown events are for newer screens; they are ignored."""
+        if name.startswith("ask."):
+            self.chat.event(name, data, now)
+            if name == "ask.done":
+                self._last_cost(data)
+        elif name == "circuit.changed":
+            self.circuits.changed(data, wall)
+        elif name == "log" and line(data, "level") in ("warning", "error"):
+            self.circuits.note(wall, line(data, "message"))
+
+    def _last_cost(self, data: Json) -> None:
+        cost = maybe_whole(record(data.get("result")), "cost_msat")
+        if cost is not None:
+            self.status.last_cost_msat = cost
+            self.revision += 1
+
+    # -- questions of the screen -------------------------------------------------------------
+
+    def offer(self, name: str) -> ModelOffer | None:
+        """The cheapest offer of a model (by its cap, then by price)."""
+        fitting = [offer for offer in self.offers if offer.name == name]
+        return min(fitting, key=lambda o: (o.cap_msat, o.out_price, o.ghost), default=None)
+
+    def wallet_sat(self) -> int | None:
+        return self.wallet.total_sat if self.wallet.known else self.status.wallet_sat

@@ -1,0 +1,45 @@
+"""What every pane has: the model, the controller, and a way to be painted and focused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.binding import Binding
+from textual.containers import Vertical
+
+from tui.app.actions import of_group
+
+if TYPE_CHECKING:
+    from tui.app.app import PeerApp
+
+
+class Pane(Vertical):
+    """One of the four panes. `group` names its actions in the table."""
+
+    group = ""
+
+    def __init__(self, app: PeerApp) -> None:
+        super().__init__(id=f"pane-{self.group}", classes="pane")
+        self.peer = app
+        self.ready = False  # true once the pane's own widgets exist
+        self.model = app.model
+        self.controller = app.controller
+        for action in of_group(self.group):
+            for key in action.keys if action.bound else ():
+                self._bindings.key_to_bindings.setdefault(key, []).append(
+                    Binding(key, f"app.do('{action.name}')", action.title, show=False)
+                )
+
+    def on_mount(self) -> None:
+        """Runs after the pane's own `on_mount` (Textual calls every class's, the nearest first)."""
+        self.ready = True
+        self.peer.arrived(self)
+
+    def paint(self) -> None:
+        """Bring the widgets up to date with the model. Called on a timer while in front."""
+
+    def paint_fast(self) -> None:
+        """The same at 10 Hz, for what streams."""
+
+    def focus_first(self) -> None:
+        """Put the focus where the user will want it."""

@@ -1,0 +1,326 @@
+"""The chat pane: conversations, the one in front, the prompt, and what it costs."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import OptionList, Static
+
+from tui.app.conversation import Conversation
+from tui.app.panes.base import Pane
+from tui.app.text import clean, ellipsis, msat
+from tui.app.widgets.prompt import Prompt
+from tui.app.widgets.transcript import Transcript
+
+if TYPE_CHECKING:
+    from tui.app.app import PeerApp
+
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+class ChatPane(Pane):
+    group = "chat"
+
+    def __init__(self, app: PeerApp) -> None:
+        super().__init__(app)
+        self._listed: object = None
+        self._state_text: object = None
+        self._cost_text: object = None
+        self._list_wanted: bool | None = None
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="chat-body"):
+            yield OptionList(id="sessions")
+            with Vertical(id="chat-main"):
+                yield Transcript(self.peer.look, id="transcript")
+                yield Static(id="ask-state")
+                with Horizontal(id="composer"):
+                    yield Static("›", id="prompt-mark")
+                    yield Prompt(id="prompt")
+                yield Static(id="ask-cost")
+
+    def on_mount(self) -> None:
+        self.prompt = self.query_one(Prompt)
+        self.transcript = self.query_one(Transcript)
+        self.sessions = self.query_one(OptionList)
+        self.state_line = self.query_one("#ask-state", Static)
+        self.cost_line = self.query_one("#ask-cost", Static)
+        self.sessions.border_title = "Conversations"
+
+    @property
+    def conversation(self) -> Conversation:
+        return self.model.chat.current
+
+    def focus_first(self) -> None:
+        self.prompt.focus()
+
+    # -- painting ----------------------------------------------------------------------------
+
+    def paint_fast(self) -> None:
+        self.transcript.paint(self.conversation, self._welcome())
+        self._paint_state()
+
+    def paint(self) -> None:
+        self._paint_cost()
+        self._paint_sessions()
+
+    def relook(self) -> None:
+        self.transcript.set_look(self.peer.look)
+        self._listed = None
+
+    def _paint_state(self) -> None:
+        live = self.conversation.live
+        below = self.transcript.lines_below()
+        right = f"▼ {below} more below" if below > 0 and not self.transcript.following else ""
+        if live is None:
+            fresh: tuple[object, ...] = ("", right)
+            left = Content("")
+        else:
+            now = time.monotonic()
+            calm = self.app.animation_level == "none"
+            glyph = "·" if calm else SPINNER[int(now * 5) % len(SPINNER)]
+            words = live.words() + (f" ({live.detail})" if live.detail else "")
+            spent = f"{now - live.began:.0f} s"
+            paid = f", {msat(live.paid_msat)} handed over" if live.paid_msat else ""
+            fresh = (glyph, words, spent, paid, right)
+            left = Content.assemble(
+                (f"{glyph} ", "$accent"),
+                (words, "$foreground"),
+                (f"  {spent}{paid}", "$muted"),
+                ("  Esc", "bold $primary"),
+                (" stops", "$muted"),
+            )
+        if fresh == self._state_text:
+            return
+        self._state_text = fresh
+        gap = " " * max(2, self.state_line.size.width - left.cell_length - len(right) - 1)
+        self.state_line.update(Content.assemble(" ", left, gap, (right, "$muted")))
+
+    def _paint_cost(self) -> None:
+        conversation = self.conversation
+        offer = self.model.offer(conversation.model)
+        width = self.cost_line.size.width
+        if offer is None:
+            name = conversation.model or "no model"
+            text = (
+                f"{name}: no ghost offers it now"
+                if conversation.model
+                else ("No ghost is known yet, so there is nobody to ask")
+            )
+            pieces = [(text, "$warning")]
+        else:
+            prices = (
+                f"in {msat(offer.in_price)}, out {msat(offer.out_price)} a million tokens"
+                if width >= 90
+                else ""
+            )
+            pieces = [
+                (offer.name, "$accent"),
+                (f"  {prices}" if prices else "", "$muted"),
+                (f"  at most {msat(offer.cap_msat)} an answer", "$foreground"),
+                (f", {msat(offer.chunk_msat)} paid ahead", "$muted"),
+            ]
+        fresh = (tuple(pieces), width)
+        if fresh != self._cost_text:
+            self._cost_text = fresh
+            self.cost_line.update(Content.assemble(" ", *pieces))
+
+    def _paint_sessions(self) -> None:
+        width = max(8, self.sessions.size.width - 4)
+        current = self.conversation.session_id
+        fresh = (tuple(self.model.chat.sessions), current, width)
+        if fresh == self._listed or not self.sessions.display:
+            return
+        self._listed = fresh
+        from textual.widgets.option_list import Option
+
+        highlighted = self.sessions.highlighted
+        self.sessions.clear_options()
+        options = [Option(_option("+ New conversation", not current), id="new")]
+        for info in self.model.chat.sessions:
+            title = ellipsis(info.title, width)
+            options.append(Option(_option(title, info.session_id == current), id=info.session_id))
+        self.sessions.add_options(options)
+        if highlighted is not None and highlighted < len(options):
+            self.sessions.highlighted = highlighted
+
+    def _welcome(self) -> list[tuple[str, str]]:
+        if not self.conversation.loaded:
+            return [("muted", "Reading this conversation from the encrypted store …")]
+        if not self.model.link.ever_up:
+            lost = self.model.link.state == "lost"
+            words = self.model.link.reason if lost else "Connecting to the node …"
+            return [("strong", "Not connected yet"), ("base", words)]
+        return [
+            ("strong", "Ask something."),
+            ("base", ""),
+            (
+                "base",
+                "Your question leaves through three relays to a ghost, a stranger's computer "
+                "that asks the model for you. You pay it in ecash, a little at a time.",
+            ),
+            ("base", ""),
+            (
+                "muted",
+                "The relays cannot read the question. The ghost and the model's provider can "
+                "read it, but do not learn who asked; so leave out what names you. Somebody who "
+                "watches the whole network at once can still link the two ends.",
+            ),
+        ]
+
+    # -- events ------------------------------------------------------------------------------
+
+    @on(Prompt.Submitted)
+    def _submitted(self, event: Prompt.Submitted) -> None:
+        self.submit(event.text)
+
+    def submit(self, text: str) -> None:
+        question = clean(text).strip()
+        if not question:
+            return
+        if self.conversation.live is not None:
+            self.peer.say("An answer is still under way. Esc stops it.", "warning")
+            return
+        if self.model.link.state != "up":
+            self.peer.say("The node is not connected; your question stays in the box.", "warning")
+            return
+        self.prompt.put("")
+        self.transcript.go_to_end()
+        self.peer.act(self.controller.ask(self.conversation, question))
+
+    @on(Prompt.Scroll)
+    def _scroll(self, event: Prompt.Scroll) -> None:
+        rows = max(1, self.transcript.size.height - 2)
+        self.transcript.scroll_relative(y=event.pages * rows, animate=False)
+
+    @on(Prompt.Recall)
+    def _recall(self) -> None:
+        if question := self.conversation.last_question():
+            self.prompt.put(question)
+
+    @on(Transcript.TopReached)
+    def _top(self) -> None:
+        if not self.conversation.complete:
+            self.peer.act(self.controller.load_older(self.conversation))
+
+    @on(OptionList.OptionSelected, "#sessions")
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        chosen = event.option.id or ""
+        if chosen == "new":
+            self.do_new_chat()
+        else:
+            self.switch(chosen)
+
+    def switch(self, session_id: str) -> None:
+        self._keep_draft()
+        self.peer.act(self.controller.open_session(session_id))
+        self.prompt.put(self.model.chat.current.draft)
+        self.prompt.focus()
+        if self._list_wanted and not self.app.has_class("-wide"):
+            self._show_list(None)
+
+    def _keep_draft(self) -> None:
+        self.conversation.draft = self.prompt.text
+
+    # -- deeds -------------------------------------------------------------------------------
+
+    def do_send_question(self) -> None:
+        self.submit(self.prompt.text)
+
+    def do_newline(self) -> None:
+        self.prompt.insert("\n")
+
+    def do_stop(self) -> None:
+        if self.conversation.live is not None:
+            self.peer.act(self.controller.stop(self.conversation))
+        elif self.prompt.has_focus:
+            self.transcript.focus()
+        else:
+            self.prompt.focus()
+
+    def do_retry(self) -> None:
+        if self.conversation.can_retry():
+            self.transcript.go_to_end()
+            self.peer.act(self.controller.retry(self.conversation))
+        else:
+            self.peer.say("There is nothing to ask again: the last question has its answer.")
+
+    def do_new_chat(self) -> None:
+        self._keep_draft()
+        self.model.chat.new_conversation()
+        self.prompt.put("")
+        self.prompt.focus()
+
+    def do_editor(self) -> None:
+        from tui.app.editor import edit
+
+        text, complaint = edit(self.app, self.prompt.text)
+        if text is not None:
+            self.prompt.put(clean(text).rstrip("\n"))
+        if complaint:
+            self.peer.say(complaint, "warning")
+        self.prompt.focus()
+
+    def do_copy_answer(self) -> None:
+        answer = self.conversation.last_answer()
+        if answer is None:
+            self.peer.say("There is no answer to copy yet.")
+        else:
+            self.peer.copy(answer.text, "The answer")
+
+    def do_sessions(self) -> None:
+        if self.sessions.display and self.sessions.has_focus:
+            self._show_list(False if not self.app.has_class("-wide") else None)
+            self.prompt.focus()
+            return
+        self._show_list(True)
+        self.sessions.focus()
+
+    def _show_list(self, wanted: bool | None) -> None:
+        """True and False override what the width of the window asks for."""
+        self._list_wanted = wanted
+        self.set_class(wanted is True, "-list")
+        self.call_after_refresh(self._paint_sessions)
+
+    async def do_model(self) -> None:
+        from tui.app.screens.pick import pick_model
+
+        name = await pick_model(self.peer)
+        if name:
+            self.conversation.model = name
+            self._paint_cost()
+
+    async def do_rename(self) -> None:
+        from tui.app.screens.form import Field, ask_form
+
+        conversation = self.conversation
+        if not conversation.session_id:
+            self.peer.say("This conversation has no title yet; ask something first.")
+            return
+        answer = await ask_form(
+            self.peer, "Rename the conversation", "", [Field("title", "Title", conversation.title)]
+        )
+        if answer:
+            await self.controller.rename(conversation.session_id, answer["title"])
+
+    async def do_delete(self) -> None:
+        from tui.app.screens.form import confirm
+
+        conversation = self.conversation
+        if not conversation.session_id:
+            self.peer.say("This conversation is not stored yet.")
+            return
+        words = f"Delete “{ellipsis(conversation.title or 'Untitled', 40)}” from the store?"
+        if await confirm(self.peer, words, "Its messages cannot be brought back.", "Delete"):
+            await self.controller.delete(conversation.session_id)
+            self.prompt.focus()
+
+
+def _option(title: str, current: bool) -> Content:
+    mark = "▸ " if current else "  "
+    return Content.assemble((mark, "$accent"), (title, "bold" if current else ""))

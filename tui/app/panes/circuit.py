@@ -1,0 +1,208 @@
+"""The circuit pane: every circuit in a line, the chosen one drawn hop by hop, and recent events."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import DataTable, Static
+
+from tui.app.circuits import Circuit
+from tui.app.panes.base import Pane
+from tui.app.text import age, percent, plural, rate, spark, took
+
+if TYPE_CHECKING:
+    from tui.app.app import PeerApp
+
+COLUMNS = (
+    ("", 1),
+    ("circuit", 8),
+    ("for", 10),
+    ("state", 9),
+    ("age", 7),
+    ("cells/s ▲", 9),
+    ("cells/s ▼", 9),
+    ("padding", 7),
+)
+ROLE_WORDS = {"guard": "guard", "middle": "middle", "exit": "ghost", "ghost": "ghost"}
+
+
+class CircuitPane(Pane):
+    group = "circuit"
+
+    def __init__(self, app: PeerApp) -> None:
+        super().__init__(app)
+        self._revision: object = None
+        self._ids: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        table: DataTable[Content | str] = DataTable(
+            id="circuits", cursor_type="row", zebra_stripes=False, cell_padding=1
+        )
+        yield table
+        with VerticalScroll(id="circuit-detail", can_focus=False):
+            yield Static(id="circuit-drawing")
+            yield Static(id="circuit-events")
+
+    def on_mount(self) -> None:
+        self.table = self.query_one(DataTable)
+        for label, width in COLUMNS:
+            self.table.add_column(label, width=width)
+        self.drawing = self.query_one("#circuit-drawing", Static)
+        self.events_view = self.query_one("#circuit-events", Static)
+        self.query_one("#circuits").border_title = "Circuits"
+
+    def focus_first(self) -> None:
+        self.table.focus()
+
+    def paint(self) -> None:
+        book = self.model.circuits
+        fresh = (book.revision, self.size.width, self.table.cursor_row, self.model.link.state)
+        if fresh == self._revision:
+            return
+        self._revision = fresh
+        circuits = book.ordered()
+        self._paint_table(circuits)
+        self.drawing.update(self._detail(circuits))
+        self.events_view.update(self._events())
+
+    def _paint_table(self, circuits: list[Circuit]) -> None:
+        ids = [circuit.circuit_id for circuit in circuits]
+        if ids != self._ids:
+            chosen = self._chosen_id()
+            self.table.clear()
+            for circuit in circuits:
+                self.table.add_row(*_cells(circuit), key=circuit.circuit_id)
+            self._ids = ids
+            if chosen in ids:
+                self.table.move_cursor(row=ids.index(chosen), animate=False)
+            return
+        for row, circuit in enumerate(circuits):
+            for column, value in enumerate(_cells(circuit)):
+                if self.table.get_cell_at((row, column)) != value:  # type: ignore[arg-type]
+                    self.table.update_cell_at((row, column), value)  # type: ignore[arg-type]
+
+    def _chosen_id(self) -> str:
+        row = self.table.cursor_row
+        return self._ids[row] if 0 <= row < len(self._ids) else ""
+
+    def _detail(self, circuits: list[Circuit]) -> Content:
+        if not circuits:
+            return self._empty()
+        chosen = self._chosen_id()
+        circuit = next((c for c in circuits if c.circuit_id == chosen), circuits[0])
+        return Content("\n").join(
+            [self._title(circuit), Content(""), *self._path(circuit), Content(""), *_flow(circuit)]
+        )
+
+    def _empty(self) -> Content:
+        known = self.model.status.relays_known
+        if self.model.link.state != "up":
+            words = "The node is not connected, so there is nothing to show."
+        elif known is not None and known < 3:
+            words = (
+                f"No circuit is open. The node knows {plural(known, 'relay')}, and a path needs a "
+                "guard and two middle relays that do not belong together, and a ghost."
+            )
+        else:
+            words = "No circuit is open yet. The node builds one when it needs it: ask something."
+        return Content.styled(words, "$muted")
+
+    def _title(self, circuit: Circuit) -> Content:
+        parts: list[Content | str | tuple[str, str]] = [
+            (f"{circuit.glyph} ", _tone(circuit)),
+            (f"Circuit {circuit.circuit_id}", "bold"),
+            ("  for ", "$muted"),
+            circuit.purpose or "anything",
+            ("  shape ", "$muted"),
+            circuit.shape_class or "unknown",
+        ]
+        if circuit.rtt_ms is not None:
+            parts += [("  there and back ", "$muted"), took(circuit.rtt_ms)]
+        if circuit.reason:
+            parts.append((f"  {circuit.reason}", "$warning"))
+        return Content.assemble(*parts)
+
+    def _path(self, circuit: Circuit) -> list[Content]:
+        """you ── guard ── middle ── middle ── ghost, with ids and ages below each hop."""
+        hops = [("you", "this node", "")]
+        for hop in circuit.hops:
+            role = ROLE_WORDS.get(hop.role, hop.role)
+            hops.append((role, hop.short_id, self._hop_age(role, hop.short_id)))
+        step = max(13, min(22, (self.drawing.size.width - 2) // max(1, len(hops))))
+        top, ids, ages = Content(""), Content(""), Content("")
+        for number, (role, name, known) in enumerate(hops):
+            last = number + 1 == len(hops)
+            line = "" if last else " " + ("─" if circuit.is_open else "╌") * (step - len(role) - 2)
+            tone = {"you": "$primary", "ghost": "$accent"}.get(role, "$secondary")
+            top = Content.assemble(top, (role, f"bold {tone}"), (f"{line} ", "$muted"))
+            ids = Content.assemble(ids, f"{name:<{step}}")
+            ages = Content.assemble(ages, (f"{known:<{step}}", "$muted"))
+        return [top, ids, ages]
+
+    def _hop_age(self, role: str, short_id: str) -> str:
+        if role == "guard" and self.model.status.guard_age_s is not None:
+            return f"kept {age(self.model.status.guard_age_s)}"
+        seconds = self.model.circuits.relay_ages.get(short_id)
+        return "" if seconds is None else f"known {age(seconds)}"
+
+    def _events(self) -> Content:
+        lines = [Content.styled("What happened", "bold $muted")]
+        events = list(self.model.circuits.events)[-12:]
+        if not events:
+            lines.append(Content.styled("Nothing yet.", "$muted"))
+        for wall, text in reversed(events):
+            when = time.strftime("%H:%M:%S", time.localtime(wall))
+            lines.append(Content.assemble((f"{when}  ", "$muted"), text))
+        return Content("\n").join(lines)
+
+    async def do_rotate(self) -> None:
+        await self.controller.rotate()
+        self.peer.say("Fresh circuits are being built. The guard stays the same.")
+
+
+def _tone(circuit: Circuit) -> str:
+    return "$success" if circuit.is_open else "$error" if circuit.is_closed else "$warning"
+
+
+def _cells(circuit: Circuit) -> tuple[Content | str, ...]:
+    return (
+        Content.styled(circuit.glyph, _tone(circuit)),
+        circuit.circuit_id[:8],
+        circuit.purpose,
+        circuit.state,
+        age(circuit.age_s),
+        rate(circuit.up_rate).rjust(9),
+        rate(circuit.down_rate).rjust(9),
+        percent(circuit.padding_share).rjust(7) if circuit.padding_share is not None else "",
+    )
+
+
+def _flow(circuit: Circuit) -> list[Content]:
+    lines = []
+    for word, arrow, total, data, history in (
+        ("up  ", "▲", circuit.cells_up, circuit.data_up, circuit.up_history),
+        ("down", "▼", circuit.cells_down, circuit.data_down, circuit.down_history),
+    ):
+        last = history[-1] if history else 0.0
+        lines.append(
+            Content.assemble(
+                (f"{arrow} {word} ", "$muted"),
+                (f"{rate(last):>6} cells/s ", ""),
+                (f"{spark(history, 30):<30} ", "$primary"),
+                (f"{total:,} cells, {data:,} with data", "$muted"),
+            )
+        )
+    share = circuit.padding_share
+    if share is not None:
+        lines.append(
+            Content.assemble(
+                ("  padding ", "$muted"),
+                percent(share),
+                ("  cells that carry nothing, so that the others do not stand out", "$muted"),
+            )
+        )
+    return lines

@@ -1,0 +1,1 @@
+"""Dialogs and full-screen helps. Imported when they are first opened."""

@@ -1,0 +1,144 @@
+"""Small dialogs: a form with a few fields, and a yes-or-no question. They return typed results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+if TYPE_CHECKING:
+    from tui.app.app import PeerApp
+
+Check = Callable[[str], str]
+"""Takes what was typed, returns what is wrong with it, or an empty text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    name: str
+    label: str
+    value: str = ""
+    placeholder: str = ""
+    check: Check | None = None
+
+
+class FormScreen(ModalScreen[dict[str, str] | None]):
+    """Asks for a few texts. Enter goes on, Esc leaves without doing anything."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Cancel", show=False)]
+
+    def __init__(self, title: str, intro: str, fields: list[Field], button: str = "OK") -> None:
+        super().__init__()
+        self._title, self._intro = title, intro
+        self._fields, self._button = fields, button
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = self._title
+            with VerticalScroll(classes="dialog-body", can_focus=False):
+                if self._intro:
+                    yield Static(self._intro, classes="dialog-intro", markup=False)
+                for field in self._fields:
+                    yield Static(field.label, classes="field-label", markup=False)
+                    yield _input(field)
+                yield Static("", id="form-error", markup=False)
+            with Horizontal(classes="dialog-buttons"):
+                yield Button(self._button, variant="primary", id="ok", compact=True)
+                yield Button("Cancel", id="cancel", compact=True)
+
+    def on_mount(self) -> None:
+        self.query(Input).first().focus()
+
+    @on(Input.Submitted)
+    def _next(self, event: Input.Submitted) -> None:
+        inputs = list(self.query(Input))
+        place = inputs.index(event.input)
+        if place + 1 < len(inputs):
+            inputs[place + 1].focus()
+        else:
+            self._finish()
+
+    @on(Button.Pressed, "#ok")
+    def _finish(self) -> None:
+        answers: dict[str, str] = {}
+        for field, widget in zip(self._fields, self.query(Input), strict=True):
+            text = widget.value.strip()
+            wrong = field.check(text) if field.check else ("" if text else "This is needed.")
+            if wrong:
+                self.query_one("#form-error", Static).update(f"{field.label}: {wrong}")
+                widget.focus()
+                return
+            answers[field.name] = text
+        self.dismiss(answers)
+
+    @on(Button.Pressed, "#cancel")
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+
+class ConfirmScreen(ModalScreen[bool]):
+    """A question whose safe answer is the focused one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,n", "no", "No", show=False),
+        Binding("y", "yes", "Yes", show=False),
+    ]
+
+    def __init__(self, question: str, detail: str, yes: str) -> None:
+        super().__init__()
+        self._question, self._detail, self._yes = question, detail, yes
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = self._question
+            yield Static(self._detail, classes="dialog-intro", markup=False)
+            with Horizontal(classes="dialog-buttons"):
+                yield Button(f"{self._yes} (y)", variant="warning", id="yes", compact=True)
+                yield Button("Cancel (n)", id="no", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#no", Button).focus()
+
+    @on(Button.Pressed, "#yes")
+    def action_yes(self) -> None:
+        self.dismiss(True)
+
+    @on(Button.Pressed, "#no")
+    def action_no(self) -> None:
+        self.dismiss(False)
+
+
+def _input(field: Field) -> Input:
+    widget = Input(field.value, placeholder=field.placeholder, compact=True)
+    widget.cursor_blink = False
+    return widget
+
+
+def amount(text: str) -> str:
+    """What is wrong with an amount of whole satoshi."""
+    digits = text.replace(",", "").replace(" ", "")
+    if not digits.isdigit() or int(digits) < 1:
+        return "a whole number of sat, at least 1."
+    return "" if int(digits) <= 100_000_000 else "that is more than this wallet should hold."
+
+
+def read_amount(text: str) -> int:
+    return int(text.replace(",", "").replace(" ", ""))
+
+
+async def ask_form(
+    app: PeerApp, title: str, intro: str, fields: list[Field], button: str = "OK"
+) -> dict[str, str] | None:
+    return await app.push_screen_wait(FormScreen(title, intro, fields, button))
+
+
+async def confirm(app: PeerApp, question: str, detail: str, yes: str) -> bool:
+    answer: bool = await app.push_screen_wait(ConfirmScreen(question, detail, yes))
+    return answer

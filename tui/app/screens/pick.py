@@ -1,0 +1,90 @@
+"""Choosing one of a list: the models on offer with their prices, or a mint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from tui.app.model import ModelOffer
+from tui.app.text import ellipsis, msat, sat
+
+if TYPE_CHECKING:
+    from tui.app.app import PeerApp
+
+
+class PickScreen(ModalScreen[str | None]):
+    """A list to choose from; Esc chooses nothing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Cancel", show=False)]
+
+    def __init__(self, title: str, intro: str, options: list[tuple[str, Content]]) -> None:
+        super().__init__()
+        self._title, self._intro, self._options = title, intro, options
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = self._title
+            yield Static(self._intro, classes="dialog-intro", markup=False)
+            yield OptionList(*(Option(label, id=name) for name, label in self._options))
+
+    def on_mount(self) -> None:
+        self.query_one(OptionList).highlighted = 0
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option.id)
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+
+async def pick_model(app: PeerApp) -> str | None:
+    """The name of a model, or None."""
+    best: dict[str, ModelOffer] = {}
+    for offer in app.model.offers:
+        cheaper = app.model.offer(offer.name)
+        if cheaper is not None:
+            best[offer.name] = cheaper
+    if not best:
+        app.say("No ghost offers a model now.", "warning")
+        return None
+    options = [(name, _describe(offer)) for name, offer in sorted(best.items())]
+    intro = "Prices are the ghosts'. An answer never costs more than its limit."
+    return await app.push_screen_wait(PickScreen("Choose the model", intro, options))
+
+
+async def pick_mint(app: PeerApp, title: str) -> str | None:
+    """The URL of a mint: the only one without asking, else the user's choice."""
+    mints = app.model.wallet.mints
+    if not mints:
+        app.say("This wallet has no mint yet. Press a on the Mints pane to add one.", "warning")
+        return None
+    if len(mints) == 1:
+        return mints[0].url
+    options = [
+        (
+            mint.url,
+            Content.assemble(
+                (ellipsis(mint.name or mint.url, 40), "bold"), f"\n  {sat(mint.available_sat)}"
+            ),
+        )
+        for mint in mints
+    ]
+    return await app.push_screen_wait(PickScreen(title, "Which mint?", options))
+
+
+def _describe(offer: ModelOffer) -> Content:
+    return Content.assemble(
+        (offer.name, "bold"),
+        (f"   ghost {offer.ghost}\n", "$muted"),
+        f"  at most {msat(offer.cap_msat)} an answer; a million tokens in "
+        f"{msat(offer.in_price)}, out {msat(offer.out_price)}",
+    )

@@ -1,0 +1,218 @@
+"""The conversation in one line-API widget: cached strips, only what is new is rendered.
+
+One widget whatever the length of the conversation, because Textual's cost grows with the number
+of widgets. It is painted from a timer of its pane, never from events.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from itertools import accumulate
+
+from rich.style import Style
+from textual import events
+from textual.geometry import Size
+from textual.message import Message as TextualMessage
+from textual.scroll_view import ScrollView
+from textual.selection import Selection
+from textual.strip import Strip
+
+from tui.app.conversation import Conversation, Message
+from tui.app.look import Look
+from tui.app.render import MessageLines, Renderer
+
+SCROLL_STEP = 8  # rows the view moves at once while an answer streams: a third of the bytes
+BUDGET_S = 0.03  # rendering of old messages per paint
+EAGER = 12  # newest messages that are rendered at once
+
+
+class Transcript(ScrollView, can_focus=True):
+    """Shows one conversation."""
+
+    class TopReached(TextualMessage):
+        """The oldest loaded message is on screen."""
+
+    def __init__(self, look: Look, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._look = look
+        self._renderer: Renderer | None = None
+        self._conversation: Conversation | None = None
+        self._lines: list[MessageLines] = []
+        self._pending: list[Message] = []  # older messages not yet rendered, oldest first
+        self._ends: list[int] = []
+        self._notice: list[tuple[str, str]] = []
+        self._notice_strips: list[Strip] = []
+        self._not_before = 0.0
+        self._seen = (-1, 0)
+        self.following = True
+
+    # -- painting ----------------------------------------------------------------------------
+
+    def set_look(self, look: Look) -> None:
+        self._look = look
+        self._forget()
+
+    def paint(self, conversation: Conversation, notice: list[tuple[str, str]]) -> None:
+        """Bring the view up to date. Cheap when nothing changed."""
+        if self.size.width <= 0:
+            return
+        if conversation is not self._conversation:
+            self._conversation = conversation
+            self._forget()
+            self.following = True
+        if self._renderer is None or self._renderer.width != self.size.width:
+            self._forget()
+            self._renderer = Renderer(self.size.width, self._look)
+        if not conversation.messages:
+            self._paint_notice(notice)
+            return
+        now = time.monotonic()
+        seen = (conversation.revision, self.size.height)
+        if (seen == self._seen and not self._pending) or now < self._not_before:
+            return
+        self._seen = seen
+        self._update(conversation, self._renderer)
+        spent = time.monotonic() - now
+        self._not_before = now + 4 * spent if spent > BUDGET_S else 0.0
+
+    def lines_below(self) -> int:
+        """How many rows lie below the view."""
+        return max(0, self._height() - self.scroll_offset.y - self.size.height)
+
+    def go_to_end(self) -> None:
+        self.following = True
+        self._place(streaming=False)
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        self._renderer = None
+        self._lines, self._pending, self._ends = [], [], []
+        self._notice, self._notice_strips = [], []
+        self._seen = (-1, 0)
+        self._not_before = 0.0
+
+    def _paint_notice(self, notice: list[tuple[str, str]]) -> None:
+        if notice == self._notice or self._renderer is None:
+            return
+        self._notice = notice
+        self._notice_strips = [self._renderer.blank(), *self._renderer.notice(notice)]
+        self._lines, self._ends = [], []
+        self.virtual_size = Size(self.size.width, len(self._notice_strips))
+        self.scroll_to(y=0, animate=False, force=True, immediate=True)
+        self.refresh()
+
+    def _update(self, conversation: Conversation, renderer: Renderer) -> None:
+        self._notice, self._notice_strips = [], []
+        self.following = self._at_end()
+        self._reconcile(conversation)
+        changed = False
+        for lines in self._lines:
+            changed |= lines.update(renderer, "…")
+        added_above = self._render_pending(renderer)
+        if not (changed or added_above):
+            return
+        self._ends = list(accumulate(len(lines.strips) for lines in self._lines))
+        live = conversation.live is not None
+        self._place(streaming=live, added_above=added_above)
+        self.refresh()
+
+    def _reconcile(self, conversation: Conversation) -> None:
+        """Line cached messages up with the conversation's; older ones wait to be rendered."""
+        known = {lines.message.uid: lines for lines in self._lines}
+        messages = conversation.messages
+        if not self._lines:
+            self._pending = messages[:-EAGER]
+            self._lines = [MessageLines(message) for message in messages[-EAGER:]]
+            return
+        first = next((i for i, m in enumerate(messages) if m.uid in known), None)
+        if first is None:
+            self._lines = []
+            self._reconcile(conversation)
+            return
+        self._pending = messages[:first]
+        self._lines = [known.get(m.uid) or MessageLines(m) for m in messages[first:]]
+
+    def _render_pending(self, renderer: Renderer) -> int:
+        """Render older messages, newest first, as far as the budget goes; rows that were added."""
+        added = 0
+        until = time.monotonic() + BUDGET_S
+        while self._pending and time.monotonic() < until:
+            lines = MessageLines(self._pending.pop())
+            lines.update(renderer)
+            self._lines.insert(0, lines)
+            added += len(lines.strips)
+        return added
+
+    def _height(self) -> int:
+        return self._ends[-1] if self._ends else len(self._notice_strips)
+
+    def _at_end(self) -> bool:
+        return not self._ends or self.scroll_offset.y >= self.max_scroll_y
+
+    def _place(self, *, streaming: bool, added_above: int = 0) -> None:
+        height, view = self._height(), self.size.height
+        if streaming and height > view:
+            overflow = height - view
+            height = view + -(-overflow // SCROLL_STEP) * SCROLL_STEP
+        self.virtual_size = Size(self.size.width, height)
+        if self.following:
+            target = max(0, height - view)
+        elif added_above:
+            target = self.scroll_offset.y + added_above
+        else:
+            return
+        if target != self.scroll_offset.y:
+            self.scroll_to(y=target, animate=False, force=True, immediate=True)
+
+    # -- Textual -----------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        row = self.scroll_offset.y + y
+        strip = self._row(row)
+        if strip is None:
+            return Strip.blank(self.size.width, self._look.base)
+        selection = self.text_selection
+        if selection is not None and (span := selection.get_span(row)) is not None:
+            strip = _highlight(strip, *span, self._selection_style())
+        return strip.crop_extend(0, self.size.width, self._look.base).apply_offsets(0, row)
+
+    def _row(self, row: int) -> Strip | None:
+        if self._notice_strips:
+            return self._notice_strips[row] if row < len(self._notice_strips) else None
+        index = bisect_right(self._ends, row)
+        if index >= len(self._lines):
+            return None
+        start = self._ends[index - 1] if index else 0
+        return self._lines[index].strips[row - start]
+
+    def _selection_style(self) -> Style:
+        return self.screen.get_component_rich_style("screen--selection")
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        strips = self._notice_strips or [s for lines in self._lines for s in lines.strips]
+        return selection.extract("\n".join(s.text.rstrip() for s in strips)), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        del selection
+        self.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if new_value < old_value and new_value <= 1 and self._ends:
+            self.post_message(self.TopReached())
+
+    def on_resize(self, event: events.Resize) -> None:
+        del event
+        if self._conversation is not None:
+            self.paint(self._conversation, self._notice)
+
+
+def _highlight(strip: Strip, start: int, end: int, style: Style) -> Strip:
+    width = strip.cell_length
+    end = width if end == -1 else min(end, width)
+    if start >= end:
+        return strip
+    before, inside, after = strip.divide([start, end, width])
+    return Strip.join([before, inside.apply_style(style), after])
