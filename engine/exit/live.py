@@ -143,7 +143,7 @@ class LiveSession:
         try:
             await work(*args)
         except Exception as error:
-            log.error("a session ended on an internal error: %s", type(error).__name__)
+            log.error("a session ended on an internal error: %s", _fault(error))
             self.broken = self.ended = True
             if self._provider is not None:
                 self._provider.cancel()
@@ -249,3 +249,14 @@ class LiveSession:
         """The client did not come back."""
         self.session.abandon()
         self.carry_on()
+
+
+def _fault(error: BaseException) -> str:
+    """Type and place of a fault. Never its text, which may hold content."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    code = trace.tb_frame.f_code
+    return f"{type(error).__name__} in {code.co_name}, line {trace.tb_lineno}"

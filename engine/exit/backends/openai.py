@@ -144,6 +144,8 @@ class _AnswerReader:
             if data.strip() == "[DONE]":
                 self.done = True
                 return
+            if not data.strip():
+                continue
             yield from self._event(data)
 
     def _event(self, data: str) -> Iterator[BackendEvent]:

@@ -1,0 +1,242 @@
+# ruff: noqa: ARG001 - virtual time is asked for by naming its fixture
+"""GhostService against clients that break the rules, come back, or come in crowds."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from engine.errors import CircuitClosed, GhostError
+from engine.identity import Identity
+from engine.market.client_session import ClientSession
+from engine.wire import session as wire
+from tests.helpers.market_fakes import MemoryStream, ScriptedBackend
+from tests.helpers.market_world import HI, MODEL, NOW, World, world
+
+pytestmark = pytest.mark.trio
+
+
+class RawClient:
+    """Speaks single messages."""
+
+    def __init__(self, w: World) -> None:
+        self.w = w
+        self.key = Identity.generate()
+        self.session = ClientSession(
+            node_id=w.identity.node_id,
+            session=os.urandom(16),
+            key=self.key.public,
+            sign=self.key.sign,
+        )
+        self.reader = wire.MessageReader(from_client=False)
+        self.stream: MemoryStream | None = None
+
+    async def connect(self, *, resume: bool = False, **changes: Any) -> None:
+        self.stream = await self.w.open_stream()
+        hello = self.session.hello(self.stream.circuit_tag, resume=resume)
+        await self.send(replace(hello, **changes))
+
+    async def send(self, *messages: wire.Message) -> None:
+        assert self.stream is not None
+        await self.stream.send_all(b"".join(wire.encode(message) for message in messages))
+
+    async def receive(self) -> list[wire.Message]:
+        assert self.stream is not None
+        found: list[wire.Message] = []
+        with trio.move_on_after(3):
+            while data := await self.stream.receive_some():
+                found += self.reader.feed(data)
+        return found
+
+    async def is_closed(self) -> bool:
+        assert self.stream is not None
+        with trio.move_on_after(3):
+            try:
+                while await self.stream.receive_some():
+                    continue
+            except CircuitClosed:
+                return True
+            return True
+        return False
+
+
+@pytest.mark.parametrize("change", [{"sig": bytes(64)}, {"v": 2}, {"key": bytes(32)}])
+async def test_hellos_that_do_not_prove_the_key(
+    change: dict[str, Any], autojump_clock: MockClock
+) -> None:
+    async with world() as w:
+        client = RawClient(w)
+        await client.connect(**change)
+        assert await client.is_closed()
+
+
+async def test_a_hello_is_bound_to_its_circuit(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        client = RawClient(w)
+        client.stream = await w.open_stream()
+        await client.send(client.session.hello(bytes(32), resume=False))
+        assert await client.is_closed()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        wire.Ask(1, MODEL, b"{}"),
+        wire.Cancel(9),
+        wire.Bye(),
+    ],
+)
+async def test_nothing_comes_before_hello(message: wire.Message, autojump_clock: MockClock) -> None:
+    async with world() as w:
+        client = RawClient(w)
+        client.stream = await w.open_stream()
+        await client.send(message)
+        assert await client.is_closed()
+
+
+async def test_garbage_closes_the_stream_and_nothing_else(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        asker = w.asker()
+        await asker.open()
+        client = RawClient(w)
+        await client.connect()
+        assert client.stream is not None
+        await client.stream.send_all(b"\x00\x00\x00\x03\xff\xff\xff")
+        assert await client.is_closed()
+        assert (await asker.ask(HI, MODEL)).answer == "Hello world"
+
+
+async def test_silence_instead_of_hello(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        client = RawClient(w)
+        client.stream = await w.open_stream()
+        await trio.sleep(100)
+        assert await client.is_closed()
+
+
+async def test_payments_the_ghost_does_not_take(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        client = RawClient(w)
+        await client.connect()
+        proof = wire.WireProof(8, bytes(8), "00", bytes(33))
+        pay = wire.Pay(1, "http://mint.example:3338", 8, bytes(8), (proof,), ())
+        await client.send(
+            replace(pay, mint="http://other"), replace(pay, n=2, sat=21), replace(pay, n=3)
+        )
+        errors = [item for item in await client.receive() if isinstance(item, wire.Error)]
+        assert [(item.n, item.code) for item in errors] == [
+            (1, "mint"),
+            (2, "credit_limit"),
+            (3, "pay_payment_invalid"),
+        ]
+        assert not any(item.retry for item in errors)
+
+
+async def test_two_questions_at_once(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        client = RawClient(w)
+        await client.connect()
+        body = b'{"messages":[{"role":"user","content":"x"}]}'
+        await client.send(wire.Ask(1, MODEL, body), wire.Ask(2, MODEL, body))
+        messages = await client.receive()
+        assert wire.Need(1, 55, 0) in messages
+        (error,) = (item for item in messages if isinstance(item, wire.Error))
+        assert (error.q, error.code) == (2, "busy")
+        assert not w.backend.requests
+
+
+async def test_one_number_for_two_questions(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        client = RawClient(w)
+        await client.connect()
+        await client.send(wire.Ask(1, MODEL, b'{"messages":[{"role":"user","content":"x"}]}'))
+        await client.send(wire.Ask(1, MODEL, b'{"messages":[{"role":"user","content":"y"}]}'))
+        assert await client.is_closed()
+
+
+async def test_a_newer_stream_takes_over(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        client = RawClient(w)
+        await client.connect()
+        old = client.stream
+        await client.receive()
+        await client.connect(resume=True)
+        messages = await client.receive()
+        assert [type(item) for item in messages] == [wire.QuoteMsg, wire.Paid]
+        assert old is not None
+        assert old.ended
+
+
+async def test_crowds_are_limited(autojump_clock: MockClock) -> None:
+    async with world(max_sessions=2) as w:
+        clients = [RawClient(w) for _ in range(3)]
+        for client in clients:
+            await client.connect()
+        assert [bool(await client.receive()) for client in clients] == [True, True, False]
+
+
+async def test_idle_sessions_are_forgotten_and_their_credit_kept(
+    autojump_clock: MockClock,
+) -> None:
+    async with world() as w:
+        asker = w.asker()
+        await asker.open()
+        w.streams[-1].cut()
+        await trio.sleep(400)
+        assert repr(w.ghost) == "GhostService(sessions=0)"
+        assert (await asker.ask(HI, MODEL)).answer == "Hello world"
+        assert await asker.settle() == 9
+
+
+async def test_draining_refuses_new_questions(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        asker = w.asker()
+        await asker.open()
+        await w.ghost.drain()
+        with pytest.raises(GhostError, match="shutting down"):
+            await asker.ask(HI, MODEL)
+        assert await asker.settle() == 10
+
+
+async def test_a_fault_of_ours_ends_one_session_only(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with world() as w:
+        broken, fine = w.asker(), w.asker()
+        await broken.open()
+        await fine.open()
+
+        async def fault(*_args: object) -> int:
+            await trio.lowlevel.checkpoint()
+            monkeypatch.undo()
+            raise RuntimeError("SECRET")
+
+        monkeypatch.setattr(w.ghost_store.credits, "charge", fault)
+        with pytest.raises(GhostError, match="no longer has"):
+            await broken.ask(HI, MODEL)
+        assert (await fine.ask(HI, MODEL)).answer == "Hello world"
+        assert (await broken.ask(HI, MODEL)).answer == "Hello world"
+        assert "RuntimeError" in caplog.text
+        assert "SECRET" not in caplog.text
+
+
+async def test_safety_identifier_is_random_per_session(autojump_clock: MockClock) -> None:
+    async with world(ScriptedBackend(), tell_provider_user=True) as w:
+        one, two = w.asker(), w.asker()
+        for asker in (one, two, one):
+            await asker.ask(HI, MODEL)
+        users = [request.user for request in w.backend.requests]
+        assert users[0] == users[2] != users[1]
+
+
+async def test_quotes_are_renewed_before_they_end(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        first, _ = w.ghost.quote()
+        assert w.ghost.quote()[0] is first
+        w.ghost._now = lambda: NOW + first.expires - NOW - 10
+        assert w.ghost.quote()[0].id != first.id
