@@ -24,6 +24,7 @@ from engine.market.convert import proofs_of, wire_signatures
 from engine.market.ghost_session import GhostSession
 from engine.market.seams import ByteStream, EarningWallet, GhostStore
 from engine.market.signal import Signal
+from engine.wire.quote import Quote
 from engine.wire.session import MessageReader
 from wallet.errors import WalletError
 
@@ -54,7 +55,7 @@ class LiveSession:
     def __init__(self, shop: Workshop, session: GhostSession) -> None:
         self.session = session
         self.serving: trio.CancelScope | None = None
-        self.detached_at: float | None = None
+        self.detached_at: float | None = trio.current_time()
         self.ended = False
         self.broken = False
         self._shop = shop
@@ -67,17 +68,23 @@ class LiveSession:
 
     # -- the stream ------------------------------------------------------------------------------
 
-    async def serve(self, stream: ByteStream, reader: MessageReader) -> None:
-        """Talk to the client on this stream until it ends; a newer stream takes over."""
+    def attach(self, quote: Quote, raw_quote: bytes, *, resumed: bool) -> None:
+        """The client is on a new stream. The older one neither sends nor hears from now on."""
         if self.serving is not None:
             self.serving.cancel()
+            self.serving = None
+        self.detached_at = trio.current_time()
+        self.session.attach(quote, raw_quote, resumed=resumed)
+
+    async def serve(self, stream: ByteStream, reader: MessageReader) -> None:
+        """Talk to the client on this stream until it ends or a newer one takes over."""
         with trio.CancelScope() as scope:
             self.serving = scope
             self.detached_at = None
             try:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._write, stream)
-                    await self._read(stream, reader)
+                    nursery.start_soon(self._write, stream, scope)
+                    await self._read(stream, reader, scope)
                     nursery.cancel_scope.cancel()
             finally:
                 stream.set_busy(False)
@@ -86,17 +93,17 @@ class LiveSession:
                     self.session.detach()
                     self.detached_at = trio.current_time()
 
-    async def _read(self, stream: ByteStream, reader: MessageReader) -> None:
+    async def _read(self, stream: ByteStream, reader: MessageReader, scope: object) -> None:
         while not self.ended:
             data = await stream.receive_some()
-            if not data:
+            if not data or self.serving is not scope:
                 return
             for message in reader.feed(data):
                 self.session.receive(message)
                 self.carry_on()
 
-    async def _write(self, stream: ByteStream) -> None:
-        while True:
+    async def _write(self, stream: ByteStream, scope: object) -> None:
+        while self.serving is scope:
             version = self._changed.version
             data = self.session.take(SEND_BYTES)
             self._run_commands()

@@ -136,7 +136,7 @@ class GhostService:
             return
         live = await self._session_of(hello, stream)
         quote, raw = self.quote()
-        live.session.attach(quote, raw, resumed=hello.resume)
+        live.attach(quote, raw, resumed=hello.resume)
         for message in rest:
             live.session.receive(message)
         live.carry_on()

@@ -15,6 +15,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from engine.errors import ProtocolError
 from engine.identity import Identity
 from engine.market import client_session as cs
 from engine.market import commands as gs
@@ -24,6 +25,7 @@ from engine.market.ghost_session import GhostSession
 from engine.market.meter import Tariff
 from engine.wire import session as wire
 from engine.wire.quote import ModelOffer, Quote
+from engine.wire.receipt import Receipt
 
 MINT = "m"
 KEYSET = bytes(8)
@@ -105,6 +107,7 @@ class Pair(RuleBasedStateMachine):
                 self.pending = None
             case cs.PaymentRefused(code=code):
                 assert code == "credit_limit"
+                assert self.client.paying is not None
                 assert self.client.ledger.balance + self.client.paying[1] * 1000 > 10_000
                 self.refused += 1
                 self.pending = None
@@ -337,6 +340,6 @@ def test_receipts_must_match_the_answer_they_bill() -> None:
     client = opened()
     client.receive(wire.Delta(1, 0, 1, "word"))
     answer = hashlib.sha256(b"other").digest()
-    receipt = cs.Receipt(client.hash, 1, bytes(32), "tiny", 10, 1, 600, answer, bytes(16))
-    with pytest.raises(cs.ProtocolError, match="match"):
+    receipt = Receipt(client.hash, 1, bytes(32), "tiny", 10, 1, 600, answer, bytes(16))
+    with pytest.raises(ProtocolError, match="match"):
         client.receive(wire.Done(1, "stop", 10, 1, 600, receipt.encode(GHOST.sign)))

@@ -34,10 +34,14 @@ QUOTE = Quote(
     expires=1_800_000_000,
 )
 
+
+def octets(size: int) -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=size, max_size=size)
+
+
 u32 = st.integers(1, 2**32 - 1)
 zero32 = st.integers(0, 2**32 - 1)
 amount = st.integers(0, 2**53)
-octets = lambda size: st.binary(min_size=size, max_size=size)  # noqa: E731
 words = st.text(max_size=60)
 keyset = st.one_of(octets(8), octets(33))
 proof = st.builds(session.WireProof, st.integers(1, 2**63), keyset, words, octets(33))
