@@ -23,8 +23,10 @@ def run_tui(socket: Path, *, earnings_socket: Path | None = None, theme: str | N
         )
         return USAGE
     from tui.app.app import PeerApp
+    from tui.app.terminal import outliving
 
     app = PeerApp(socket, earnings_socket=earnings_socket, theme=theme)
+    app.driver_class = outliving(app.driver_class)
     try:
         app.run()
     except KeyboardInterrupt:

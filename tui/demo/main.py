@@ -157,8 +157,9 @@ class Demo:
         services, relays = plan.services(), plan.relays()
         names = ["four relays", "a ghost", "a client", *(f"a {spec.name}" for spec in services)]
         self._log(f"starting {', '.join(names)}")
-        # The slow ones first; the nodes that want the mint when it is there.
+        # The slow ones first; those that want a mint and relays when both are there.
         supervisor.wait_ready(supervisor.start([*services, *relays]), self._is_ready)
+        self._publish([])
         supervisor.wait_ready(supervisor.start([plan.ghost(), plan.client()]), self._is_ready)
         self._publish([*LISTENERS, "client"])
         supervisor.watch(self._restarted, self._republish)
