@@ -10,6 +10,7 @@
     │   └── StoreDamaged         it is ours, but unreadable or cut short
     ├── InsufficientFunds        not enough available sat at this mint (exit 7)
     ├── TokenInvalid             a token is malformed, spent, locked or worthless (exit 2)
+    ├── BadAmount                an amount that is not a positive number of sat (exit 2)
     ├── UnknownOperation         no such quote, payment or refund slot (exit 2)
     ├── PaymentInvalid           ecash offered to us does not pay what it should (exit 6)
     └── MintProblem              something about a mint (exit 5)
@@ -99,6 +100,11 @@ class InsufficientFunds(WalletError):
 
 class TokenInvalid(WalletError):
     code = "token_invalid"
+    exit_code = 2
+
+
+class BadAmount(WalletError):
+    code = "bad_amount"
     exit_code = 2
 
 

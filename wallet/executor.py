@@ -49,6 +49,8 @@ class Executor:
         self._seed = seed
         self._mints = mints
         self._locks: dict[str, trio.Lock] = {}
+        # Operations nobody is moving any more although they are not at their end: `recover`'s.
+        self.left: set[str] = set()
 
     async def load(self, op_id: str, *kinds: Kind) -> Operation:
         row = await self._store.run(lambda tx: tx.operations.get(op_id))
@@ -63,21 +65,20 @@ class Executor:
     async def drive(self, op_id: str, *, resend: bool = True) -> Result:
         """To the end, or an error that says where it waits. With `resend=False` a request the
         mint has not seen is taken back instead of sent."""
-        async with self.lock(op_id):
-            op = await self.load(op_id)
-            if op.result is None:
-                op_result = await self._drive(op, resend)
-            else:
-                op_result = op.result
+        try:
+            async with self.lock(op_id):
+                op = await self.load(op_id)
+                op_result = op.result or await self._drive(op, resend)
+        except BaseException:  # a cancellation too: from here on it is recover's
+            self.left.add(op_id)
+            raise
+        self.left.discard(op_id)
         self._locks.pop(op_id, None)
         if op_result.failed:
             raise MintError(op_result.failed, mint_code=0)
         return op_result
 
     async def _drive(self, op: Operation, resend: bool) -> Result:
-        if op.state is State.PREPARED and not resend:
-            await self.fail(op, "It was not begun before the program ended.")
-            raise UnknownOperation("The operation had not begun and was taken back.")
         looked = op.state is State.PREPARED
         error: MintProblem | None = None
         for attempt in range(ATTEMPTS):
@@ -91,7 +92,7 @@ class Executor:
                     if isinstance(error, MintError) and attempt == ATTEMPTS - 1:
                         return await self._refused(op, error)
                 if not resend:
-                    return await self.take_back(op)
+                    break
                 looked = False
                 await self._set_state(op, State.EXECUTING)
                 pairs = await self._request(op)
@@ -105,7 +106,9 @@ class Executor:
                 error = exc
                 if exc.mint_code not in LOOK_FIRST:
                     return await self._refused(op, exc)
-        return await self._wait(op, error)
+        else:
+            return await self._wait(op, error)
+        return await self.take_back(op)
 
     async def _refused(self, op: Operation, error: MintError) -> Result:
         """The mint refused this very content and has not touched the inputs: take it back."""
@@ -226,6 +229,8 @@ class Executor:
 
     async def check(self, op: Operation, pairs: Pairs) -> Checked:
         """Verify off the event loop; MintLied when anything is wrong."""
+        if any(not self._mints.knows(op.mint, signature.id) for _, signature in pairs):
+            await self._mints.refresh(op.mint)
         try:
             return await trio.to_thread.run_sync(
                 settle.check, pairs, self._seed, lambda i: self._mints.keyset(op.mint, i)

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     MINT = "mint"
     SEND = "send"
     RECEIVE = "receive"
+    SPLIT = "split"
     RECLAIM = "reclaim"
     MELT = "melt"
     PAY = "pay"
@@ -104,6 +105,7 @@ class Result(msgspec.Struct, frozen=True):
 
     amount_sat: int = 0
     change_sat: int = 0
+    fee_sat: int = 0
     failed: str = ""
     token: str = ""
     successor: str = ""

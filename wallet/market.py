@@ -12,19 +12,21 @@ from collections.abc import Sequence
 
 from wallet import journal
 from wallet.ecash import amounts
-from wallet.ecash.curve import parse_point
+from wallet.ecash.curve import point
 from wallet.ecash.deterministic import Seed
 from wallet.ecash.errors import EcashError
 from wallet.ecash.types import BlindSignature, Proof
-from wallet.errors import MintError, MintLied, PaymentInvalid
+from wallet.errors import MintLied, PaymentInvalid
 from wallet.executor import Executor
 from wallet.journal import Body, Kind, Operation, OutputSpec, Result, Role, State
 from wallet.mints import MintBook
-from wallet.reclaim import keep_outputs, own_outputs
+from wallet.prepare import choose, keep_outputs, own_outputs, positive, proofs_key, write
 from wallet.settle import match_key
 from wallet.store import Store, Transaction
-from wallet.transfers import choose, proofs_key
 from wallet.types import OutgoingPayment, PaymentOutcome, Redeemed, RefundSlot
+
+# One payment is one swap: more than this from a peer is an attempt to make us work.
+MAX_PROOFS, MAX_BLANKS, MAX_SECRET_CHARS = 200, 64, 128
 
 
 class Market:
@@ -38,6 +40,7 @@ class Market:
 
     async def prepare(self, url: str, amount_sat: int, purpose: str) -> OutgoingPayment:
         url = self._mints.require(url)
+        positive(amount_sat)
         op_id = await self._store.run(lambda tx: self._prepare_pay(tx, url, amount_sat, purpose))
         op = await self._executor.load(op_id)
         return OutgoingPayment(
@@ -61,7 +64,7 @@ class Market:
             outputs=self._blanks(tx, url, change),
             note=purpose,
         )
-        op_id = _open(tx, Kind.PAY, State.EXECUTING, url, body)
+        op_id = write(tx, Kind.PAY, url, body, state=State.EXECUTING)
         tx.proofs.reserve(chosen, op_id)
         return op_id
 
@@ -108,30 +111,32 @@ class Market:
                 await self._executor.fail(op, "It was not sent.")
 
     async def resolve(self, payment_id: str) -> PaymentOutcome:
-        """Ask the mint what became of a payment; take back what is unspent."""
+        """Ask the mint what became of a payment; take back what is unspent. MintBusy while the
+        mint has not decided, MintUnreachable when it gives no answer: `recover` goes on then."""
         op = await self._executor.load(payment_id, Kind.PAY)
-        total = amounts.total(op.inputs)
-        if op.result is not None:
-            return PaymentOutcome("settled", op.result.change_sat, 0)
-        try:
-            result = await self._executor.drive(payment_id, resend=False)
-        except MintError as exc:
-            if exc.mint_code == 0:  # taken back earlier
-                return PaymentOutcome("reclaimed", 0, total)
-            raise
-        after = await self._executor.load(payment_id)
-        if after.result is not None and after.result.failed:
-            return PaymentOutcome("reclaimed", 0, result.amount_sat or total)
-        return PaymentOutcome("spent", result.change_sat, 0)
+        if op.result is None:
+            await self._executor.drive(payment_id, resend=False)
+            op = await self._executor.load(payment_id)
+            state = "spent"
+        else:
+            state = "settled"
+        result = op.result or Result()
+        if not result.failed:
+            return PaymentOutcome(state, result.change_sat, 0)
+        if not result.successor:
+            return PaymentOutcome("reclaimed", 0, result.amount_sat)
+        back = (await self._executor.drive(result.successor)).change_sat
+        return PaymentOutcome("reclaimed", 0, back)
 
     # -- the client is refunded
 
     async def slot(self, url: str, max_sat: int) -> RefundSlot:
         url = self._mints.require(url)
+        positive(max_sat)
 
         def work(tx: Transaction) -> str:
             body = Body(amount_sat=max_sat, outputs=self._blanks(tx, url, max_sat))
-            return _open(tx, Kind.SLOT, State.EXECUTING, url, body)
+            return write(tx, Kind.SLOT, url, body, state=State.EXECUTING)
 
         op = await self._executor.load(await self._store.run(work))
         outputs = [message.B_ for message in op.messages(self._seed)]
@@ -165,17 +170,11 @@ class Market:
     ) -> Redeemed:
         """Take a payment in: the price is ours and becomes credit, the rest is signed back."""
         url = self._mints.require(url)
-        try:
-            full = [
-                Proof(p.amount, self._mints.complete_id(url, p.id), p.secret, p.C) for p in proofs
-            ]
-            for blank in blanks:
-                parse_point(blank.hex())
-        except EcashError as exc:
-            raise PaymentInvalid(f"The payment is malformed: {exc}.") from exc
-        if len({proof.secret for proof in full}) != len(full) or price_sat <= 0:
-            raise PaymentInvalid("The payment is malformed.")
-        keyset = self._keyset_for(url, keyset_id)
+        if price_sat <= 0:
+            raise PaymentInvalid("A payment must be for at least one sat.")
+        keyset = await self._keyset_for(url, keyset_id)
+        full = self._check_proofs(url, proofs)
+        _check_blanks(blanks)
         op_id = await self._store.run(
             lambda tx: self._prepare_redeem(tx, url, full, price_sat, blanks, session, keyset)
         )
@@ -210,18 +209,38 @@ class Market:
             outputs=sorted([*own, *peers], key=lambda spec: spec.amount),
             session=session.hex(),
         )
-        return _open(tx, Kind.REDEEM, State.PREPARED, url, body, key)
+        return write(tx, Kind.REDEEM, url, body, key)
 
-    def _keyset_for(self, url: str, keyset_id: str | None) -> str:
-        """The keyset a peer's blanks are to be signed with: the one it names, if it is active."""
-        if keyset_id is None:
-            return self._mints.active(url).id
-        if not any(k.active and k.id == keyset_id for k in self._mints.keysets(url)):
+    def _check_proofs(self, url: str, proofs: Sequence[Proof]) -> list[Proof]:
+        """Full keyset ids; PaymentInvalid for what no honest wallet sends."""
+        if not 0 < len(proofs) <= MAX_PROOFS or len({p.secret for p in proofs}) != len(proofs):
+            raise PaymentInvalid("The payment's proofs are too many, none, or not all different.")
+        full: list[Proof] = []
+        for proof in proofs:
+            if proof.secret.startswith("[") or not 0 < len(proof.secret) <= MAX_SECRET_CHARS:
+                raise PaymentInvalid("The payment holds ecash that is locked or malformed.")
+            try:
+                keyset = self._mints.keyset(url, self._mints.complete_id(url, proof.id))
+                keyset.key(proof.amount)
+                point(proof.C)
+            except EcashError as exc:
+                raise PaymentInvalid(f"The payment is malformed: {exc}.") from exc
+            full.append(Proof(proof.amount, keyset.id, proof.secret, proof.C))
+        return full
+
+    async def _keyset_for(self, url: str, keyset_id: str | None) -> str:
+        """The keyset a peer's blanks are signed with. One request has one keyset (NUT-03), so it
+        must be the one we use ourselves, by the newest knowledge."""
+        active = self._mints.active(url).id
+        if keyset_id in (None, active):
+            return active
+        await self._mints.refresh(url)
+        if keyset_id != self._mints.active(url).id:
             raise PaymentInvalid(
-                "The outputs are for a keyset that the mint does not sign with.",
+                "The outputs are for a keyset that the mint does not sign with now.",
                 hint="Refresh the mint's keysets.",
             )
-        return keyset_id
+        return keyset_id or active
 
     async def refund(
         self,
@@ -236,7 +255,8 @@ class Market:
         parts = amounts.split(amount_sat)
         if amount_sat <= 0 or len(parts) > len(blanks):
             raise PaymentInvalid("There are not enough outputs for this refund.")
-        peers = _peer_outputs(self._keyset_for(url, keyset_id), parts, blanks)
+        _check_blanks(blanks)
+        peers = _peer_outputs(await self._keyset_for(url, keyset_id), parts, blanks)
         digest = hashlib.sha256(b"".join(blanks)).hexdigest()
         op_id = await self._store.run(
             lambda tx: self._prepare_refund(tx, url, amount_sat, peers, session, digest)
@@ -268,12 +288,22 @@ class Market:
             outputs=sorted([*own, *peers], key=lambda spec: spec.amount),
             session=session.hex(),
         )
-        op_id = _open(tx, Kind.REFUND, State.PREPARED, url, body, key)
+        op_id = write(tx, Kind.REFUND, url, body, key)
         tx.proofs.reserve(chosen, op_id)
         return op_id
 
     async def _signed(self, op_id: str) -> list[BlindSignature]:
         return journal.signatures((await self._executor.drive(op_id)).signatures)
+
+
+def _check_blanks(blanks: Sequence[bytes]) -> None:
+    if len(blanks) > MAX_BLANKS or len(set(blanks)) != len(blanks):
+        raise PaymentInvalid("The change outputs are too many, or not all different.")
+    try:
+        for blank in blanks:
+            point(blank)
+    except EcashError as exc:
+        raise PaymentInvalid("A change output is malformed.") from exc
 
 
 def _peer_outputs(
@@ -291,11 +321,3 @@ def _same(op: Operation, wanted: str) -> str:
     if match != wanted:
         raise PaymentInvalid("This ecash or these outputs were used in another payment.")
     return op.id
-
-
-def _open(
-    tx: Transaction, kind: Kind, state: State, url: str, body: Body, dedup: str | None = None
-) -> str:
-    op_id = journal.new_id()
-    tx.operations.add(op_id, kind.value, state.value, url, journal.encode(body), dedup)
-    return op_id

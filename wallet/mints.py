@@ -122,6 +122,9 @@ class MintBook:
             )
         return min(usable, key=lambda keyset: (keyset.input_fee_ppk, keyset.id))
 
+    def knows(self, url: str, keyset_id: str) -> bool:
+        return keyset_id in self._keysets[self.require(url)]
+
     def keyset(self, url: str, keyset_id: str) -> Keyset:
         found = self._keysets[self.require(url)].get(keyset_id)
         if found is None:

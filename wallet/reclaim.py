@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from wallet import journal
 from wallet.ecash import amounts
 from wallet.ecash.types import ProofState
-from wallet.journal import Body, Kind, Operation, OutputSpec, Result, Role, State
+from wallet.journal import Body, Kind, Operation, Result, State
 from wallet.mints import MintBook
+from wallet.prepare import keep_outputs, write
 from wallet.store import Transaction
 
 
@@ -28,7 +29,6 @@ def prepare_reclaim(
         tx.proofs.release(op.id)
         _close(tx, op, "")
         return None
-    op_id = journal.new_id()
     outputs = keep_outputs(tx, mints, op.mint, value)
     body = Body(
         amount_sat=value,
@@ -38,31 +38,14 @@ def prepare_reclaim(
         fallback=op.body.outputs,
         note=op.id,
     )
-    tx.operations.add(
-        op_id, Kind.RECLAIM.value, State.EXECUTING.value, op.mint, journal.encode(body)
-    )
+    op_id = write(tx, Kind.RECLAIM, op.mint, body, state=State.EXECUTING)
     tx.proofs.move(op.id, op_id)
     _close(tx, op, op_id)
     return op_id
 
 
-def keep_outputs(tx: Transaction, mints: MintBook, mint: str, value: int) -> list[OutputSpec]:
-    """Fresh outputs of our own for `value`, small denominations filled up first."""
-    held = [proof.amount for proof in tx.proofs.available(mint)]
-    return own_outputs(tx, mints, mint, amounts.split_for_wallet(value, held), Role.KEEP)
-
-
-def own_outputs(
-    tx: Transaction, mints: MintBook, mint: str, parts: Sequence[int], role: Role
-) -> list[OutputSpec]:
-    """Take counters for outputs of these amounts (0 for a blank)."""
-    keyset = mints.active(mint)
-    first = tx.counters.take(keyset.id, len(parts))
-    return [
-        OutputSpec(amount, keyset.id, role, first + index) for index, amount in enumerate(parts)
-    ]
-
-
 def _close(tx: Transaction, op: Operation, successor: str) -> None:
-    result = Result(failed="It was taken back.", successor=successor)
+    # Without a successor the coins are simply available again.
+    back = 0 if successor else sum(proof.amount for proof in op.inputs)
+    result = Result(amount_sat=back, failed="It was taken back.", successor=successor)
     tx.operations.finish(op.id, journal.encode(result))

@@ -50,16 +50,18 @@ def check(
 ) -> Checked:
     """Verify id, amount and DLEQ of every signature (NUT-12); EcashError at the first lie.
 
-    A blank (amount 0) may be signed for any amount the keyset has.
+    A blank (amount 0) may be signed for any amount, and with any active keyset: whoever fills it
+    may have learned of new keys before us.
     """
     checked = Checked()
     for spec, signature in pairs:
         message = journal.message(spec, seed)
-        if signature.id != spec.id:
+        keyset = keyset_of(signature.id)
+        if signature.id != spec.id and (spec.amount != 0 or not keyset.active):
             raise EcashError("it signed with another keyset than was asked for")
         if signature.amount != spec.amount and spec.amount != 0:
             raise EcashError("it signed another amount than was asked for")
-        key = keyset_of(spec.id).key(signature.amount)
+        key = keyset.key(signature.amount)
         if not dleq.verify(message.B_, signature.C_, key, signature.e, signature.s):
             raise EcashError("its proof (NUT-12) does not fit its signature")
         if spec.role is Role.PEER:
@@ -67,7 +69,7 @@ def check(
             continue
         output = journal.own_output(spec, seed)
         proof = Proof(
-            signature.amount, spec.id, output.secret, unblind(signature.C_, output.r, key)
+            signature.amount, keyset.id, output.secret, unblind(signature.C_, output.r, key)
         )
         (checked.send if spec.role is Role.SEND else checked.keep).append(proof)
     return checked
@@ -98,9 +100,11 @@ def _result(op: Operation, checked: Checked, change: int) -> Result:
     amount = op.body.amount_sat
     if op.kind in (Kind.RECEIVE, Kind.SLOT, Kind.RECLAIM, Kind.MINT):
         amount = sum(proof.amount for proof in checked.keep)
+    spent = sum(spec.amount for spec in op.body.inputs) if op.body.own else 0
     return Result(
         amount_sat=amount,
         change_sat=change,
+        fee_sat=max(0, spent - op.body.amount_sat - change),
         token=token,
         match=match_key(op),
         signatures=journal.signature_specs(checked.peer),

@@ -106,8 +106,8 @@ class OutgoingPayment:
 
 @dataclass(frozen=True, slots=True)
 class PaymentOutcome:
-    """What the mint says about a payment. `state` is open (proofs unspent and still out: only
-    with reclaim=False), reclaimed, spent, pending or settled."""
+    """What became of a payment. `state` is settled (earlier), spent (taken; its change came back
+    by restore) or reclaimed (unspent; `returned_sat` is back after the mint's fee)."""
 
     state: str
     change_sat: int

@@ -13,11 +13,13 @@ from mnemonic import Mnemonic
 from wallet import journal
 from wallet.ecash.deterministic import Seed
 from wallet.ecash.types import BlindSignature, Proof
-from wallet.errors import MintBusy, MintProblem, StoreDamaged, WalletError
+from wallet.errors import StoreDamaged
 from wallet.executor import Executor
-from wallet.journal import Kind, Operation, State
+from wallet.journal import Kind
 from wallet.market import Market
 from wallet.mints import MintBook, TransportFor
+from wallet.recovery import recover
+from wallet.restore import restore
 from wallet.store import Store
 from wallet.store.ledger import HistoryEntry
 from wallet.transfers import Transfers
@@ -32,6 +34,7 @@ from wallet.types import (
     Redeemed,
     RefundSlot,
     RestoreReport,
+    SentToken,
 )
 
 SEED_BITS = 128  # twelve words
@@ -55,6 +58,7 @@ class Wallet:
         self._transfers: Transfers
         self._market: Market
         self._executor: Executor
+        self._seed: Seed
 
     async def open(self) -> None:
         """Load (or make) the seed words and the list of mints. Asks no mint; `recover` does."""
@@ -64,10 +68,10 @@ class Wallet:
         phrase = stored.decode()
         if not words.check(phrase):
             raise StoreDamaged("The seed words in the store are damaged.")
-        seed = Seed(Mnemonic.to_seed(phrase))
+        self._seed = seed = Seed(Mnemonic.to_seed(phrase))
         await self._mints.load()
         self._executor = Executor(self._store, seed, self._mints)
-        self._transfers = Transfers(self._store, seed, self._mints, self._executor)
+        self._transfers = Transfers(self._store, self._mints, self._executor)
         self._market = Market(self._store, seed, self._mints, self._executor)
         await self._store.run(lambda tx: tx.operations.prune(self._store.clock() - PRUNE_AFTER_S))
         rows = await self._store.run(lambda tx: tx.operations.open())
@@ -80,33 +84,10 @@ class Wallet:
     # -- recovery
 
     async def recover(self) -> list[RecoveryNote]:
-        """Bring every operation that `open` found unfinished as far as it goes now: forward, never
-        back while the mint may still act on it. Call it again while any is waiting or held."""
-        rows = await self._store.run(lambda tx: tx.operations.open())
-        found = [row for row in rows if row.op_id in self._unfinished]
-        self._unfinished = {row.op_id for row in found}
-        return [await self._recover(journal.from_row(row)) for row in found]
-
-    async def _recover(self, op: Operation) -> RecoveryNote:
-        """Prepared operations never reached a mint and are undone; the others are driven on."""
-        prepared = op.state is State.PREPARED
-        outcome, message = "completed", ""
-        try:
-            if op.kind is Kind.SLOT:
-                filled = await self._market.resolve_slot(op.id)
-                outcome = "completed" if filled else "waiting"
-            elif prepared:
-                await self._executor.fail(op, "It was not begun before the program ended.")
-                outcome = "released"
-            else:
-                await self._executor.drive(op.id, resend=op.kind is not Kind.PAY)
-        except MintBusy as error:
-            outcome, message = "held", error.message
-        except MintProblem as error:
-            outcome, message = "waiting", error.message
-        except WalletError as error:
-            outcome, message = "failed", error.message
-        return RecoveryNote(op.id, op.kind.value, op.mint, outcome, op.body.amount_sat, message)
+        """Bring every operation that `open` found unfinished, or that was left since, as far as it
+        goes now: forward, never back while the mint may still act on it. Call it again while any
+        is waiting or held. Payments in the hands of a running session are left alone."""
+        return await recover(self._store, self._executor, self._unfinished | self._executor.left)
 
     async def open_operations(self) -> int:
         """How many money moves are not at their end."""
@@ -146,6 +127,10 @@ class Wallet:
 
     # -- mints, invoices, tokens
 
+    def mints(self) -> list[str]:
+        """The addresses on the list, in the order they were added."""
+        return self._mints.urls()
+
     async def add_mint(self, url: str) -> str:
         """Trust a mint; returns its address in normal spelling."""
         return await self._mints.add(url)
@@ -170,6 +155,21 @@ class Wallet:
         """Swap a token to ourselves; sat. `allow` adds its mint to the list."""
         return await self._transfers.receive(token, allow=allow)
 
+    async def sent_tokens(self, limit: int = 50) -> list[SentToken]:
+        """Tokens made here, the newest first, redeemed by now or not. `receive` takes one back."""
+        rows = await self._store.run(lambda tx: tx.operations.by_kind(Kind.SEND.value, limit))
+        tokens: list[SentToken] = []
+        for row in rows:
+            done = journal.from_row(row).result
+            if done is not None and done.token:
+                sent = SentToken(row.op_id, row.mint, done.amount_sat, done.token, row.created)
+                tokens.append(sent)
+        return tokens
+
+    async def split_ahead(self, url: str, amounts_sat: Sequence[int]) -> None:
+        """Have the coins ready for these exact payments, so that none hands out more."""
+        await self._transfers.split_ahead(url, amounts_sat)
+
     async def melt_quote(self, url: str, invoice: str) -> MeltQuote:
         """What paying an invoice costs (NUT-05)."""
         return await self._transfers.melt_quote(url, invoice)
@@ -180,7 +180,7 @@ class Wallet:
 
     async def restore(self, url: str) -> RestoreReport:
         """Find the ecash of the seed words at one mint (NUT-09, NUT-13)."""
-        return await self._transfers.restore(url)
+        return await restore(url, self._store, self._seed, self._mints)
 
     # -- market
 

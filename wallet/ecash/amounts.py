@@ -52,6 +52,17 @@ def input_fee(fees_ppk: Iterable[int]) -> int:
     return (sum(fees_ppk) + 999) // 1000
 
 
+def fee_included(amount: int, per_coin_ppk: int) -> int:
+    """The input fee of paying exactly `amount` and that fee with powers of two."""
+    fee = 0
+    for _ in range(64):
+        needed = input_fee(per_coin_ppk for _ in split(amount + fee))
+        if needed <= fee:
+            break
+        fee = needed
+    return fee
+
+
 def total(proofs: Iterable[Proof]) -> int:
     return sum(proof.amount for proof in proofs)
 
@@ -74,6 +85,19 @@ def select(
             return chosen
         target = max(needed, target + 1)
     return None
+
+
+def payable_exactly(
+    proofs: Sequence[Proof], wanted: Iterable[int], fee_ppk: Callable[[Proof], int]
+) -> bool:
+    """Whether all these payments can be made from these proofs with nothing left over."""
+    left = list(proofs)
+    for amount in wanted:
+        chosen = select(left, amount, fee_ppk)
+        if chosen is None or total(chosen) != amount + input_fee(map(fee_ppk, chosen)):
+            return False
+        left = [proof for proof in left if proof not in chosen]
+    return True
 
 
 def _cover(proofs: Sequence[Proof], target: int) -> list[Proof] | None:

@@ -1,0 +1,79 @@
+"""What every operation does before it is journalled: choose coins, take counters, write it down.
+
+All of it inside the caller's transaction, so that a coin or a counter is never used twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from wallet import journal
+from wallet.ecash import amounts
+from wallet.ecash.types import Proof
+from wallet.errors import BadAmount, InsufficientFunds
+from wallet.journal import Body, Kind, OutputSpec, Role, State
+from wallet.mints import MintBook
+from wallet.store import Transaction
+
+MAX_SAT = 21_000_000 * 100_000_000
+
+
+def positive(amount_sat: int) -> None:
+    if not 0 < amount_sat <= MAX_SAT:
+        raise BadAmount("The amount must be a positive number of sat.")
+
+
+def choose(tx: Transaction, mints: MintBook, mint: str, amount: int) -> tuple[list[Proof], int]:
+    """Coins that cover `amount` and their input fee (NUT-02), and that fee."""
+    available = tx.proofs.available(mint)
+    fee_ppk = mints.fee_ppk(mint)
+    chosen = amounts.select(available, amount, fee_ppk)
+    if chosen is None:
+        have = amounts.total(available)
+        raise InsufficientFunds(
+            f"This needs {amount} sat and the mint's fee; {have} sat are available at {mint}.",
+            needed_sat=amount,
+            available_sat=have,
+            kept="Nothing was spent.",
+            hint="Fund the wallet: peer2prompt wallet fund AMOUNT",
+        )
+    return chosen, amounts.input_fee(map(fee_ppk, chosen))
+
+
+def keep_outputs(tx: Transaction, mints: MintBook, mint: str, value: int) -> list[OutputSpec]:
+    """Fresh outputs of our own for `value`, small denominations filled up first."""
+    held = [proof.amount for proof in tx.proofs.available(mint)]
+    return own_outputs(tx, mints, mint, amounts.split_for_wallet(value, held), Role.KEEP)
+
+
+def own_outputs(
+    tx: Transaction, mints: MintBook, mint: str, parts: Sequence[int], role: Role
+) -> list[OutputSpec]:
+    """Take counters for outputs of these amounts (0 for a blank)."""
+    keyset = mints.active(mint)
+    first = tx.counters.take(keyset.id, len(parts))
+    return [
+        OutputSpec(amount, keyset.id, role, first + index) for index, amount in enumerate(parts)
+    ]
+
+
+def write(
+    tx: Transaction,
+    kind: Kind,
+    mint: str,
+    body: Body,
+    dedup: str | None = None,
+    *,
+    state: State = State.PREPARED,
+) -> str:
+    """Put the operation into the journal; its id."""
+    op_id = journal.new_id()
+    tx.operations.add(op_id, kind.value, state.value, mint, journal.encode(body), dedup)
+    return op_id
+
+
+def proofs_key(proofs: Iterable[Proof]) -> str:
+    """One name for a set of proofs, without telling them."""
+    secrets = sorted(proof.secret for proof in proofs)
+    return hashlib.sha256("\n".join(secrets).encode()).hexdigest()
