@@ -44,8 +44,8 @@ class OutlivingDriver(LinuxDriver):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        real: IO[str] = vars(self)["_file"]
-        self._file = cast("IO[str]", LosableFile(real))
+        real = cast("IO[str]", self._file)
+        self._file = cast("Any", LosableFile(real))
 
 
 def outliving(driver: type[Driver]) -> type[Driver]:
