@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.helpers.processes import is_alive, wait_until
+from tui.demo.plan import answers
+from tui.demo.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "tui.cli.main")
@@ -94,6 +96,20 @@ def everyone(home: Path) -> dict[str, int]:
     return found
 
 
+@contextlib.contextmanager
+def fake_provider(mode: str, *options: str) -> Iterator[str]:
+    """The fake provider as a process; its base URL."""
+    port = free_port("127.0.0.1")
+    command = (sys.executable, "-m", "tests.helpers.provider_fake", "--port", str(port))
+    with subprocess.Popen([*command, "--mode", mode, *options], cwd=ROOT) as process:
+        try:
+            models = answers(f"http://127.0.0.1:{port}/v1/models")
+            wait_until(models, "the fake provider answers")
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.kill()
+
+
 class ScreenDemo:
     """A demo with its TUI on a pseudo-terminal. Leaving the block hangs up the terminal."""
 
@@ -152,6 +168,16 @@ class ScreenDemo:
         )
         assert "Traceback" not in done.stderr, done.stderr
         return json.loads(done.stdout)
+
+    def ask_slowly(self, text: str) -> subprocess.Popen[str]:
+        """`peer2prompt ask`, running; its answer can be read as it comes."""
+        return subprocess.Popen(
+            [*COMMAND, "--home", str(self.home / "client"), "ask", text],
+            env=environment(self.home),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def hang_up(self) -> None:
         """Close the terminal, as a lost SSH connection does."""

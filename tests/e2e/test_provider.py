@@ -3,47 +3,27 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.demo_process import (
-    ROOT,
     everyone,
+    fake_provider,
     run_demo,
     short_folder,
     start_demo,
     wait_for_line,
 )
-from tests.helpers.processes import wait_until
 from tests.helpers.provider_fake import TEXT
-from tui.demo.plan import answers
 from tui.demo.ports import free_port
 
 KEY = "sk-quuxkeymark-0123456789"
 
 
-@contextmanager
-def fake(mode: str, *options: str) -> Iterator[str]:
-    """The fake provider as a process; its base URL."""
-    port = free_port("127.0.0.1")
-    command = (sys.executable, "-m", "tests.helpers.provider_fake", "--port", str(port))
-    with subprocess.Popen([*command, "--mode", mode, *options], cwd=ROOT) as process:
-        try:
-            models = answers(f"http://127.0.0.1:{port}/v1/models")
-            wait_until(models, "the fake provider answers")
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.kill()
-
-
 @pytest.mark.parametrize("mode", ["one-byte", "odd-chunks", "no-usage"])
 def test_odd_servers_give_the_same_answer(mode: str) -> None:
-    with fake(mode) as url, short_folder() as folder:
+    with fake_provider(mode) as url, short_folder() as folder:
         done = run_demo(folder, "--ask", "Onion?", "--json", "--provider-url", url)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout)
@@ -53,7 +33,7 @@ def test_odd_servers_give_the_same_answer(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ["401", "error-in-stream", "early-close"])
 def test_failing_servers_end_in_a_sentence_and_cost_nothing_hidden(mode: str) -> None:
-    with fake(mode) as url, short_folder() as folder:
+    with fake_provider(mode) as url, short_folder() as folder:
         done = run_demo(
             *(folder, "--ask", "Onion?", "--json", "--model", "fake", "--provider-url", url)
         )
@@ -76,7 +56,7 @@ def test_a_provider_that_is_not_there() -> None:
 
 
 def test_the_key_is_in_no_file_log_or_command_line() -> None:
-    with fake("slow", "--key", KEY) as url, short_folder() as folder:
+    with fake_provider("slow", "--key", KEY) as url, short_folder() as folder:
         home = folder / "home"
         options = ("--ask", "Onion?", "--model", "fake", "--provider-url", url, "--keep")
         process = start_demo(folder, *options, "--home", str(home), PEER2PROMPT_PROVIDER_KEY=KEY)

@@ -1,0 +1,82 @@
+"""kill -9 of any one process while an answer streams: it goes on, or fails with a sentence."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.demo_process import ScreenDemo, everyone, fake_provider, short_folder
+from tests.helpers.processes import wait_until
+from tests.helpers.provider_fake import TEXT
+
+FUNDED_SAT = 2000
+CHUNK_SAT = 8
+EXIT_CODES = {0, 4, 5, 6, 8}
+# 15 words at 0.3 s each leave time to kill in the middle.
+PAUSE_S = "0.3"
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[ScreenDemo]:
+    with fake_provider("slow", "--pause", PAUSE_S) as url, short_folder() as folder:
+        demo = ScreenDemo(folder, "--provider-url", url)
+        try:
+            demo.wait_open()
+            yield demo
+        finally:
+            demo.press("\x11")
+            demo.close()
+
+
+def used_relays(demo: ScreenDemo) -> list[str]:
+    """Names of the relays of the circuit that carries the session, guard first."""
+    ids = {name: demo.cli("status", node=name)["node"] for name in everyone(demo.home)
+           if name.startswith("relay")}  # fmt: skip
+    by_id = {node: name for name, node in ids.items()}
+    for circuit in demo.cli("circuits"):
+        hops = [by_id.get(hop["id"]) for hop in circuit["hops"]]
+        if circuit["state"] == "open" and len(hops) == 4:
+            return [name for name in hops if name]
+    raise AssertionError("no circuit is open")
+
+
+@pytest.mark.parametrize("victim", ["guard", "last relay", "ghost", "mint", "client"])
+def test_a_kill_midway(demo: ScreenDemo, victim: str) -> None:
+    log = demo.home / "log" / "demo.log"
+    with demo.ask_slowly("What is an onion?") as asking:
+        assert asking.stdout is not None
+        assert asking.stderr is not None
+        first = asking.stdout.read(1)
+        assert first == TEXT[0], asking.stderr.read()
+        name = {"guard": 0, "last relay": -1}.get(victim)
+        name = victim if name is None else used_relays(demo)[name]
+        before = len(log.read_text().splitlines())
+        os.kill(everyone(demo.home)[name], signal.SIGKILL)
+        out, errors = asking.stdout.read(), asking.stderr.read()
+    assert asking.returncode in EXIT_CODES, errors
+    assert "Traceback" not in errors
+    if asking.returncode == 0:
+        assert (first + out).strip() == TEXT
+    else:
+        assert errors.strip()
+    wait_until(
+        lambda: f"{name} is running again" in "\n".join(log.read_text().splitlines()[before:]),
+        f"{name} serves again",
+        timeout_s=60,
+    )
+
+
+def test_a_question_afterwards_and_the_accounts(demo: ScreenDemo) -> None:
+    for _ in range(4):
+        found = demo.cli("ask", "And a leek?")
+        if "error" not in found:
+            break
+    assert found["answer"] == TEXT
+    mints = demo.cli("wallet", "balance")["mints"]
+    held = sum(m["available_sat"] + m["reserved_sat"] + m["held_sat"] for m in mints)
+    earned = demo.cli("earnings", node="ghost")
+    known = -(-earned["total_msat"] // 1000) + -(-earned["credit_msat"] // 1000)
+    assert FUNDED_SAT - held <= known + 2 * CHUNK_SAT
