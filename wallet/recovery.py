@@ -30,7 +30,7 @@ async def recover(store: Store, executor: Executor, which: Collection[str]) -> l
         if row.op_id in which:
             age_s = store.clock() - row.created
             by_mint[row.mint].append((journal.from_row(row), age_s))
-    executor.left.intersection_update(row.op_id for row in rows)
+    executor.left.difference_update(set(which) - {row.op_id for row in rows})
     notes: list[RecoveryNote] = []
 
     async def one_mint(operations: list[tuple[Operation, float]]) -> None:

@@ -79,11 +79,23 @@ def select(
     for _ in range(len(proofs) + 1):
         chosen = _cover(proofs, target)
         if chosen is None:
-            return None
+            break
         needed = amount + input_fee(fee_ppk(proof) for proof in chosen)
         if total(chosen) >= needed:
             return chosen
         target = max(needed, target + 1)
+    return _largest(proofs, amount, fee_ppk)
+
+
+def _largest(
+    proofs: Sequence[Proof], amount: int, fee_ppk: Callable[[Proof], int]
+) -> list[Proof] | None:
+    """The fewest of the largest that cover it: the way out when small coins cost their worth."""
+    chosen: list[Proof] = []
+    for proof in sorted(proofs, key=lambda proof: proof.amount, reverse=True):
+        chosen.append(proof)
+        if total(chosen) >= amount + input_fee(map(fee_ppk, chosen)):
+            return chosen
     return None
 
 

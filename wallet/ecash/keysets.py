@@ -43,8 +43,9 @@ def keyset_version(keyset_id: str) -> int:
 
 
 def short_id(keyset_id: str) -> str:
-    """The 8-byte form that tokens carry. Version 1 ids are short already."""
-    keyset_version(keyset_id)
+    """The 8-byte form that tokens carry. Version 1 ids, and ids read from tokens, are short."""
+    if len(keyset_id) != SHORT_HEX or not keyset_id.startswith("01"):
+        keyset_version(keyset_id)
     return keyset_id[:SHORT_HEX]
 
 
