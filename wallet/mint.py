@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import http.cookiejar
 import time
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar, cast
 
 import httpx
 import msgspec
@@ -32,7 +33,11 @@ MAX_ITEMS = 500
 MAX_IN_FLIGHT = 2
 # What a transport may raise when the far end is gone, be it httpx's own or one over circuits.
 BROKEN = (httpx.HTTPError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
-HEADERS = {"accept": "application/json", "user-agent": "cashu-wallet"}
+HEADERS = {
+    "accept": "application/json",
+    "accept-encoding": "identity",
+    "user-agent": "cashu-wallet",
+}
 
 
 class MintClient:
@@ -204,10 +209,15 @@ class MintClient:
                 method, self.url + path, content=content, headers=headers
             ) as response:
                 data = bytearray()
-                async for chunk in response.aiter_bytes():
-                    data += chunk
-                    if len(data) > MAX_ANSWER_BYTES:
-                        raise self._lied("it is larger than any honest answer")
+                if "content-encoding" in response.headers:  # a small answer could unpack to a lot
+                    raise self._lied("it is packed although that was not asked for")
+                # A generator, whatever httpx calls it, which must be closed when we stop early.
+                body_bytes = cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
+                async with aclosing(body_bytes) as chunks:
+                    async for chunk in chunks:
+                        data += chunk
+                        if len(data) > MAX_ANSWER_BYTES:
+                            raise self._lied("it is larger than any honest answer")
                 status = response.status_code
         except BROKEN as exc:
             self.last_error = _words(exc)

@@ -87,6 +87,9 @@ def book(tx: Transaction, op: Operation, checked: Checked) -> Result:
         tx.proofs.add(op.mint, checked.send, state="sent", op_id=op.id)
     if op.body.own:
         tx.proofs.spend(op.id)
+    else:
+        # A token of our own that came back: its coins may be rows of ours too.
+        tx.proofs.delete(spec.secret for spec in op.body.inputs)
     result = _result(op, checked, change)
     _effects(tx, op, result)
     tx.operations.finish(op.id, journal.encode(result))

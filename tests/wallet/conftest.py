@@ -38,3 +38,9 @@ def proxy(real_mint: RealMint) -> Iterator[MintProxy]:
 @pytest.fixture
 def fake_mint() -> FakeMint:
     return FakeMint()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries without their pauses."""
+    monkeypatch.setattr("wallet.executor.BACKOFF_S", 0.001)
