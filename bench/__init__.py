@@ -1,0 +1,1 @@
+"""Measurements run on demand; each program prints a table, or one JSON object with --json."""
