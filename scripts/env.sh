@@ -96,7 +96,7 @@ build() {
     : >"$log"
     drop_broken "$folder"
     if [ ! -x "$folder/bin/python" ]; then
-        interpreter=$(sh scripts/find-python.sh)
+        interpreter=$(sh scripts/find-python.sh "$name")
         echo "  $name: making $folder with $interpreter"
         "$interpreter" -m venv "$folder"
     fi

@@ -72,6 +72,30 @@ def test_a_closed_terminal_stops_everything() -> None:
         assert "was killed" not in log
 
 
+def test_leaving_the_screen_stops_everything() -> None:
+    with short_folder() as folder:
+        demo = ScreenDemo(folder)
+        demo.wait_open()
+        wait_until(lambda: "text-shaped" in demo.screen, "the screen shows the node's state")
+        demo.press("\x11")  # Ctrl+Q
+        demo.close()
+        assert demo.process.returncode == 0
+        assert gone(folder)
+
+
+def test_asking_twice_to_stop_is_faster_and_as_thorough() -> None:
+    with short_folder() as folder:
+        with running(folder) as process:
+            wait_for_line(folder, "the answer is coming")
+            process.send_signal(signal.SIGINT)
+            wait_for_line(folder, "stopping")
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+        assert process.returncode == 130
+        assert "client did not stop in time and was killed" in (folder / "stderr").read_text()
+        assert gone(folder)
+
+
 def test_two_demos_do_not_share_a_home() -> None:
     with short_folder() as folder:
         home = str(folder / "home")
