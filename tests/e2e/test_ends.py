@@ -78,6 +78,7 @@ def test_leaving_the_screen_stops_everything() -> None:
         demo.wait_open()
         wait_until(lambda: "text-shaped" in demo.screen, "the screen shows the node's state")
         demo.press("\x11")  # Ctrl+Q
+        demo.process.wait(timeout=60)
         demo.close()
         assert demo.process.returncode == 0
         assert gone(folder)
