@@ -9,6 +9,7 @@ the mint holds as pending are never given back.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import trio
 
@@ -28,6 +29,7 @@ from wallet.errors import (
     QuoteNotPaid,
     TokenInvalid,
     UnknownOperation,
+    WalletError,
 )
 from wallet.journal import Kind, Operation, OutputSpec, Result, State
 from wallet.mints import MintBook
@@ -41,6 +43,15 @@ BACKOFF_S = 0.2
 # Nutshell mint also gives for its own passing troubles.
 LOOK_FIRST = {0, 11001, 11002, 11003, 11004, 20002, 20005}
 Pairs = list[tuple[OutputSpec, BlindSignature]]
+
+
+class Ended(Exception):
+    """Inside this module: a look found the operation at an end without success. It is booked
+    already; `error` is what its caller is told. Unlike a mint's refusal it is never retried."""
+
+    def __init__(self, error: WalletError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class Executor:
@@ -69,6 +80,12 @@ class Executor:
             async with self.lock(op_id):
                 op = await self.load(op_id)
                 op_result = op.result or await self._drive(op, resend)
+        except Ended as end:
+            raise end.error from None
+        except MintBusy as exc:
+            self.left.add(op_id)
+            await self._set_state(op_id, State.HELD, exc.message)
+            raise
         except BaseException:  # a cancellation too: from here on it is recover's
             self.left.add(op_id)
             raise
@@ -79,36 +96,35 @@ class Executor:
         return op_result
 
     async def _drive(self, op: Operation, resend: bool) -> Result:
-        looked = op.state is State.PREPARED
-        error: MintProblem | None = None
+        looked = op.state is State.PREPARED  # then there is nothing to look for
+        trouble: MintProblem | None = None
+        refusal: MintError | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
                 await trio.sleep(BACKOFF_S * 2 ** (attempt - 1))
-            try:
-                if not looked:
+            if not looked:
+                try:
                     found = await self.look(op)
-                    if found is not None:
-                        return found
-                    if isinstance(error, MintError) and attempt == ATTEMPTS - 1:
-                        return await self._refused(op, error)
-                if not resend:
-                    break
-                looked = False
-                await self._set_state(op, State.EXECUTING)
-                pairs = await self._request(op)
-                return await self.finish(op, pairs)
-            except (MintUnreachable, MintLied) as exc:
-                error = exc
-            except MintBusy as exc:
-                await self._set_state(op, State.HELD, exc.message)
-                raise
+                except (MintUnreachable, MintLied, MintError) as exc:
+                    trouble = exc  # about the look, whatever it says: nothing follows for the op
+                    continue
+                if found is not None:
+                    return found
+                if refusal is not None and attempt == ATTEMPTS - 1:
+                    return await self._refused(op, refusal)
+            if not resend:
+                return await self.take_back(op)
+            looked = False
+            try:
+                await self._set_state(op.id, State.EXECUTING)
+                return await self.finish(op, await self._request(op))
             except MintError as exc:
-                error = exc
                 if exc.mint_code not in LOOK_FIRST:
                     return await self._refused(op, exc)
-        else:
-            return await self._wait(op, error)
-        return await self.take_back(op)
+                trouble = refusal = exc
+            except (MintUnreachable, MintLied) as exc:
+                trouble, refusal = exc, None
+        return await self._wait(op, trouble)
 
     async def _refused(self, op: Operation, error: MintError) -> Result:
         """The mint refused this very content and has not touched the inputs: take it back."""
@@ -119,7 +135,7 @@ class Executor:
         """Out of attempts with the outcome unknown: the journal keeps it for `recover`."""
         state = State.HELD if isinstance(error, MintLied) else State.PENDING
         problem = error or MintUnreachable(f"The mint {op.mint} gave no complete answer.")
-        await self._set_state(op, state, problem.message)
+        await self._set_state(op.id, state, problem.message)
         raise problem
 
     # -- asking
@@ -176,7 +192,7 @@ class Executor:
         if fallback or op.kind is Kind.RECLAIM:
             # The peer was faster than our reclaim: its change is ours, its price is gone.
             return await self._finish_lost_race(op, fallback, states)
-        return await self._spent_elsewhere(op, states)
+        raise await self._spent_elsewhere(op, states)
 
     async def _look_at_quote(self, op: Operation) -> Result | None:
         state = (await self._mints.client(op.mint).mint_quote(op.body.quote_id)).state
@@ -184,11 +200,11 @@ class Executor:
             return None
         if state == "UNPAID":
             await self.fail(op, "The invoice was not paid.", forget=True)
-            raise QuoteNotPaid("The invoice is not paid yet.", hint="Pay it and try again.")
+            raise Ended(QuoteNotPaid("The invoice is not paid yet.", hint="Pay it and try again."))
         if state == "ISSUED":
             message = "The mint says the coins of this invoice were already issued to someone."
             await self.fail(op, message)
-            raise MintError(message, mint_code=20002)
+            raise Ended(MintError(message, mint_code=20002))
         raise _busy("The mint is working on this invoice.")
 
     async def _look_at_melt(self, op: Operation, found: Pairs) -> Result | None:
@@ -198,6 +214,12 @@ class Executor:
         states = await self.states(op)
         if state == "PENDING" or any(s is not ProofState.UNSPENT for s in states):
             raise _busy("The payment is under way and not decided yet.")
+        if op.state is State.HELD:
+            # It was under way, and the mint has let go of the ecash: the payment has failed.
+            message = "The payment of the invoice failed."
+            await self.fail(op, message)
+            kept = "The ecash is available again."
+            raise Ended(MintError(message, mint_code=20004, kept=kept))
         return None
 
     async def _look_at_blanks(self, op: Operation, found: Pairs) -> Result | None:
@@ -230,7 +252,9 @@ class Executor:
     async def check(self, op: Operation, pairs: Pairs) -> Checked:
         """Verify off the event loop; MintLied when anything is wrong."""
         if any(not self._mints.knows(op.mint, signature.id) for _, signature in pairs):
-            await self._mints.refresh(op.mint)
+            # Whatever this says must not be taken for an answer to the operation's request.
+            with suppress(MintProblem):
+                await self._mints.refresh(op.mint)
         try:
             return await trio.to_thread.run_sync(
                 settle.check, pairs, self._seed, lambda i: self._mints.keyset(op.mint, i)
@@ -247,6 +271,9 @@ class Executor:
         certain that the mint will not act on it any more."""
 
         def work(tx: Transaction) -> None:
+            row = tx.operations.get(op.id)
+            if row is None or row.state == State.DONE:
+                return  # ended before: its credit must not come back twice
             tx.proofs.release(op.id)
             if op.kind is Kind.REFUND:
                 tx.credits.add(bytes.fromhex(op.body.session), op.body.amount_sat * 1000)
@@ -280,7 +307,7 @@ class Executor:
 
         return await self._store.run(work)
 
-    async def _spent_elsewhere(self, op: Operation, states: Sequence[ProofState]) -> Result:
+    async def _spent_elsewhere(self, op: Operation, states: Sequence[ProofState]) -> Ended:
         await self._store.run(
             lambda tx: tx.proofs.delete(
                 self._secrets(op, states, ProofState.SPENT) if op.body.own else []
@@ -289,23 +316,24 @@ class Executor:
         message = "The mint says this ecash was spent before."
         await self.fail(op, message)
         if op.kind is Kind.RECEIVE:
-            raise TokenInvalid(message, hint="Someone has already redeemed the token.")
+            return Ended(TokenInvalid(message, hint="Someone has already redeemed the token."))
         if op.kind is Kind.REDEEM:
-            raise PaymentInvalid(message)
-        raise MintError(
+            return Ended(PaymentInvalid(message))
+        error = MintError(
             message,
             mint_code=11001,
             kept="What was not spent is available again.",
             hint="If these seed words are used on another device, restore here.",
         )
+        return Ended(error)
 
     @staticmethod
     def _secrets(op: Operation, states: Sequence[ProofState], wanted: ProofState) -> list[str]:
         proofs: Sequence[Proof] = op.inputs
         return [p.secret for p, state in zip(proofs, states, strict=True) if state is wanted]
 
-    async def _set_state(self, op: Operation, state: State, error: str = "") -> None:
-        await self._store.run(lambda tx: tx.operations.set_state(op.id, state.value, error))
+    async def _set_state(self, op_id: str, state: State, error: str = "") -> None:
+        await self._store.run(lambda tx: tx.operations.set_state(op_id, state.value, error))
 
     def _wrong(self, op: Operation, how: str) -> MintLied:
         return MintLied(

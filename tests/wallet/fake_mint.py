@@ -85,6 +85,7 @@ class FakeMint(httpx.AsyncBaseTransport):
         self.signed: dict[str, Json] = {}
         self.quotes: dict[str, Json] = {}
         self.melts: dict[str, Json] = {}
+        self.undecided: dict[str, tuple[set[str], int, int, list[Json]]] = {}
         self.melt_state = "PAID"
         self.asked: list[str] = []
         self.bodies: list[Json] = []
@@ -118,11 +119,11 @@ class FakeMint(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("lost")
         if fault == "busy":
             return httpx.Response(500, json={"detail": "database is locked", "code": 0})
-        if self.before is not None:
-            self.before(path)
         body = json.loads(request.content) if request.content else {}
         self.bodies.append(body)
         try:
+            if self.before is not None:
+                self.before(path)
             answer = self._answer(path, body)
         except Refused as refusal:
             return httpx.Response(400, json={"detail": refusal.detail, "code": refusal.code})
@@ -219,8 +220,7 @@ class FakeMint(httpx.AsyncBaseTransport):
         ys = {secret_to_y(p["secret"]).hex() for p in body["inputs"]}
         if self.melt_state == "PENDING":
             self.pending |= ys
-            quote["blanks"] = body.get("outputs", [])
-            quote["inputs"] = [ys, total, fee]
+            self.undecided[quote["quote"]] = (ys, total, fee, body.get("outputs", []))
             return quote
         if self.melt_state == "UNPAID":
             raise Refused(20004, "payment failed")
@@ -229,11 +229,11 @@ class FakeMint(httpx.AsyncBaseTransport):
     def decide(self, name: str, paid: bool) -> None:
         """What becomes of a pending payment."""
         quote = self.melts[name]
-        ys, total, fee = quote["inputs"]
+        ys, total, fee, blanks = self.undecided.pop(name)
         self.pending -= ys
         quote["state"] = "PAID" if paid else "UNPAID"
         if paid:
-            self._pay_out(quote, ys, total, fee, quote["blanks"])
+            self._pay_out(quote, ys, total, fee, blanks)
 
     def _pay_out(
         self, quote: Json, ys: set[str], total: int, fee: int, blanks: list[Json]
