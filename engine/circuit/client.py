@@ -18,14 +18,15 @@ from engine.circuit.stream import CircuitStream
 from engine.crypto.hop import ClientHop, ClientHopState
 from engine.crypto.layers import ClientLayers
 from engine.errors import CircuitClosed, LayerError, ProtocolError
-from engine.link.connection import CellQueue, Link
+from engine.link.connection import CellBuffer, CellQueue, Link, take_buffer
 from engine.link.manager import LinkManager
-from engine.wire.cells import CELL_BYTES, HEADER, Command, DestroyReason, destroy_reason
+from engine.wire.cells import HEADER, Command, DestroyReason, destroy_reason
 from engine.wire.create import create_body, encode_extend, parse_created_body
 from engine.wire.frames import FrameType, encode_shape, parse_shape
 
 BUILD_TIMEOUT_S = 20.0
-_BODY_AT = HEADER.size
+_RELAY = Command.RELAY  # members of an enum class are slow to look up
+_HEAD = slice(0, HEADER.size)
 
 
 class CircuitState(enum.Enum):
@@ -79,6 +80,7 @@ class ClientCircuit:
         self._queue = CellQueue()
         self._link: Link | None = None
         self._circ_id = 0
+        self._header = b""
         self._reply: _Reply | None = None
 
     # -- building ------------------------------------------------------------------------------
@@ -118,6 +120,7 @@ class ClientCircuit:
             link = await links.get(hop.node_id, hop.host, hop.port)
             self._link = link
             self._circ_id = link.new_circ_id(self._on_cell)
+            self._header = HEADER.pack(self._circ_id, _RELAY)
             self._send_cell(Command.CREATE, create_body(payload))
         else:
             self.endpoint.mux.control(FrameType.EXTEND, encode_extend(hop.host, hop.port, payload))
@@ -139,18 +142,18 @@ class ClientCircuit:
 
     def send(self, region: bytes) -> None:
         """Seal one region for the last hop and queue the cell."""
-        cell = bytearray(CELL_BYTES)
-        HEADER.pack_into(cell, 0, self._circ_id, Command.RELAY)
-        self._layers.seal_into(region, memoryview(cell)[_BODY_AT:])
+        cell = take_buffer()
+        cell.data[_HEAD] = self._header
+        self._layers.seal_into(region, cell.body)
         self._enqueue(cell)
 
     def _send_cell(self, command: Command, body: bytes) -> None:
-        cell = bytearray(CELL_BYTES)
-        HEADER.pack_into(cell, 0, self._circ_id, command)
-        cell[_BODY_AT : _BODY_AT + len(body)] = body
+        cell = CellBuffer()
+        HEADER.pack_into(cell.data, 0, self._circ_id, command)
+        cell.body[: len(body)] = body
         self._enqueue(cell)
 
-    def _enqueue(self, cell: bytearray) -> None:
+    def _enqueue(self, cell: CellBuffer) -> None:
         if self._link is not None:
             self._link.enqueue(self._queue, cell)
             self.cells_up += 1
@@ -159,6 +162,11 @@ class ClientCircuit:
         """Push queued cells to the socket."""
         if self._link is not None:
             self._link.flush()
+
+    @property
+    def has_room(self) -> bool:
+        """True while the link takes more cells without a wait."""
+        return self._link is not None and self._link.has_room
 
     async def wait_room(self) -> None:
         """Wait while the guard's link has more than its share queued."""
@@ -170,7 +178,7 @@ class ClientCircuit:
     # -- what arrives --------------------------------------------------------------------------
 
     def _on_cell(self, command: int, body: memoryview) -> None:
-        if command == Command.RELAY:
+        if command is _RELAY:
             self.cells_down += 1
             try:
                 self.endpoint.deliver(self._layers.open(body))

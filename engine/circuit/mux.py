@@ -5,8 +5,9 @@ regions on demand, so the shaping clock alone decides when a cell leaves. Never 
 reads a clock. Wire format: docs/protocol.md, "Frames".
 
 Flow control: the bytes in flight are bounded per stream (acknowledged when the application has
-consumed them, so a reader that never reads stops its writer) and per circuit (acknowledged on
-arrival, so no relay queues more than one circuit window). A stream's acknowledgement carries the
+consumed them, so a reader that never reads stops its writer) and per circuit (acknowledged once
+arrived, so no relay queues more than one circuit window; the acknowledgement waits a little for a
+cell that leaves anyway). A stream's acknowledgement carries the
 running digest of what arrived, so it cannot be sent for data that was not received.
 """
 
@@ -17,11 +18,11 @@ import hmac
 import struct
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.errors import ProtocolError
 from engine.wire.frames import (
     FRAME_HEADER,
-    MAX_FRAME_DATA,
     REGION_BYTES,
     EndReason,
     Frame,
@@ -31,12 +32,15 @@ from engine.wire.frames import (
 
 CIRCUIT_WINDOW = 1 << 20  # bytes of DATA in flight on a circuit: 30 MB/s at a round trip of 30 ms
 STREAM_WINDOW = 1 << 19  # bytes of DATA in flight on one stream
-ACK_EVERY = 1 << 16  # bytes between acknowledgements of a circuit
+ACK_EVERY = 1 << 16  # bytes after which a circuit's acknowledgement joins the next cell
+ACK_ALONE = 1 << 18  # bytes after which it leaves in a cell of its own
 MARK_EVERY = 1 << 15  # a stream may be acknowledged where its total first passes a multiple of this
 MAX_STREAMS = 64  # open at once on a circuit: a chat needs one, a wallet a few
 MAX_STREAM_ID = 0xFFFF
 _ACK = struct.Struct(">Q16s")
 _NO_DIGEST = bytes(16)
+# Members of an enum class are slow to look up, and these are needed for every frame.
+_DATA, _ACKNOWLEDGE, _DROP = FrameType.DATA, FrameType.ACK, FrameType.DROP
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,7 @@ class StreamAccepted:
     stream_id: int
 
 
-@dataclass(frozen=True)
-class StreamData:
+class StreamData(NamedTuple):
     """Bytes arrived, in order."""
 
     stream_id: int
@@ -109,6 +112,7 @@ class _Stream:
         "accepted",
         "ack_digests",
         "acked",
+        "chunk_at",
         "chunks",
         "closing",
         "eof_queued",
@@ -128,7 +132,8 @@ class _Stream:
     def __init__(self, stream_id: int) -> None:
         self.stream_id = stream_id
         self.accepted = False
-        self.chunks: deque[memoryview] = deque()
+        self.chunks: deque[bytes] = deque()
+        self.chunk_at = 0  # bytes of the first chunk that have left
         self.size = 0
         self.out_total = 0  # bytes put into DATA frames
         self.acked = 0
@@ -143,6 +148,26 @@ class _Stream:
         self.closing = False  # END follows what is queued
         self.local_done = False
         self.peer_done = False
+
+    def take(self, size: int) -> bytes:
+        """The next `size` queued bytes."""
+        chunk = self.chunks[0]
+        end = self.chunk_at + size
+        self.size -= size
+        if end < len(chunk):
+            taken = chunk[self.chunk_at : end]
+            self.chunk_at = end
+            return taken
+        parts = [chunk[self.chunk_at : end]]
+        left = size - len(parts[0])
+        self.chunks.popleft()
+        while self.chunks and left >= len(self.chunks[0]):
+            parts.append(self.chunks.popleft())
+            left -= len(parts[-1])
+        if left:
+            parts.append(self.chunks[0][:left])
+        self.chunk_at = left
+        return b"".join(parts)
 
 
 def _passes_mark(total: int, size: int) -> bool:
@@ -203,7 +228,7 @@ class Mux:
             return
         if not stream.chunks:
             self._sendable.append(stream)
-        stream.chunks.append(memoryview(data))
+        stream.chunks.append(bytes(data))
         stream.size += len(data)
 
     def finish(self, stream_id: int) -> None:
@@ -252,16 +277,17 @@ class Mux:
         """Feed one decrypted region. Raises ProtocolError (or WireError) on a broken peer."""
         events: list[Event] = []
         for frame in parse_region(region):
-            self._receive(frame, events)
+            if frame.type is _DATA:
+                self._receive_data(frame, events)
+            else:
+                self._receive(frame, events)
         return events
 
     def _receive(self, frame: Frame, events: list[Event]) -> None:
         kind = frame.type
-        if kind == FrameType.DATA:
-            self._receive_data(frame, events)
-        elif kind == FrameType.ACK:
+        if kind is _ACKNOWLEDGE:
             self._receive_ack(frame, events)
-        elif kind == FrameType.DROP:
+        elif kind is _DROP:
             return
         elif kind == FrameType.BEGIN:
             self._receive_begin(frame, events)
@@ -282,25 +308,23 @@ class Mux:
             events.append(Control(frame))
 
     def _receive_data(self, frame: Frame, events: list[Event]) -> None:
-        size = len(frame.data)
+        _kind, stream_id, data = frame
+        size = len(data)
         self._in_total += size
         if self._in_total - self._in_acked > CIRCUIT_WINDOW:
             raise ProtocolError("a peer sent more than the circuit window allows")
-        if self._in_total - self._in_acked >= ACK_EVERY:
-            self._in_acked = self._in_total
-            self._queue(FrameType.ACK, 0, _ACK.pack(self._in_total, _NO_DIGEST))
-        stream = self._known(frame.stream_id)
+        stream = self._streams.get(stream_id) or self._known(stream_id)
         if stream is None:
             return  # data that crossed our END on the way
         if stream.peer_done:
             raise ProtocolError("a peer sent data after the end mark")
-        stream.in_total += size
-        if stream.in_total - stream.read_acked > STREAM_WINDOW:
+        total = stream.in_total = stream.in_total + size
+        if total - stream.read_acked > STREAM_WINDOW:
             raise ProtocolError("a peer sent more than the stream window allows")
-        stream.in_digest.update(frame.data)
-        if _passes_mark(stream.in_total, size):
-            stream.in_marks.append((stream.in_total, stream.in_digest.digest()[:16]))
-        events.append(StreamData(frame.stream_id, bytes(frame.data)))
+        stream.in_digest.update(data)
+        if _passes_mark(total, size):
+            stream.in_marks.append((total, stream.in_digest.digest()[:16]))
+        events.append(StreamData(stream_id, data))
 
     def _receive_ack(self, frame: Frame, events: list[Event]) -> None:
         if len(frame.data) != _ACK.size:
@@ -362,8 +386,12 @@ class Mux:
 
     @property
     def has_output(self) -> bool:
-        """True when `next_region` would return something."""
-        return bool(self._control) or self._next_sendable() is not None
+        """True when there is something to send that should not wait for more."""
+        return (
+            bool(self._control)
+            or self._in_total - self._in_acked >= ACK_ALONE
+            or (bool(self._sendable) and self._next_sendable() is not None)
+        )
 
     def _queue(self, frame_type: FrameType, stream_id: int, data: bytes) -> None:
         self._control.append(FRAME_HEADER.pack(frame_type, stream_id, len(data)) + data)
@@ -384,51 +412,55 @@ class Mux:
 
     def next_region(self) -> bytes | None:
         """One region (at most REGION_BYTES, without its zero padding), or None when idle."""
-        parts: list[bytes | memoryview] = []
+        if self._in_total - self._in_acked >= ACK_EVERY:
+            self._in_acked = self._in_total
+            self._queue(_ACKNOWLEDGE, 0, _ACK.pack(self._in_total, _NO_DIGEST))
+        parts: list[bytes] = []
         room = REGION_BYTES
-        while self._control and len(self._control[0]) <= room:
-            part = self._control.popleft()
+        control, sendable = self._control, self._sendable
+        while control and len(control[0]) <= room:
+            part = control.popleft()
             parts.append(part)
             room -= len(part)
-        while room > FRAME_HEADER.size + 1 and (stream := self._next_sendable()) is not None:
+        while sendable and room > FRAME_HEADER.size + 1:
+            stream = self._next_sendable()
+            if stream is None:
+                break
             room -= self._pack(stream, parts, room - FRAME_HEADER.size)
             if stream.chunks or (stream.eof_queued and not stream.local_done):
-                self._sendable.rotate(-1)
+                if len(sendable) > 1:
+                    sendable.rotate(-1)
             else:
-                self._sendable.popleft()
+                sendable.popleft()
         return b"".join(parts) if parts else None
 
-    def _pack(self, stream: _Stream, parts: list[bytes | memoryview], room: int) -> int:
-        """Pack one DATA (or HALF_CLOSE) frame of `stream` into `parts`; returns its bytes."""
+    def _pack(self, stream: _Stream, parts: list[bytes], room: int) -> int:
+        """Pack one DATA (or end) frame of `stream` into `parts`; returns its bytes."""
         if not stream.chunks:
-            stream.local_done = True
-            if stream.closing:
-                del self._streams[stream.stream_id]
-                end = FRAME_HEADER.pack(FrameType.END, stream.stream_id, 1)
-                parts.append(end + bytes([EndReason.FINISHED]))
-                return FRAME_HEADER.size + 1
-            parts.append(FRAME_HEADER.pack(FrameType.HALF_CLOSE, stream.stream_id, 0))
-            return FRAME_HEADER.size
-        window = min(
+            return self._pack_end(stream, parts)
+        size = min(
+            room,
+            stream.size,
             self._out_acked + CIRCUIT_WINDOW - self._out_total,
             stream.acked + STREAM_WINDOW - stream.out_total,
         )
-        size = min(room, stream.size, window, MAX_FRAME_DATA)
-        parts.append(FRAME_HEADER.pack(FrameType.DATA, stream.stream_id, size))
-        left = size
-        while left:
-            chunk = stream.chunks[0]
-            take = chunk[:left]
-            if len(take) == len(chunk):
-                stream.chunks.popleft()
-            else:
-                stream.chunks[0] = chunk[left:]
-            parts.append(take)
-            stream.out_digest.update(take)
-            left -= len(take)
-        stream.size -= size
+        data = stream.take(size)
+        parts.append(FRAME_HEADER.pack(_DATA, stream.stream_id, size))
+        parts.append(data)
+        stream.out_digest.update(data)
         stream.out_total += size
         self._out_total += size
         if _passes_mark(stream.out_total, size):
             stream.ack_digests.append((stream.out_total, stream.out_digest.digest()[:16]))
         return size + FRAME_HEADER.size
+
+    def _pack_end(self, stream: _Stream, parts: list[bytes]) -> int:
+        """HALF_CLOSE, or the END that waited for the stream's last byte; returns its bytes."""
+        stream.local_done = True
+        if stream.closing:
+            del self._streams[stream.stream_id]
+            end = FRAME_HEADER.pack(FrameType.END, stream.stream_id, 1)
+            parts.append(end + bytes([EndReason.FINISHED]))
+            return FRAME_HEADER.size + 1
+        parts.append(FRAME_HEADER.pack(FrameType.HALF_CLOSE, stream.stream_id, 0))
+        return FRAME_HEADER.size

@@ -27,9 +27,9 @@ from engine.errors import (
     Peer2PromptError,
     ProtocolError,
 )
-from engine.link.connection import CellQueue, Link
+from engine.link.connection import CellBuffer, CellQueue, Link, take_buffer
 from engine.link.manager import LinkManager
-from engine.wire.cells import CELL_BYTES, HEADER, Command, DestroyReason
+from engine.wire.cells import HEADER, Command, DestroyReason
 from engine.wire.create import create_body, created_body, parse_created_body, parse_extend
 from engine.wire.frames import MAX_FRAME_DATA, EndReason, FrameType, encode_shape, parse_shape
 
@@ -42,6 +42,9 @@ MEMORY_CHECK_S = 1.0
 # One circuit window and what the frames around it may add; more is a peer that ignores windows.
 MAX_QUEUED_CELLS = CIRCUIT_WINDOW // MAX_FRAME_DATA * 2
 MAX_TOTAL_QUEUED = 65_536  # cells over all circuits, 128 MiB: then the oldest queued data goes
+
+_RELAY = Command.RELAY  # members of an enum class are slow to look up
+_HEAD = slice(0, HEADER.size)
 
 StreamHandler = Callable[[CircuitStream, bytes], Awaitable[None]]
 AddressPolicy = Callable[[bytes, str, int], bool]
@@ -66,17 +69,20 @@ class RelayCircuit:
         "core",
         "endpoint",
         "extending",
-        "last_cell_at",
+        "idle_since",
         "layer",
+        "next_header",
         "next_id",
         "next_link",
         "next_queue",
         "pending",
+        "prev_header",
         "prev_id",
         "prev_link",
         "prev_queue",
         "scope",
         "tag",
+        "used",
     )
 
     def __init__(self, core: RelayCore, link: Link, circ_id: int, keys: HopKeys) -> None:
@@ -85,22 +91,25 @@ class RelayCircuit:
         self.tag = keys.circuit_tag
         self.prev_link = link
         self.prev_id = circ_id
+        self.prev_header = HEADER.pack(circ_id, _RELAY)
         self.prev_queue = CellQueue()
         self.next_link: Link | None = None
         self.next_id = 0
+        self.next_header = b""
         self.next_queue = CellQueue()
         self.endpoint: Endpoint | None = None
         self.extending = False
         self.pending: _Created | None = None
         self.scope: trio.CancelScope | None = None
-        self.last_cell_at = trio.current_time()
+        self.used = False  # since the last sweep
+        self.idle_since = trio.current_time()
 
     # -- cells from the client's side ----------------------------------------------------------
 
     def from_prev(self, command: int, body: memoryview) -> None:
         """A cell from the direction of the client."""
-        if command == Command.RELAY:
-            self.last_cell_at = trio.current_time()
+        if command is _RELAY:
+            self.used = True
             try:
                 if self.next_link is not None:
                     self._pass_forward(self.next_link, body)
@@ -117,9 +126,9 @@ class RelayCircuit:
             self.destroy(DestroyReason.PROTOCOL)
 
     def _pass_forward(self, link: Link, body: memoryview) -> None:
-        cell = bytearray(CELL_BYTES)
-        HEADER.pack_into(cell, 0, self.next_id, Command.RELAY)
-        self.layer.open_forward_into(body, memoryview(cell)[HEADER.size :])
+        cell = take_buffer()
+        cell.data[_HEAD] = self.next_header
+        self.layer.open_forward_into(body, cell.body)
         self.core.counters.cells_forward += 1
         link.enqueue(self.next_queue, cell)
         if len(self.next_queue.cells) > MAX_QUEUED_CELLS:
@@ -144,11 +153,11 @@ class RelayCircuit:
 
     def from_next(self, command: int, body: memoryview) -> None:
         """A cell from the direction of the exit."""
-        if command == Command.RELAY and self.pending is None:
-            self.last_cell_at = trio.current_time()
-            cell = bytearray(CELL_BYTES)
-            HEADER.pack_into(cell, 0, self.prev_id, Command.RELAY)
-            self.layer.add_backward_into(body, memoryview(cell)[HEADER.size :])
+        if command is _RELAY and self.pending is None:
+            self.used = True
+            cell = take_buffer()
+            cell.data[_HEAD] = self.prev_header
+            self.layer.add_backward_into(body, cell.body)
             self.core.counters.cells_backward += 1
             self.prev_link.enqueue(self.prev_queue, cell)
             if len(self.prev_queue.cells) > MAX_QUEUED_CELLS:
@@ -168,14 +177,19 @@ class RelayCircuit:
 
     def send(self, region: bytes) -> None:
         """Seal a region of ours for the client and queue the cell."""
-        cell = bytearray(CELL_BYTES)
-        HEADER.pack_into(cell, 0, self.prev_id, Command.RELAY)
-        self.layer.seal_backward_into(region, memoryview(cell)[HEADER.size :])
+        cell = take_buffer()
+        cell.data[_HEAD] = self.prev_header
+        self.layer.seal_backward_into(region, cell.body)
         self.prev_link.enqueue(self.prev_queue, cell)
 
     def flush(self) -> None:
         """Push queued cells to the socket."""
         self.prev_link.flush()
+
+    @property
+    def has_room(self) -> bool:
+        """True while the link takes more cells without a wait."""
+        return self.prev_link.has_room
 
     async def wait_room(self) -> None:
         """Wait while the link to the client's side has more than its share queued."""
@@ -241,9 +255,10 @@ class RelayCircuit:
         """CREATE at the next hop; its CREATED payload. Leaves no route behind when it fails."""
         pending = self.pending = _Created()
         next_id = self.next_id = link.new_circ_id(self.from_next)
-        cell = bytearray(CELL_BYTES)
-        HEADER.pack_into(cell, 0, next_id, Command.CREATE)
-        cell[HEADER.size :] = create_body(payload)
+        self.next_header = HEADER.pack(next_id, _RELAY)
+        cell = take_buffer()
+        HEADER.pack_into(cell.data, 0, next_id, Command.CREATE)
+        cell.body[:] = create_body(payload)
         link.enqueue(self.next_queue, cell)
         link.flush()
         created: bytes | None = None
@@ -303,9 +318,9 @@ class RelayCircuit:
 
     @staticmethod
     def _send_destroy(link: Link, queue: CellQueue, circ_id: int, reason: DestroyReason) -> None:
-        cell = bytearray(CELL_BYTES)
-        HEADER.pack_into(cell, 0, circ_id, Command.DESTROY)
-        cell[HEADER.size] = reason
+        cell = CellBuffer()
+        HEADER.pack_into(cell.data, 0, circ_id, Command.DESTROY)
+        cell.body[0] = reason
         link.enqueue(queue, cell)
 
 
@@ -385,9 +400,9 @@ class RelayCore:
         self.circuits[id(circuit)] = circuit
         link.routes[circ_id] = circuit.from_prev
         self.counters.circuits_created += 1
-        cell = bytearray(CELL_BYTES)
-        HEADER.pack_into(cell, 0, circ_id, Command.CREATED)
-        cell[HEADER.size :] = created_body(created)
+        cell = take_buffer()
+        HEADER.pack_into(cell.data, 0, circ_id, Command.CREATED)
+        cell.body[:] = created_body(created)
         link.enqueue(circuit.prev_queue, cell)
 
     def _refuse(self, link: Link, circ_id: int, reason: DestroyReason) -> None:
@@ -403,7 +418,10 @@ class RelayCore:
     def _sweep(self) -> None:
         now = trio.current_time()
         for circuit in list(self.circuits.values()):
-            if now - circuit.last_cell_at > IDLE_TIMEOUT_S:
+            if circuit.used:
+                circuit.used = False
+                circuit.idle_since = now
+            elif now - circuit.idle_since > IDLE_TIMEOUT_S:
                 circuit.destroy(DestroyReason.TIMEOUT)
 
     def relieve_memory(self) -> None:

@@ -41,6 +41,8 @@ class CircuitStream:
         self._finished = False
         self._failure: str | None = None
         self._busy = False
+        self._reader_waits = False
+        self._writer_waits = False
 
     @property
     def circuit_tag(self) -> bytes:
@@ -57,7 +59,9 @@ class CircuitStream:
     def on_data(self, data: bytes) -> None:
         """Bytes arrived."""
         self._chunks.append(data)
-        self._readable.unpark_all()
+        if self._reader_waits:
+            self._reader_waits = False
+            self._readable.unpark_all()
 
     def on_accepted(self) -> None:
         """The far end took the stream."""
@@ -70,7 +74,8 @@ class CircuitStream:
 
     def on_writable(self) -> None:
         """There may be room to send."""
-        if self._writable:
+        if self._writer_waits:
+            self._writer_waits = False
             self._writable.unpark_all()
 
     def on_ended(self, reason: EndReason) -> None:
@@ -95,7 +100,7 @@ class CircuitStream:
     def accept(self) -> None:
         """Exit side: tell the client that the stream is open."""
         self._endpoint.mux.accept(self._id)
-        self._endpoint.kick()
+        self._endpoint.push()
 
     async def wait_connected(self) -> None:
         """Return when the far end has accepted; raises CircuitClosed when it will not."""
@@ -118,6 +123,7 @@ class CircuitStream:
                 raise CircuitClosed(self._failure)
             room = SEND_BUFFER - self._endpoint.mux.buffered(self._id)
             if room <= 0:
+                self._writer_waits = True
                 await self._writable.park()
                 continue
             part, view = view[:room], view[room:]
@@ -125,7 +131,7 @@ class CircuitStream:
                 self._endpoint.mux.write(self._id, bytes(part))
             except ProtocolError as error:
                 raise CircuitClosed("The stream is closed.") from error
-            self._endpoint.kick()
+            self._endpoint.push()
 
     async def receive_some(self, max_bytes: int = 65536) -> bytes:
         """The next bytes; b"" at the authenticated end; CircuitClosed when cut short."""
@@ -135,11 +141,12 @@ class CircuitStream:
                 return b""
             if self._failure is not None:
                 raise CircuitClosed(self._failure)
+            self._reader_waits = True
             await self._readable.park()
         data = self._take(max_bytes)
         self._endpoint.mux.consumed(self._id, len(data))
         if self._endpoint.mux.has_output:
-            self._endpoint.kick()
+            self._endpoint.push()
         return data
 
     def _take(self, max_bytes: int) -> bytes:

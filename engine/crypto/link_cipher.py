@@ -6,7 +6,7 @@ the counter runs on. A record that does not verify ends the link: the cipher ref
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
@@ -61,6 +61,39 @@ class LinkCipher:
             self.erase()
             raise LinkError("a link record did not verify") from error
         self._count = count + 1
+
+    def seal_batch(self, cells: Sequence[Buffer], outs: Sequence[memoryview]) -> None:
+        """`seal_into` for every cell; `outs` may be longer than `cells`."""
+        first = self._count
+        end = first + len(cells)
+        if end > self._edge:
+            for cell, out in zip(cells, outs, strict=False):
+                self.seal_into(cell, out)
+            return
+        seal = self._seal
+        for count, cell, out in zip(range(first, end), cells, outs, strict=False):
+            seal(count.to_bytes(12, "big"), cell, None, out)
+        self._count = end
+
+    def open_batch(self, records: Sequence[memoryview], outs: Sequence[memoryview]) -> None:
+        """`open_into` for every record; `outs` may be longer than `records`.
+
+        Raises LinkError when any of them does not verify; then none may be used.
+        """
+        first = self._count
+        end = first + len(records)
+        if end > self._edge:
+            for record, out in zip(records, outs, strict=False):
+                self.open_into(record, out)
+            return
+        opening = self._open
+        try:
+            for count, record, out in zip(range(first, end), records, outs, strict=False):
+                opening(count.to_bytes(12, "big"), record, None, out)
+        except InvalidTag as error:
+            self.erase()
+            raise LinkError("a link record did not verify") from error
+        self._count = end
 
     def _ratchet(self) -> None:
         """The next key; the old one is dropped. Also the place where a dead cipher is noticed."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -32,17 +33,48 @@ if TYPE_CHECKING:
     from engine.wire.link import LinkKeys
 
 BATCH_RECORDS = 32  # 64 KiB per system call: beyond that batches stop paying
+BATCH_BYTES = BATCH_RECORDS * RECORD_BYTES
 ROUNDS_PER_CHECKPOINT = 8  # batches handled before other tasks get a turn
 QUEUE_LOW_CELLS = 64  # a source of cells goes on when its link has fewer queued
+SPARE_CELLS = 64  # buffers kept for reuse: a batch coming in and one going out
+
+
+def _views(count: int, size: int) -> tuple[memoryview, tuple[memoryview, ...]]:
+    """A buffer of `count` times `size` bytes, and its parts."""
+    whole = memoryview(bytearray(count * size))
+    return whole, tuple(whole[at : at + size] for at in range(0, count * size, size))
+
 
 # Handling of a batch never awaits, so one buffer of each kind serves all links of the process.
-_RECV = memoryview(bytearray((BATCH_RECORDS + 1) * RECORD_BYTES))
-_SEAL = memoryview(bytearray(BATCH_RECORDS * RECORD_BYTES))
-_CELL = memoryview(bytearray(CELL_BYTES))
-_BODY = _CELL[HEADER.size :]
+# Cutting a view costs as much as a third of an AES call, so all views are cut once.
+_RECV, _RECORDS = _views(BATCH_RECORDS, RECORD_BYTES)
+_SEAL, _SLOTS = _views(BATCH_RECORDS, RECORD_BYTES)
+_CELLS = _views(BATCH_RECORDS, CELL_BYTES)[1]
+_BODIES = tuple(cell[HEADER.size :] for cell in _CELLS)
+_RELAY = Command.RELAY  # members of an enum class are slow to look up
+_FIRST_WORDS = struct.Struct(">II")
+_RELAY_WORD = _RELAY << 24  # the command and three zero bytes
 
 Route = Callable[[int, memoryview], None]
 """Takes (command, body); the body is only valid during the call."""
+
+
+class CellBuffer:
+    """Room for one cell on its way out: the whole of it, and its body."""
+
+    __slots__ = ("body", "data")
+
+    def __init__(self) -> None:
+        self.data = bytearray(CELL_BYTES)
+        self.body = memoryview(self.data)[HEADER.size :]
+
+
+_SPARE: list[CellBuffer] = []
+
+
+def take_buffer() -> CellBuffer:
+    """A buffer with any content: for cells whose header and body are written in full."""
+    return _SPARE.pop() if _SPARE else CellBuffer()
 
 
 class CellQueue:
@@ -51,7 +83,7 @@ class CellQueue:
     __slots__ = ("cells", "ready", "since")
 
     def __init__(self) -> None:
-        self.cells: deque[bytearray] = deque()
+        self.cells: deque[CellBuffer] = deque()
         self.ready = False
         self.since = 0.0  # when the oldest cell came, for the out-of-memory policy
 
@@ -105,23 +137,24 @@ class Link:
 
     # -- sending -------------------------------------------------------------------------------
 
-    def enqueue(self, queue: CellQueue, cell: bytearray) -> None:
-        """Queue a whole cell (CELL_BYTES, header included); `flush` sends it."""
+    def enqueue(self, queue: CellQueue, cell: CellBuffer) -> None:
+        """Queue a whole cell, header included; `flush` sends it. The buffer is given away."""
         if self.closed:
             return
-        if not queue.cells:
+        cells = queue.cells
+        if not cells:
             queue.since = trio.current_time()
-        queue.cells.append(cell)
+            if not queue.ready:
+                queue.ready = True
+                self._ready.append(queue)
+                self._dirty.add(self)
+        cells.append(cell)
         self.queued += 1
-        if not queue.ready:
-            queue.ready = True
-            self._ready.append(queue)
-            self._dirty.add(self)
 
     @property
     def has_room(self) -> bool:
         """True while a source of cells may queue more."""
-        return self.queued < QUEUE_LOW_CELLS
+        return self.queued < QUEUE_LOW_CELLS and not self.closed
 
     def drop_queue(self, queue: CellQueue) -> None:
         """Forget the cells of a circuit that died."""
@@ -139,24 +172,31 @@ class Link:
             self.room.unpark_all()
 
     def _seal_batch(self) -> int:
-        count = 0
-        ready, seal = self._ready, self._send.seal_into
-        while ready and count < BATCH_RECORDS:
+        """Seal the next batch, one cell of each waiting circuit in turn; returns its records."""
+        batch = self._next_batch()
+        count = len(batch)
+        if count:
+            self._send.seal_batch([cell.data for cell in batch], _SLOTS)
+            _SPARE.extend(batch[: SPARE_CELLS - len(_SPARE)])
+            self.queued -= count
+            self.records_out += count
+        return count
+
+    def _next_batch(self) -> list[CellBuffer]:
+        batch: list[CellBuffer] = []
+        ready = self._ready
+        while ready and len(batch) < BATCH_RECORDS:
             queue = ready.popleft()
             cells = queue.cells
-            if not cells:
-                queue.ready = False
-                continue
-            offset = count * RECORD_BYTES
-            seal(cells.popleft(), _SEAL[offset : offset + RECORD_BYTES])
-            count += 1
+            # A circuit that waits alone sends all it has; others take turns.
+            share = 1 if ready else BATCH_RECORDS - len(batch)
+            for _ in range(min(share, len(cells))):
+                batch.append(cells.popleft())
             if cells:
                 ready.append(queue)
             else:
                 queue.ready = False
-        self.queued -= count
-        self.records_out += count
-        return count
+        return batch
 
     def _send_now(self, data: memoryview) -> bool:
         """Send without waiting; what is left is copied aside and the writer task woken."""
@@ -207,48 +247,55 @@ class Link:
         while not self.closed:
             have = len(partial)
             _RECV[:have] = partial
+            room = BATCH_BYTES - have
             try:
-                got = sock.recv_into(_RECV[have:])
+                got = sock.recv_into(_RECV[have:] if have else _RECV)
             except BlockingIOError:
+                got = -1
+            except OSError:
+                return
+            if got == 0:
+                return
+            if got > 0:
+                partial = self._handle(have + got)
+                after_batch()
+            rounds += 1
+            if got < room:  # the socket is empty: asking it again would be a call for nothing
                 rounds = 0
                 try:
                     await trio.lowlevel.wait_readable(sock)
                 except trio.ClosedResourceError:
                     return
-                continue
-            except OSError:
-                return
-            if got == 0:
-                return
-            partial = self._handle(have + got)
-            after_batch()
-            rounds += 1
-            if rounds >= ROUNDS_PER_CHECKPOINT:
+            elif rounds >= ROUNDS_PER_CHECKPOINT:
                 rounds = 0
                 await trio.lowlevel.checkpoint()
 
     def _handle(self, available: int) -> bytes:
         """Open and dispatch every whole record in the shared buffer; returns what is left over."""
-        whole = available - available % RECORD_BYTES
-        open_into, routes = self._recv.open_into, self.routes
-        for offset in range(0, whole, RECORD_BYTES):
-            open_into(_RECV[offset : offset + RECORD_BYTES], _CELL)
-            circ_id, command = parse_header(_CELL)
+        count, left = divmod(available, RECORD_BYTES)
+        self._recv.open_batch(_RECORDS[:count], _CELLS)
+        self.records_in += count
+        routes, first_words = self.routes, _FIRST_WORDS.unpack_from
+        for cell, body in zip(_CELLS[:count], _BODIES, strict=False):
+            circ_id, word = first_words(cell)
             route = routes.get(circ_id)
-            if route is not None:
-                route(command, _BODY)
+            if word == _RELAY_WORD and route is not None:
+                route(_RELAY, body)
             else:
-                self._handle_unrouted(circ_id, command)
+                self._handle_other(cell, body, route)
             if self.closed:
                 return b""
-        self.records_in += whole // RECORD_BYTES
-        return bytes(_RECV[whole:available])
+        return bytes(_RECV[available - left : available]) if left else b""
 
-    def _handle_unrouted(self, circ_id: int, command: int) -> None:
-        if command == Command.CREATE and self._on_create is not None:
+    def _handle_other(self, cell: memoryview, body: memoryview, route: Route | None) -> None:
+        """Any cell that is not a circuit's traffic; the strict parser decides what it is."""
+        circ_id, command = parse_header(cell)
+        if route is not None:
+            route(command, body)
+        elif command is Command.CREATE and self._on_create is not None:
             if not self.peer_may_choose(circ_id):
                 raise ProtocolError("a neighbour chose a circuit id that is not its own")
-            self._on_create(self, circ_id, _BODY)
+            self._on_create(self, circ_id, body)
         # Padding is for the link alone, and cells of a circuit that has just been destroyed may
         # still be on the way: both are ignored.
 
