@@ -113,14 +113,16 @@ def fake_provider(mode: str, *options: str) -> Iterator[str]:
 class ScreenDemo:
     """A demo with its TUI on a pseudo-terminal. Leaving the block hangs up the terminal."""
 
-    def __init__(self, folder: Path, *options: str, **env: str) -> None:
+    def __init__(
+        self, folder: Path, *options: str, through: tuple[str, ...] = (), **env: str
+    ) -> None:
         self.home = folder / "home"
         self._text = bytearray()
         self._hung_up = threading.Event()
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 40, 120, 0, 0))
         self.process = subprocess.Popen(
-            [*COMMAND, "demo", "--home", str(self.home), *options],
+            [*through, *COMMAND, "demo", "--home", str(self.home), *options],
             cwd=folder,
             env=environment(folder, TERM="xterm-256color", **env),
             stdin=slave,

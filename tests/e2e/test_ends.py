@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,19 @@ def test_sigkill_stops_everything() -> None:
         )
 
 
-def test_a_closed_terminal_stops_everything() -> None:
+# Plays make as the leader of a session: it hears of the closed terminal, tells nobody, and waits.
+DEAF_LEADER = (
+    "import signal, subprocess, sys\n"
+    "with subprocess.Popen(sys.argv[1:]) as child:\n"
+    "    signal.signal(signal.SIGHUP, lambda *_: None)\n"
+    "sys.exit(child.returncode)"
+)
+
+
+@pytest.mark.parametrize("through", [(), (sys.executable, "-c", DEAF_LEADER)])
+def test_a_closed_terminal_stops_everything(through: tuple[str, ...]) -> None:
     with short_folder() as folder:
-        demo = ScreenDemo(folder)
+        demo = ScreenDemo(folder, through=through)
         try:
             demo.wait_open()
             assert len(everyone(demo.home)) == 8

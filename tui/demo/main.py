@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
+import select
 import shutil
 import signal
 import sys
@@ -62,6 +64,28 @@ class Log:
                 file.write(f"{stamp} {text}\n")
 
 
+class Terminal:
+    """Notices that the terminal was closed. The kernel tells only the leader of the session, which
+    under `make` in a terminal of its own is make, and make tells nobody."""
+
+    _AGAIN_S = 5.0
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        for descriptor in (0, 1, 2):
+            if os.isatty(descriptor):
+                self._poll.register(descriptor, 0)  # a hang-up is reported without asking
+        self._signalled = -math.inf
+
+    def signal_when_gone(self) -> None:
+        """Send ourselves the signal that a closed terminal brings; again when nothing follows."""
+        gone = any(events & select.POLLHUP for _, events in self._poll.poll(0))
+        now = time.monotonic()
+        if gone and now - self._signalled > self._AGAIN_S:
+            self._signalled = now
+            os.kill(os.getpid(), signal.SIGHUP)
+
+
 class Demo:
     """One run of the demo."""
 
@@ -73,6 +97,7 @@ class Demo:
         self._supervisor = Supervisor(self._log)
         self._secrets: Path | None = None
         self._published = 0.0
+        self._terminal = Terminal()
 
     def run(self) -> int:
         if self._home.temporary and not self._options.keep:
@@ -162,7 +187,7 @@ class Demo:
         self._publish([])
         supervisor.wait_ready(supervisor.start([plan.ghost(), plan.client()]), self._is_ready)
         self._publish([*LISTENERS, "client"])
-        supervisor.watch(self._restarted, self._republish)
+        supervisor.watch(self._restarted, self._look_around)
 
     def _is_ready(self, child: Child) -> None:
         self._log(f"{child.name} is ready")
@@ -175,7 +200,8 @@ class Demo:
         if child.name in LISTENERS:
             self._publish([*LISTENERS, "client"])
 
-    def _republish(self) -> None:
+    def _look_around(self) -> None:
+        self._terminal.signal_when_gone()
         if time.monotonic() - self._published > _REPUBLISH_S:
             self._publish([*LISTENERS, "client"])
 
