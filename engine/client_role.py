@@ -186,7 +186,7 @@ def _describe(number: int, circuit: ClientCircuit) -> Circuit:
         cells_up=circuit.cells_up,
         cells_down=circuit.cells_down,
         data_cells_up=endpoint.data_regions,
-        data_cells_down=circuit.data_cells_down,
+        data_cells_down=endpoint.data_regions_in,
         rtt_ms=None if circuit.rtt_s is None else round(circuit.rtt_s * 1000, 2),
         shape_class=circuit.plan.shape_class.label,
         reason=circuit.reason or None,

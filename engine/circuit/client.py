@@ -70,7 +70,6 @@ class ClientCircuit:
         self.created_at = trio.current_time()
         self.cells_up = 0
         self.cells_down = 0
-        self.data_cells_down = 0
         self.rtt_s: float | None = None
         self.hops_built = 0
         self.endpoint = Endpoint(self, initiator=True, on_control=self._on_control)

@@ -65,6 +65,7 @@ class Endpoint:
         self.peer_node_id = b""
         self.data_regions = 0
         self.dummy_regions = 0
+        self.data_regions_in = 0
         self.closed = False
         self._outlet = outlet
         self._on_control = on_control
@@ -107,6 +108,8 @@ class Endpoint:
     def deliver(self, region: bytes | memoryview) -> None:
         """Take one decrypted region. Raises ProtocolError when the peer broke the protocol."""
         mux = self.mux
+        if region[0] != FrameType.DROP:
+            self.data_regions_in += 1
         for event in mux.receive_region(region):
             if type(event) is StreamData:
                 stream = self._streams.get(event.stream_id)

@@ -133,6 +133,7 @@ async def test_a_shaped_circuit_sends_one_cell_per_tick_until_the_bucket_end() -
         assert up in (16, 64)
         assert down in (16, 64)
         assert circuit.endpoint.dummy_regions > 0
+        assert 0 < circuit.endpoint.data_regions_in < down
 
 
 async def test_a_reader_that_never_reads_keeps_memory_flat() -> None:

@@ -156,7 +156,7 @@ def test_an_acknowledgement_cannot_be_invented() -> None:
 def test_an_acknowledgement_carries_the_digest_of_what_arrived() -> None:
     pair = Pair()
     stream_id = pair.opened()
-    payload = bytes(range(256)) * 200
+    payload = bytes(range(256)) * 600
     pair.exit.write(stream_id, payload)
     for event in pair.to_client():
         if isinstance(event, StreamData):
