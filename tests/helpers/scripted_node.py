@@ -24,6 +24,7 @@ from engine.control.server import ControlServer
 from engine.errors import ControlError, Peer2PromptError
 
 GHOST = "4f2a91c0"
+DEMO_MINT = "http://127.0.0.1:3338"
 ANSWER = """An **onion** is two things here.
 
 ## The vegetable
@@ -66,7 +67,7 @@ def sample_state() -> dict[str, Any]:
             "tier": "text-shaped",
             "set_size": 24,
             "guard_age_s": 1_040_000.0,
-            "shape_leak_bound": "2 bits an answer",
+            "shape_leak_bound": "2 bit per answer",
             "last_cost_msat": 412,
             "warnings": [],
         },
@@ -78,7 +79,7 @@ def sample_state() -> dict[str, Any]:
                 "out_price": 300_000,
                 "chunk_msat": 4000,
                 "cap_msat": 20_000,
-                "mints": ["http://127.0.0.1:3338"],
+                "mints": [DEMO_MINT],
             },
             {
                 "model": "qwen3-32b",
@@ -125,7 +126,7 @@ def sample_state() -> dict[str, Any]:
         ],
         "network": {
             "relays": [
-                {"id": f"{n:08x}", "roles": ["relay"], "age_s": 90_000.0 + 977 * n}
+                {"id": f"{n:08x}", "roles": ["relay"], "age_s": 90_000.0 + 9770 * (n % 64)}
                 for n in range(0xA1B2C300, 0xA1B2C318)
             ],
             "ghosts": [{"id": GHOST, "roles": ["ghost"], "age_s": 400_000.0}],
@@ -135,7 +136,7 @@ def sample_state() -> dict[str, Any]:
             "total_sat": 4096,
             "mints": [
                 {
-                    "url": "http://127.0.0.1:3338",
+                    "url": DEMO_MINT,
                     "name": "Demo mint",
                     "unit": "sat",
                     "available_sat": 4096,
@@ -159,14 +160,26 @@ def sample_state() -> dict[str, Any]:
             ],
         },
         "wallet.history": [
-            {"ts": now - 50, "kind": "change", "mint": "", "amount_sat": 3, "detail": "unspent"},
-            {"ts": now - 70, "kind": "chunk", "mint": "", "amount_sat": -4, "detail": "to a ghost"},
+            {
+                "ts": now - 50,
+                "kind": "slot",
+                "mint": DEMO_MINT,
+                "amount_sat": 3,
+                "detail": "unspent credit came back",
+            },
+            {
+                "ts": now - 70,
+                "kind": "pay",
+                "mint": DEMO_MINT,
+                "amount_sat": -4,
+                "detail": "paid for an answer",
+            },
             {
                 "ts": now - 9000,
                 "kind": "mint",
-                "mint": "http://127.0.0.1:3338",
+                "mint": DEMO_MINT,
                 "amount_sat": 4096,
-                "detail": "",
+                "detail": "minted",
             },
         ],
         "earnings": {
@@ -231,7 +244,7 @@ def circuit(
         f"{0xA1B2C30A + len(purpose):08x}",
         GHOST,
     ]
-    roles = ["guard", "middle", "middle", "exit"]
+    roles = ["guard", "middle", "middle", "ghost"]
     built = 4 if state == "open" else 2
     return {
         "circuit_id": name,
@@ -471,7 +484,7 @@ class ScriptedNode:
     async def _receive(self, params: dict[str, Any]) -> object:
         if not params.get("allow_new_mint") and params["token"].endswith("new"):
             raise ScriptedError("untrusted_mint", "The token is from a mint this wallet lacks.")
-        return {"amount_sat": 21, "mint": "http://127.0.0.1:3338"}
+        return {"amount_sat": 21, "mint": DEMO_MINT}
 
     async def _melt_quote(self, params: dict[str, Any]) -> object:
         del params

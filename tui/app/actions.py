@@ -37,9 +37,7 @@ ACTIONS = (
         ("f1", "question_mark"),
         hint="help",
     ),
-    Action(
-        "palette", "All commands", "Search every command by name.", ("ctrl+p",), hint="commands"
-    ),
+    Action("palette", "All commands", "Search every command by name.", ("ctrl+p",), hint="menu"),
     Action("chat", "Go to Chat", "Ask and read answers.", ("f2", "alt+1")),
     Action("circuit", "Go to Circuit", "The paths your questions take.", ("f3", "alt+2")),
     Action("mints", "Go to Mints", "Your ecash, mint by mint.", ("f4", "alt+3")),
@@ -89,7 +87,6 @@ ACTIONS = (
         "Opens the question in $VISUAL or $EDITOR.",
         ("ctrl+g",),
         "chat",
-        hint="editor",
     ),
     Action(
         "new_chat",
@@ -97,7 +94,7 @@ ACTIONS = (
         "A new session: fresh middle relays and a fresh ghost.",
         ("ctrl+n",),
         "chat",
-        hint="new",
+        hint="new chat",
     ),
     Action(
         "model",

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import inspect
 import signal
-import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.theme import Theme
@@ -21,13 +20,14 @@ from textual.theme import Theme
 from tui.app import themes
 from tui.app.actions import ACTIONS, ANYWHERE, BY_NAME, Action, of_group
 from tui.app.controller import Controller
+from tui.app.crash import DiscreetApp
 from tui.app.explain import figures
 from tui.app.link import CallFailed, NodeLink
 from tui.app.look import Look
 from tui.app.model import AppModel
 from tui.app.panes.chat import ChatPane
 from tui.app.text import plural
-from tui.app.widgets.bars import Banner, HintBar, StatusBar, TabBar
+from tui.app.widgets.bars import Banner, ClickBar, HintBar, StatusBar, TabBar
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -45,7 +45,7 @@ def _commands() -> type[Provider]:
     return Commands
 
 
-class PeerApp(App[int]):
+class PeerApp(DiscreetApp):
     """Peer2Prompt's screen."""
 
     TITLE = "Peer2Prompt"
@@ -180,21 +180,27 @@ class PeerApp(App[int]):
         link = self.model.link
         if link.state != "lost":
             return ""
-        tries = f"Trying again ({plural(link.attempts, 'try', 'tries')} so far)."
+        tries = f"Trying again ({plural(link.attempts, 'try', 'tries')})."
         if not link.ever_up:
-            return f" {link.reason} {tries}"
-        lost = max(0.0, time.monotonic() - link.since)
-        return f" {link.reason} {tries} Nothing on screen is lost." + (
-            " The node may have been stopped." if lost > 10 else ""
-        )
+            return f" There is no node to talk to. {tries}"
+        return f" The link to the node is lost. {tries} What you see and typed stays."
 
     def _hinted(self) -> list[Action]:
         here = [a for a in of_group(self.front) if a.hint]
-        return [*here, *(a for a in of_group(ANYWHERE) if a.hint)]
+        return [*here, *(BY_NAME[name] for name in ("palette", "help", "quit"))]
+
+    def on_click_bar_chosen(self, event: ClickBar.Chosen) -> None:
+        self.action_do(event.name)
 
     # -- acts --------------------------------------------------------------------------------
 
     def action_do(self, name: str) -> None:
+        """A key or a click asks for an action. A dialog in front keeps the panes out of reach."""
+        if self.screen.is_modal and name not in ("quit", "theme"):
+            return
+        self.perform(name)
+
+    def perform(self, name: str) -> None:
         """Do an action of the table, on the pane it belongs to."""
         action = BY_NAME[name]
         if action.group == ANYWHERE:

@@ -31,7 +31,7 @@ class Commands(Provider):
             if action.name == "palette":
                 continue
             keys = f"  [{action.key_words}]" if action.keys else ""
-            yield action.title, action.help + keys, partial(self.peer.action_do, action.name)
+            yield action.title, action.help + keys, partial(self.peer.perform, action.name)
 
     def _chosen(self) -> Iterator[Command]:
         for name in themes.available(self.peer.config):

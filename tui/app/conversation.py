@@ -53,7 +53,7 @@ class Message:
     role: str
     text: str
     created: float = 0.0
-    state: str = "done"  # done, waiting, streaming, stopped, failed
+    state: str = "done"  # done, waiting, streaming, stopped, failed, cut (in an earlier life)
     model: str = ""
     cost_msat: int | None = None
     tokens_in: int | None = None
@@ -79,7 +79,7 @@ class Message:
         )
         message.take_figures(meta)
         state = line(meta, "state")
-        message.state = state if state in ("stopped", "failed") else "done"
+        message.state = _STORED_STATES.get(state, "done")
         if "error" in meta:
             message.trouble = Trouble.of(meta["error"])
         return message
@@ -93,6 +93,9 @@ class Message:
 
     def touch(self) -> None:
         self.revision += 1
+
+
+_STORED_STATES = {"cancelled": "stopped", "stopped": "stopped", "cut": "cut", "failed": "cut"}
 
 
 @dataclass(slots=True)

@@ -5,9 +5,10 @@ Pure apart from Rich's console, which is used as a layout engine and never write
 
 from __future__ import annotations
 
+import re
 import time
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.segment import Segment
 from rich.style import Style
@@ -21,9 +22,12 @@ from tui.app.text import msat, plural, took, wrap
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tui.app.code_theme import CodeTheme
+
 MAX_TEXT_WIDTH = 100  # longer lines are hard to read; wide windows get a margin instead
 INDENT = "  "
 BAR = "▌ "
+_AUTOLINK = re.compile(r"<(https?://[^<>\s]+)>")
 
 
 class Renderer:
@@ -34,6 +38,7 @@ class Renderer:
         self.text_width = min(MAX_TEXT_WIDTH, self.width - 4)
         self.look = look
         self._console: Console | None = None
+        self._code: CodeTheme | None = None
 
     # -- parts of a message ------------------------------------------------------------------
 
@@ -61,8 +66,9 @@ class Renderer:
         if not text.strip():
             return []
         console = self._rich_console()
-        theme = "ansi_dark" if self.look.dark else "ansi_light"
-        document = Markdown(text, code_theme=theme, inline_code_theme=theme, hyperlinks=False)
+        if "`" not in text:  # a bare address would be shown twice
+            text = _AUTOLINK.sub(r"\1", text)
+        document = Markdown(text, code_theme=self._code_theme(), hyperlinks=False)
         options = console.options.update(width=self.text_width, height=None)
         lines = console.render_lines(document, options, style=self.look.base, pad=False)
         strips = [self._strip([Segment(INDENT, self.look.base), *line]) for line in lines]
@@ -79,6 +85,8 @@ class Renderer:
             strips += self._trouble(message)
         elif message.state == "stopped":
             strips += self._notes("You stopped this answer.", self.look.warning)
+        elif message.state == "cut":
+            strips += self._notes("This answer broke off here.", self.look.warning)
         facts = _facts(message)
         if facts:
             strips += [self.blank(), *self._notes(facts, self.look.muted)]
@@ -138,6 +146,14 @@ class Renderer:
 
     def _strip(self, segments: list[Segment]) -> Strip:
         return Strip(segments).adjust_cell_length(self.width, self.look.base).simplify()
+
+    def _code_theme(self) -> str:
+        """Rich takes a theme object wherever it takes a name; its annotation knows only names."""
+        from tui.app.code_theme import CodeTheme
+
+        if self._code is None:
+            self._code = CodeTheme(self.look.colours)
+        return cast("str", self._code)
 
     def _rich_console(self) -> Console:
         if self._console is None:
@@ -219,7 +235,7 @@ def _facts(message: Message) -> str:
         words = plural(message.tokens_in or 0, "token")
         parts.append(f"{words} in, {message.tokens_out or 0:,} out")
     if message.ttft_ms is not None:
-        parts.append(f"first word after {took(message.ttft_ms)}")
+        parts.append(f"first word {took(message.ttft_ms)}")
     if message.total_ms is not None:
         parts.append(f"{took(message.total_ms)} in all")
     return " · ".join(parts)

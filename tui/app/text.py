@@ -98,7 +98,7 @@ def spark(values: Iterable[float], width: int) -> str:
     series: Sequence[float] = list(values)[-width:]
     if not series:
         return ""
-    top = max(series)
+    top = max(series) * 1.3  # a steady rate is a line in the middle, not a wall
     if top <= 0:
         return SPARKS[0] * len(series)
     return "".join(SPARKS[min(7, int(7 * max(0.0, value) / top + 0.5))] for value in series)

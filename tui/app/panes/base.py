@@ -27,7 +27,13 @@ class Pane(Vertical):
         for action in of_group(self.group):
             for key in action.keys if action.bound else ():
                 self._bindings.key_to_bindings.setdefault(key, []).append(
-                    Binding(key, f"app.do('{action.name}')", action.title, show=False)
+                    Binding(
+                        key,
+                        f"app.do('{action.name}')",
+                        action.title,
+                        show=False,
+                        priority=key.startswith("ctrl+"),
+                    )
                 )
 
     def on_mount(self) -> None:

@@ -105,8 +105,11 @@ class ChatPane(Pane):
         conversation = self.conversation
         offer = self.model.offer(conversation.model)
         width = self.cost_line.size.width
-        if offer is None:
-            name = conversation.model or "no model"
+        pieces: list[tuple[str, str]]
+        if offer is None and not self.model.link.ever_up:
+            pieces = [("Prices are shown when the node is there", "$muted")]
+        elif offer is None:
+            name = conversation.model
             text = (
                 f"{name}: no ghost offers it now"
                 if conversation.model
@@ -279,6 +282,9 @@ class ChatPane(Pane):
             self.prompt.focus()
             return
         self._show_list(True)
+        self._paint_sessions()
+        if self.sessions.highlighted is None and self.sessions.option_count:
+            self.sessions.highlighted = 0
         self.sessions.focus()
 
     def _show_list(self, wanted: bool | None) -> None:

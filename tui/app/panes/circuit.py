@@ -12,7 +12,7 @@ from textual.widgets import DataTable, Static
 
 from tui.app.circuits import Circuit
 from tui.app.panes.base import Pane
-from tui.app.text import age, percent, plural, rate, spark, took
+from tui.app.text import age, ellipsis, percent, plural, rate, spark, took
 
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
@@ -27,7 +27,6 @@ COLUMNS = (
     ("cells/s ▼", 9),
     ("padding", 7),
 )
-ROLE_WORDS = {"guard": "guard", "middle": "middle", "exit": "ghost", "ghost": "ghost"}
 
 
 class CircuitPane(Pane):
@@ -50,7 +49,8 @@ class CircuitPane(Pane):
     def on_mount(self) -> None:
         self.table = self.query_one(DataTable)
         for label, width in COLUMNS:
-            self.table.add_column(label, width=width)
+            right = label.startswith("cells") or label == "padding"
+            self.table.add_column(label.rjust(width) if right else label, width=width)
         self.drawing = self.query_one("#circuit-drawing", Static)
         self.events_view = self.query_one("#circuit-events", Static)
         self.query_one("#circuits").border_title = "Circuits"
@@ -130,17 +130,18 @@ class CircuitPane(Pane):
         """you ── guard ── middle ── middle ── ghost, with ids and ages below each hop."""
         hops = [("you", "this node", "")]
         for hop in circuit.hops:
-            role = ROLE_WORDS.get(hop.role, hop.role)
-            hops.append((role, hop.short_id, self._hop_age(role, hop.short_id)))
+            hops.append((hop.role, hop.short_id, self._hop_age(hop.role, hop.short_id)))
         step = max(13, min(22, (self.drawing.size.width - 2) // max(1, len(hops))))
         top, ids, ages = Content(""), Content(""), Content("")
         for number, (role, name, known) in enumerate(hops):
             last = number + 1 == len(hops)
             line = "" if last else " " + ("─" if circuit.is_open else "╌") * (step - len(role) - 2)
-            tone = {"you": "$primary", "ghost": "$accent"}.get(role, "$secondary")
+            tone = {"you": "$primary", "ghost": "$accent", "exit": "$accent"}.get(
+                role, "$secondary"
+            )
             top = Content.assemble(top, (role, f"bold {tone}"), (f"{line} ", "$muted"))
-            ids = Content.assemble(ids, f"{name:<{step}}")
-            ages = Content.assemble(ages, (f"{known:<{step}}", "$muted"))
+            ids = Content.assemble(ids, ellipsis(name, step - 1).ljust(step))
+            ages = Content.assemble(ages, (ellipsis(known, step - 1).ljust(step), "$muted"))
         return [top, ids, ages]
 
     def _hop_age(self, role: str, short_id: str) -> str:
@@ -202,7 +203,7 @@ def _flow(circuit: Circuit) -> list[Content]:
             Content.assemble(
                 ("  padding ", "$muted"),
                 percent(share),
-                ("  cells that carry nothing, so that the others do not stand out", "$muted"),
+                ("  cells that carry nothing, to hide the others", "$muted"),
             )
         )
     return lines

@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 NOT_A_GHOST = (
     ("This node only asks; it does not earn.", "bold"),
     (
-        "\n\nA ghost answers other people's questions with a model it has access to, and is paid "
-        "in ecash, chunk by chunk. It sees the questions it answers, but not who asks.\n\n"
-        "To make this node one, add the role and a provider to config.toml in the node's folder "
-        "and start the node again:\n\n",
+        "\n\nA ghost answers strangers' questions with a model it has access to, and is paid in "
+        "ecash, chunk by chunk. It reads the questions, but does not learn who asks.\n\n"
+        "To make this node one, add this to config.toml in its folder and start it again:\n\n",
         "",
     ),
     (
-        '  roles = ["client", "ghost"]\n\n  [ghost]\n  provider_url = "https://…/v1"\n'
+        '  roles = ["client", "ghost"]\n  [ghost]\n  provider_url = "https://…/v1"\n'
         '  provider_key_file = "…"\n  models = ["…"]\n  in_price = 100      # msat for a million '
         "tokens\n  out_price = 300\n\n",
         "$secondary",
@@ -108,7 +107,7 @@ class EarningsPane(Pane):
             Content.assemble(
                 ("today ", "$muted"),
                 msat(earnings.today_msat),
-                ("   seven days ", "$muted"),
+                ("\nseven days ", "$muted"),
                 msat(earnings.week_msat),
             )
         )
@@ -118,17 +117,17 @@ class EarningsPane(Pane):
             Content.assemble(
                 plural(earnings.answers, "answer"),
                 (f"   {earnings.refused:,} refused", refused_tone),
-                (f"   {number(earnings.tokens_out)} tokens written", ""),
-                ("\nopen now: ", "$muted"),
-                plural(earnings.sessions_open, "session"),
-                (f", {msat(earnings.credit_msat)} of credit not used yet", "$muted"),
+                (f"   {number(earnings.tokens_out)} tokens", ""),
+                ("\n", ""),
+                plural(earnings.sessions_open, "open session"),
+                (f", {msat(earnings.credit_msat)} unused", "$muted"),
             )
         )
 
     def _paint_models(self, earnings: EarningsView) -> None:
         width = max(20, self.size.width - 44)
         self.models.clear(columns=True)
-        for label, size in (("model", width), ("answers", 9), ("earned", 14)):
+        for label, size in (("model", width), ("answers".rjust(9), 9), ("earned".rjust(14), 14)):
             self.models.add_column(label, width=size)
         for name, answers, earned in earnings.models:
             self.models.add_row(
@@ -142,8 +141,8 @@ class EarningsPane(Pane):
             ("when", 8),
             ("model", width),
             ("tokens in", 9),
-            ("out", 7),
-            ("earned", 12),
+            ("out".rjust(7), 7),
+            ("earned".rjust(12), 12),
         ):
             self.recent.add_column(label, width=size)
         for ts, name, tokens_in, tokens_out, cost in earnings.recent:

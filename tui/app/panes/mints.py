@@ -12,24 +12,10 @@ from textual.widgets import DataTable, Static
 from tui.app.jsonish import line, maybe_real, whole
 from tui.app.model import HistoryLine, MintLine
 from tui.app.panes.base import Pane
-from tui.app.text import ellipsis, plural, sat, took
+from tui.app.text import ellipsis, sat, took
 
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
-
-KIND_WORDS = {
-    "mint": "funded",
-    "melt": "invoice paid",
-    "send": "sent",
-    "receive": "received",
-    "chunk": "paid a ghost",
-    "pay": "paid a ghost",
-    "change": "change back",
-    "refund": "came back",
-    "redeem": "earned",
-    "swap": "swapped",
-    "restore": "restored",
-}
 
 
 class MintsPane(Pane):
@@ -80,34 +66,33 @@ class MintsPane(Pane):
             " sat ready",
         ]
         if reserved:
-            parts.append((f"   {reserved:,} sat under way to a ghost", "$muted"))
+            parts.append((f"   {reserved:,} reserved for payments", "$muted"))
         if held:
-            parts.append((f"   {held:,} sat resting before their first use", "$muted"))
-        parts.append((f"   at {plural(len(wallet.mints), 'mint')}", "$muted"))
+            parts.append((f"   {held:,} resting before first use", "$muted"))
         self.total.update(Content.assemble(*parts))
 
     def _paint_mints(self, mints: list[MintLine]) -> None:
-        name_width = max(18, min(48, self.size.width - 58))
+        name_width = max(18, min(48, self.size.width - 60))
         row = self.mints.cursor_row
         self.mints.clear(columns=True)
         for label, width in (
             ("mint", name_width),
-            ("ready", 11),
-            ("reserved", 9),
-            ("resting", 8),
+            ("ready".rjust(11), 11),
+            ("reserved".rjust(9), 9),
+            ("resting".rjust(8), 8),
             ("health", 9),
-            ("answer", 7),
+            ("answers".rjust(8), 8),
         ):
             self.mints.add_column(label, width=width)
         for mint in mints:
-            name = mint.name or mint.url
+            name = mint.name or mint.url.partition("://")[2]
             self.mints.add_row(
                 ellipsis(name, name_width),
                 f"{mint.available_sat:,}".rjust(11),
                 f"{mint.reserved_sat:,}".rjust(9),
                 f"{mint.held_sat:,}".rjust(8),
                 _health(mint),
-                (took(mint.latency_ms) if mint.latency_ms is not None else "–").rjust(7),
+                (took(mint.latency_ms) if mint.latency_ms is not None else "–").rjust(8),
                 key=mint.url,
             )
         if mints:
@@ -115,19 +100,20 @@ class MintsPane(Pane):
 
     def _paint_history(self, history: list[HistoryLine]) -> None:
         row = self.history.cursor_row
-        detail_width = max(16, self.size.width - 52)
+        rest = max(20, self.size.width - 38)
+        widths = (12, 13, rest * 3 // 5, rest - rest * 3 // 5)
+        labels = ("when", "amount".rjust(13), "what", "mint")
         self.history.clear(columns=True)
-        for label, width in (("when", 12), ("what", 13), ("amount", 13), ("detail", detail_width)):
+        for label, width in zip(labels, widths, strict=True):
             self.history.add_column(label, width=width)
         names = {mint.url: mint.name or mint.url for mint in self.model.wallet.mints}
         for item in history:
             tone = "$success" if item.amount_sat > 0 else "$foreground"
-            detail = item.detail or names.get(item.mint, item.mint)
             self.history.add_row(
                 time.strftime("%d %b %H:%M", time.localtime(item.ts)),
-                KIND_WORDS.get(item.kind, item.kind),
                 Content.styled(f"{item.amount_sat:+,} sat".rjust(13), tone),
-                ellipsis(detail, detail_width),
+                ellipsis(item.detail or item.kind, widths[2]),
+                ellipsis(names.get(item.mint, item.mint), widths[3]),
             )
         if history:
             self.history.move_cursor(row=min(row, len(history) - 1), animate=False)

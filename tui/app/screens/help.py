@@ -58,7 +58,7 @@ class HelpScreen(ModalScreen[None]):
     def _numbers(self) -> list[Content]:
         parts = [_heading("The numbers at the bottom")]
         for figure in figures(self.peer.model):
-            label = f"{figure.label} " if figure.label else ""
+            label = f"{figure.name}: " if figure.name else ""
             parts.append(
                 Content.assemble(
                     (label, "bold"),

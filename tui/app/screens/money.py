@@ -55,7 +55,7 @@ class InvoiceScreen(ModalScreen[bool]):
                 Content.from_markup(
                     "[bold $primary]c[/] [$muted]copy the invoice[/]   "
                     "[bold $primary]w[/] [$muted]QR as a picture file[/]   "
-                    "[bold $primary]Esc[/] [$muted]close (the invoice stays valid)[/]"
+                    "[bold $primary]Esc[/] [$muted]close[/]"
                 ),
                 id="invoice-keys",
             )

@@ -1,84 +1,107 @@
 """The one-line bars: tabs on top, the numbers and the key hints at the bottom, the banner.
 
-Each is one Static whose text is made from the model; nothing here keeps state of its own.
+Each is one Static whose text is made from the model. They keep nothing but where things are, so
+that a click finds its action.
 """
 
 from __future__ import annotations
 
+from textual import events
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import Static
 
 from tui.app.actions import PANE_TITLES, PANES, Action, pretty_key
 from tui.app.explain import Figure
 from tui.app.text import ellipsis
 
-WIDE = 110
+WIDE = 120
+EXPLAINS = 4  # columns for the F1 at the right end
 
 
-class TabBar(Static):
+class ClickBar(Static):
+    """A line with places that can be clicked."""
+
+    class Chosen(Message):
+        """The action with this name was clicked."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._places: list[tuple[int, int, str]] = []
+
+    def on_click(self, event: events.Click) -> None:
+        for start, end, name in self._places:
+            if start <= event.x < end:
+                self.post_message(self.Chosen(name))
+
+
+class TabBar(ClickBar):
     """Names of the panes with their keys; the one in front stands out also without colour."""
 
     def show(self, front: str, right: str) -> None:
-        parts: list[Content] = [Content(" ")]
+        self._places = []
+        line = Content(" ")
         for index, pane in enumerate(PANES):
-            key = f"F{index + 2}"
-            style = "bold $background on $primary" if pane == front else "$foreground"
-            key_style = "$background on $primary" if pane == front else "$muted"
-            click = f"@click=app.do('{pane}')"
-            parts.append(Content.from_markup(f"[{key_style}][{click}] {key} [/][/]"))
-            parts.append(Content.from_markup(f"[{style}][{click}]{PANE_TITLES[pane]} [/][/]"))
-            parts.append(Content(" "))
-        left = Content("").join(parts)
-        room = self.size.width - left.cell_length - 1
-        text = ellipsis(right, max(0, room - 1))
-        gap = " " * max(0, room - len(text))
-        self.update(Content.assemble(left, gap, (text, "$muted")))
+            here = pane == front
+            start = line.cell_length
+            line = Content.assemble(
+                line,
+                (f" F{index + 2} ", "$background on $primary" if here else "$muted"),
+                (f"{PANE_TITLES[pane]} ", "bold $background on $primary" if here else ""),
+            )
+            self._places.append((start, line.cell_length, pane))
+            line += Content(" ")
+        room = max(0, self.size.width - line.cell_length - 1)
+        text = ellipsis(right, room)
+        self.update(Content.assemble(line, " " * (room - len(text)), (text, "$muted")))
 
 
-class StatusBar(Static):
+class StatusBar(ClickBar):
     """The always-visible numbers. F1 explains them."""
 
     def show(self, figures: list[Figure]) -> None:
         width = self.size.width
+        self._places = [(0, width, "help")]
         wide = width >= WIDE
-        room = width - 12
-        parts: list[Content] = []
-        used = 1
+        line = Content(" ")
         for index, figure in enumerate(figures):
-            value = ellipsis(figure.long if wide else figure.short, 36 if wide else 18)
-            if index == 0:
-                text = Content.styled(f" {value} ", f"bold $background on ${figure.tone}")
-            else:
-                text = Content.assemble(
-                    ("  " if wide else " ", ""),
-                    (f"{figure.label} ", "$muted"),
-                    (value, f"${figure.tone}"),
-                    (" ", ""),
-                )
-            if used + text.cell_length > room:
+            value = figure.long if wide else figure.short
+            label = f"{figure.name if wide else figure.label} "
+            gap = "   " if wide else "  "
+            room = width - EXPLAINS - line.cell_length - (0 if index == 0 else len(label + gap))
+            value = ellipsis(value, room if room > 2 else 0)
+            if not value:
                 continue
-            used += text.cell_length
-            parts.append(text)
-        left = Content("").join([Content(" "), *parts])
-        gap = " " * max(1, width - left.cell_length - 12)
-        self.update(Content.assemble(left, gap, ("F1", "bold $primary"), (" explains", "$muted")))
+            if index == 0:
+                line += Content.styled(f" {value} ", f"bold $background on ${figure.tone}")
+            else:
+                line = Content.assemble(
+                    line, gap, (label if figure.label else "", "$muted"), (value, f"${figure.tone}")
+                )
+        key = "F1 explains" if line.cell_length + 13 <= width else "F1"
+        gap = " " * max(1, width - line.cell_length - len(key) - 1)
+        self.update(Content.assemble(line, gap, ("F1", "bold $primary"), (key[2:], "$muted")))
 
 
-class HintBar(Static):
+class HintBar(ClickBar):
     """The keys that matter where the focus is."""
 
     def show(self, actions: list[Action]) -> None:
-        parts: list[Content] = [Content(" ")]
-        used = 1
+        self._places = []
+        line = Content(" ")
         for action in actions:
             key = pretty_key(action.keys[0])
-            words = f"[bold $primary]{key}[/] [$muted]{action.hint}[/]"
-            piece = Content.from_markup(f"[@click=app.do('{action.name}')]{words}[/]  ")
-            if used + piece.cell_length > self.size.width:
-                break
-            used += piece.cell_length
-            parts.append(piece)
-        self.update(Content("").join(parts))
+            start = line.cell_length
+            longer = Content.assemble(line, (key, "bold $primary"), (f" {action.hint}", "$muted"))
+            if longer.cell_length >= self.size.width:
+                continue
+            self._places.append((start, longer.cell_length, action.name))
+            line = longer + Content("  ")
+        self.update(line)
 
 
 class Banner(Static):

@@ -45,7 +45,9 @@ class Transcript(ScrollView, can_focus=True):
         self._notice_strips: list[Strip] = []
         self._not_before = 0.0
         self._seen = (-1, 0)
-        self.following = True
+        self._placed_height = 0
+        self._placing = False
+        self.following = True  # stay at the end as the text grows, until the user scrolls up
 
     # -- painting ----------------------------------------------------------------------------
 
@@ -91,6 +93,7 @@ class Transcript(ScrollView, can_focus=True):
         self._lines, self._pending, self._ends = [], [], []
         self._notice, self._notice_strips = [], []
         self._seen = (-1, 0)
+        self._placed_height = 0
         self._not_before = 0.0
 
     def _paint_notice(self, notice: list[tuple[str, str]]) -> None:
@@ -105,14 +108,15 @@ class Transcript(ScrollView, can_focus=True):
 
     def _update(self, conversation: Conversation, renderer: Renderer) -> None:
         self._notice, self._notice_strips = [], []
-        self.following = self._at_end()
         self._reconcile(conversation)
         changed = False
         for lines in self._lines:
             changed |= lines.update(renderer, "…")
         added_above = self._render_pending(renderer)
-        if not (changed or added_above):
+        resized = self._placed_height != self.size.height
+        if not (changed or added_above or resized):
             return
+        self._placed_height = self.size.height
         self._ends = list(accumulate(len(lines.strips) for lines in self._lines))
         live = conversation.live is not None
         self._place(streaming=live, added_above=added_above)
@@ -148,9 +152,6 @@ class Transcript(ScrollView, can_focus=True):
     def _height(self) -> int:
         return self._ends[-1] if self._ends else len(self._notice_strips)
 
-    def _at_end(self) -> bool:
-        return not self._ends or self.scroll_offset.y >= self.max_scroll_y
-
     def _place(self, *, streaming: bool, added_above: int = 0) -> None:
         height, view = self._height(), self.size.height
         if streaming and height > view:
@@ -164,7 +165,9 @@ class Transcript(ScrollView, can_focus=True):
         else:
             return
         if target != self.scroll_offset.y:
+            self._placing = True
             self.scroll_to(y=target, animate=False, force=True, immediate=True)
+            self._placing = False
 
     # -- Textual -----------------------------------------------------------------------------
 
@@ -200,6 +203,8 @@ class Transcript(ScrollView, can_focus=True):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
+        if not self._placing:
+            self.following = new_value >= self.max_scroll_y
         if new_value < old_value and new_value <= 1 and self._ends:
             self.post_message(self.TopReached())
 
