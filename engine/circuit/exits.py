@@ -12,11 +12,12 @@ import trio
 
 from engine.circuit.stream import CircuitStream
 from engine.errors import CircuitClosed
-from engine.wire.frames import EndReason, parse_begin
+from engine.link.connection import BATCH_RECORDS
+from engine.wire.frames import MAX_FRAME_DATA, EndReason, parse_begin
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 120.0
-CHUNK_BYTES = 32_768
+CHUNK_BYTES = 2 * BATCH_RECORDS * MAX_FRAME_DATA  # fills two batches of cells to the brim
 
 
 class MintExit:
@@ -45,7 +46,7 @@ class MintExit:
 
 async def _carry(stream: CircuitStream, outside: trio.SocketStream) -> None:
     async def inward() -> None:
-        async for chunk in outside:
+        while chunk := await outside.receive_some(CHUNK_BYTES):
             await stream.send_all(bytes(chunk))
         await stream.send_eof()
 

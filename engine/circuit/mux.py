@@ -32,8 +32,9 @@ from engine.wire.frames import (
 
 CIRCUIT_WINDOW = 1 << 20  # bytes of DATA in flight on a circuit: 30 MB/s at a round trip of 30 ms
 STREAM_WINDOW = 1 << 19  # bytes of DATA in flight on one stream
-ACK_EVERY = 1 << 16  # bytes after which a circuit's acknowledgement joins the next cell
+ACK_EVERY = 1 << 17  # bytes after which a circuit's acknowledgement joins the next cell
 ACK_ALONE = 1 << 18  # bytes after which it leaves in a cell of its own
+READ_ACK_EVERY = 1 << 17  # bytes an application takes between acknowledgements of its stream
 MARK_EVERY = 1 << 15  # a stream may be acknowledged where its total first passes a multiple of this
 MAX_STREAMS = 64  # open at once on a circuit: a chat needs one, a wallet a few
 MAX_STREAM_ID = 0xFFFF
@@ -246,6 +247,8 @@ class Mux:
         if stream is None:
             return
         stream.read_total += count
+        if stream.read_total - stream.read_acked < READ_ACK_EVERY:
+            return
         mark: tuple[int, bytes] | None = None
         while stream.in_marks and stream.in_marks[0][0] <= stream.read_total:
             mark = stream.in_marks.popleft()

@@ -107,6 +107,10 @@ class ClientLayers:
         self._heads: list[bytes] = []
         self._steps: list[tuple[Callable[..., int], int, memoryview, memoryview]] = []
         self._last_step: tuple[Callable[..., int], int] = (erased, 0)
+        self._back_at = 0  # next cell of those that the plan for what comes back covers
+        self._back_ready = 0
+        self._back_steps: list[tuple[Callable[..., int], memoryview]] = []
+        self._back_open: tuple[Callable[..., bytes], int] = (erased, 0)
         self._erased = False
 
     @property
@@ -121,6 +125,7 @@ class ClientLayers:
         if len(self._hops) >= HOPS:
             raise ValueError("a circuit has at most four hops")
         self._settle()
+        self._settle_backward()
         self._hops.append(_Hop(keys))
 
     # -- forward -------------------------------------------------------------------------------
@@ -206,32 +211,47 @@ class ClientLayers:
     def open(self, body: Buffer) -> bytes:
         """The region (1,960 bytes) that the last hop sealed. Raises LayerError when it does not
         verify; the keys are then erased."""
-        hops = self._hops
-        if not hops:
-            raise LayerError("a cell came before the circuit had a hop")
+        at = self._back_at
+        if at == self._back_ready:
+            self._prepare_backward()
+            at = 0
+        self._back_at = at + 1
         source = body
-        for index in range(len(hops) - 1):
-            hop = hops[index]
-            if hop.backward_n >= hop.backward.edge:
-                hop.ratchet_backward()
-            target = self._scratch[index % 2]
-            (hop.add or hop.stream())(source, target)
-            hop.backward_n += 1
+        for add, target in self._back_steps:
+            add(source, target)
             source = target
-        hop = hops[-1]
-        n = hop.backward_n
-        if n >= hop.backward.edge:
-            hop.ratchet_backward()
+        opening, base = self._back_open
         try:
-            plain = hop.open((n | BACKWARD_NONCE).to_bytes(12, "big"), source, None)
+            plain = opening((base + at).to_bytes(12, "big"), source, None)
         except InvalidTag as error:
             self.erase()
             raise LayerError("a cell on its way back was altered, dropped or invented") from error
-        hop.backward_n = n + 1
         if plain[REGION_BYTES:] != ZEROS[:_BACKWARD_PAD]:
             self.erase()
             raise LayerError("a cell on its way back is not padded with zeros")
         return plain[:REGION_BYTES]
+
+    def _settle_backward(self) -> None:
+        """Write the cells opened so far back to the hops' counters and drop the plan."""
+        for hop in self._hops:
+            hop.backward_n += self._back_at
+        self._back_at = self._back_ready = 0
+
+    def _prepare_backward(self) -> None:
+        """The calls that open a cell: the same until the first hop ratchets."""
+        hops = self._hops
+        if not hops:
+            raise LayerError("a cell came before the circuit had a hop")
+        self._settle_backward()
+        for hop in hops:
+            if hop.backward_n >= hop.backward.edge:
+                hop.ratchet_backward()
+        self._back_ready = min(hop.backward.edge - hop.backward_n for hop in hops)
+        self._back_steps = [
+            (hop.add or hop.stream(), self._scratch[index % 2])
+            for index, hop in enumerate(hops[:-1])
+        ]
+        self._back_open = (hops[-1].open, BACKWARD_NONCE + hops[-1].backward_n)
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -241,10 +261,12 @@ class ClientLayers:
             hop.erase()
         self._hops = []
         self._erased = True
-        self._at = self._ready = 0
+        self._at = self._ready = self._back_at = self._back_ready = 0
         self._heads = []
         self._steps = []
         self._last_step = (erased, 0)
+        self._back_steps = []
+        self._back_open = (erased, 0)
         for scratch in self._scratch:
             scratch[:] = bytes(len(scratch))
 

@@ -147,17 +147,18 @@ def parse_region(region: bytes | bytearray | memoryview) -> list[Frame]:
         rule = _RULES.get(kind)
         if rule is None:
             raise WireError("a frame has an unknown type")
-        if not rule.least <= length <= rule.most:
+        frame_type, least, most, on_circuit = rule
+        if not least <= length <= most:
             raise WireError("a frame has a length its type does not allow")
-        if rule.on_circuit is not None and rule.on_circuit is not (stream_id == 0):
+        if on_circuit is not None and on_circuit is not (stream_id == 0):
             raise WireError("a frame is on a stream its type does not belong to")
         offset += header
         end = offset + length
         if end > size:
             raise WireError("a frame is longer than its region")
-        frames.append(Frame(rule.type, stream_id, data[offset:end]))
+        frames.append(Frame(frame_type, stream_id, data[offset:end]))
         offset = end
-    if data[offset:] != _ZEROS[: size - offset]:
+    if offset < size and data[offset:] != _ZEROS[: size - offset]:
         raise WireError("a region does not end in zeros")
     return frames
 
