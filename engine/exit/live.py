@@ -27,6 +27,7 @@ from engine.market.signal import Signal
 from engine.wire.quote import Quote
 from engine.wire.session import MessageReader
 from wallet.errors import WalletError
+from wallet.store.market import BilledAnswer
 
 log = logging.getLogger("peer2prompt.ghost")
 
@@ -162,7 +163,12 @@ class LiveSession:
         wallet = self._shop.wallet
         try:
             redeemed = await wallet.redeem(
-                pay.mint, proofs_of(pay), pay.sat, list(pay.outs), self.session.hash
+                pay.mint,
+                proofs_of(pay),
+                pay.sat,
+                list(pay.outs),
+                self.session.hash,
+                pay.id.hex(),
             )
             async with self._money:
                 balance = await self._shop.store.credits.get(self.session.hash)
@@ -182,6 +188,7 @@ class LiveSession:
                     command.sat,
                     list(settle.outs),
                     self.session.hash,
+                    settle.id.hex(),
                 )
                 balance = await self._shop.store.credits.get(self.session.hash)
                 self.session.refunded(balance, wire_signatures(change))
@@ -194,18 +201,18 @@ class LiveSession:
         bill, store = command.bill, self._shop.store
         async with self._money:
             with trio.CancelScope(shield=True):
-                # The receipt first: without it a charge could not be explained.
-                await store.receipts.add(
+                balance = await store.credits.bill(
                     self.session.hash,
-                    bill.n,
-                    bill.receipt,
-                    bill.receipt[:SIGNATURE_BYTES],
-                    side="ghost",
-                    cost_msat=bill.cost,
-                )
-                balance = await store.credits.charge(self.session.hash, bill.cost)
-                await store.earnings.add(
-                    command.model, bill.tin, bill.tout, bill.cost, ts=self._shop.now()
+                    BilledAnswer(
+                        n=bill.n,
+                        receipt=bill.receipt,
+                        ghost_sig=bill.receipt[:SIGNATURE_BYTES],
+                        model=command.model,
+                        tokens_in=bill.tin,
+                        tokens_out=bill.tout,
+                        cost_msat=bill.cost,
+                        ts=self._shop.now(),
+                    ),
                 )
             self.session.committed(command.q, balance)
         self.carry_on()

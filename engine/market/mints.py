@@ -40,15 +40,17 @@ async def keep_mints_known(
 
 
 async def recover_wallet(wallet: Wallet, bus: EventBus) -> None:
-    """Finish what the last run left open, trying again while a mint does not answer or decide."""
-    delays = chain(RETRY_S, repeat(RETRY_S[-1]))
-    while notes := await wallet.recover():
-        for note in notes:
-            log.info("an open %s of an earlier run: %s", note.kind, note.outcome)
-        bus.publish("wallet.changed", {})
-        if not any(note.outcome in ("waiting", "held") for note in notes):
-            return
-        await trio.sleep(next(delays))
+    """Finish what an earlier run, or a lost answer in this one, left open; looks again for ever."""
+    seen: dict[str, str] = {}
+    for delay in chain(RETRY_S, repeat(RETRY_S[-1])):
+        notes = await wallet.recover()
+        news = [note for note in notes if seen.get(note.op_id) != note.outcome]
+        seen = {note.op_id: note.outcome for note in notes}
+        for note in news:
+            log.info("an open %s: %s", note.kind, note.outcome)
+        if news:
+            bus.publish("wallet.changed", {})
+        await trio.sleep(delay)
 
 
 async def _add(wallet: Wallet, urls: Sequence[str]) -> list[str]:

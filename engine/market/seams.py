@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from wallet.ecash.types import BlindSignature, Proof
-from wallet.store.market import Earning, EarningTotals
+from wallet.store.market import BilledAnswer, Earning, EarningTotals
 
 
 class ByteStream(Protocol):
@@ -101,6 +101,7 @@ class EarningWallet(Protocol):
         price_sat: int,
         blank_outputs: Sequence[bytes],
         credit_session: bytes,
+        keyset_id: str | None = None,
     ) -> RedeemedPayment: ...
     async def refund(
         self,
@@ -108,6 +109,7 @@ class EarningWallet(Protocol):
         amount_sat: int,
         blank_outputs: Sequence[bytes],
         credit_session: bytes,
+        keyset_id: str | None = None,
     ) -> Sequence[BlindSignature]: ...
 
 
@@ -124,7 +126,7 @@ class CreditBook(Protocol):
     """The ghost's persisted credit per session hash."""
 
     async def get(self, session_hash: bytes) -> int: ...
-    async def charge(self, session_hash: bytes, msat: int) -> int: ...
+    async def bill(self, session_hash: bytes, answer: BilledAnswer) -> int: ...
     async def total_msat(self) -> int: ...
 
 

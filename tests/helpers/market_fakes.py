@@ -20,7 +20,7 @@ from engine.exit.backends.base import BackendEvent, ChatRequest, Delta, Finish, 
 from engine.market.signal import Signal
 from wallet.ecash.types import BlindSignature, Proof
 from wallet.errors import InsufficientFunds, MintUnreachable, PaymentInvalid
-from wallet.store.market import Earning, EarningTotals
+from wallet.store.market import BilledAnswer, Earning, EarningTotals
 
 KEYSET = "01" + "ab" * 32
 MINT = "http://mint.example:3338"
@@ -263,6 +263,7 @@ class FakeEarner:
         price_sat: int,
         blank_outputs: Sequence[bytes],
         credit_session: bytes,
+        keyset_id: str | None = None,
     ) -> FakeRedeemed:
         await trio.sleep(self.delay_s)
         self._maybe_fail()
@@ -285,6 +286,7 @@ class FakeEarner:
         amount_sat: int,
         blank_outputs: Sequence[bytes],
         credit_session: bytes,
+        keyset_id: str | None = None,
     ) -> list[BlindSignature]:
         await trio.sleep(self.delay_s)
         self._maybe_fail()
@@ -310,15 +312,17 @@ class FakeEarner:
 class FakeCredits:
     def __init__(self) -> None:
         self.book: dict[bytes, int] = defaultdict(int)
+        self.on_bill: Callable[[bytes, BilledAnswer], None] = lambda _session, _answer: None
 
     async def get(self, session_hash: bytes) -> int:
         await trio.lowlevel.checkpoint()
         return self.book[session_hash]
 
-    async def charge(self, session_hash: bytes, msat: int) -> int:
+    async def bill(self, session_hash: bytes, answer: BilledAnswer) -> int:
         await trio.lowlevel.checkpoint()
-        assert self.book[session_hash] >= msat, "charged more than the credit"
-        self.book[session_hash] -= msat
+        assert self.book[session_hash] >= answer.cost_msat, "charged more than the credit"
+        self.book[session_hash] -= answer.cost_msat
+        self.on_bill(session_hash, answer)
         return self.book[session_hash]
 
     async def total_msat(self) -> int:
@@ -437,6 +441,16 @@ class FakeStore:
     receipts: FakeReceipts = field(default_factory=FakeReceipts)
     earnings: FakeEarnings = field(default_factory=FakeEarnings)
     secrets: FakeSecrets = field(default_factory=FakeSecrets)
+
+    def __post_init__(self) -> None:
+        self.credits.on_bill = self._note_bill
+
+    def _note_bill(self, session_hash: bytes, bill: BilledAnswer) -> None:
+        """The other books change with the charge, as in the real store's one transaction."""
+        receipt = FakeReceipt(bill.n, bill.receipt, "ghost", None)
+        self.receipts.kept[session_hash].append(receipt)
+        row = (bill.ts, bill.model, bill.tokens_in, bill.tokens_out, bill.cost_msat, False)
+        self.earnings.rows.append(row)
 
 
 # -- provider --------------------------------------------------------------------------------------

@@ -10,10 +10,11 @@ from __future__ import annotations
 from wallet.store.chat import ChatMessage, ChatSession, StoredReceipt
 from wallet.store.core import Store
 from wallet.store.key import KdfCost, KeyFile, Passphrase, StoreKey
-from wallet.store.market import Earning, EarningTotals
+from wallet.store.market import BilledAnswer, Earning, EarningTotals
 from wallet.store.transaction import Transaction
 
 __all__ = [
+    "BilledAnswer",
     "ChatMessage",
     "ChatSession",
     "Earning",

@@ -178,9 +178,15 @@ class Receipts:
     ) -> None:
         """Store or replace receipt `n` of a session."""
         await self._store.run(
-            lambda tx: tx.execute(
-                "INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (session_hash, n, side, raw, ghost_sig, client_sig, cost_msat, tx.now),
+            lambda tx: add_receipt(
+                tx,
+                session_hash,
+                n,
+                raw,
+                ghost_sig,
+                side=side,
+                cost_msat=cost_msat,
+                client_sig=client_sig,
             )
         )
 
@@ -203,6 +209,24 @@ class Receipts:
             )
         )
         return [StoredReceipt(*row) for row in rows]
+
+
+def add_receipt(
+    tx: Transaction,
+    session_hash: bytes,
+    n: int,
+    raw: bytes,
+    ghost_sig: bytes,
+    *,
+    side: str,
+    cost_msat: int,
+    client_sig: bytes | None = None,
+) -> None:
+    """Store or replace receipt `n` of a session, inside a transaction."""
+    tx.execute(
+        "INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (session_hash, n, side, raw, ghost_sig, client_sig, cost_msat, tx.now),
+    )
 
 
 def _session(row: Row) -> ChatSession:

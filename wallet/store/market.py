@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wallet.store.chat import add_receipt
 from wallet.store.transaction import Runner, Transaction
 
 
@@ -33,6 +34,20 @@ class EarningTotals:
     tokens_out: int
 
 
+@dataclass(frozen=True, slots=True)
+class BilledAnswer:
+    """What one answer leaves in a ghost's books: receipt `n`, its charge, the earning. No text."""
+
+    n: int
+    receipt: bytes = field(repr=False)
+    ghost_sig: bytes = field(repr=False)
+    model: str
+    tokens_in: int
+    tokens_out: int
+    cost_msat: int
+    ts: float
+
+
 class Credits:
     """Credits by H(session id), one transaction a call."""
 
@@ -46,9 +61,35 @@ class Credits:
         """Give (or with a negative number take) credit; returns the new credit."""
         return await self._store.run(lambda tx: tx.credits.add(session_hash, delta_msat))
 
-    async def charge(self, session_hash: bytes, msat: int) -> int:
-        """Take `msat`; InsufficientFunds when the credit is smaller. Returns the new credit."""
-        return await self.add(session_hash, -msat)
+    async def bill(self, session_hash: bytes, answer: BilledAnswer) -> int:
+        """Store the receipt, take its cost and note the earning, all or nothing.
+
+        InsufficientFunds when the credit is smaller. Returns the new credit.
+        """
+
+        def work(tx: Transaction) -> int:
+            add_receipt(
+                tx,
+                session_hash,
+                answer.n,
+                answer.receipt,
+                answer.ghost_sig,
+                side="ghost",
+                cost_msat=answer.cost_msat,
+            )
+            add_earning(
+                tx,
+                Earning(
+                    answer.ts,
+                    answer.model,
+                    answer.tokens_in,
+                    answer.tokens_out,
+                    answer.cost_msat,
+                ),
+            )
+            return tx.credits.add(session_hash, -answer.cost_msat)
+
+        return await self._store.run(work)
 
     async def open(self, session_hash: bytes, session_key: bytes) -> int:
         """Remember the key that may resume this session; returns its credit."""
@@ -110,13 +151,12 @@ class Earnings:
         refused: bool = False,
         ts: float | None = None,
     ) -> None:
-        await self._store.run(
-            lambda tx: tx.execute(
-                "INSERT INTO earnings (ts, model, tokens_in, tokens_out, cost_msat, refused)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (tx.now if ts is None else ts, model, tokens_in, tokens_out, cost_msat, refused),
-            )
-        )
+        def work(tx: Transaction) -> None:
+            when = tx.now if ts is None else ts
+            earning = Earning(when, model, tokens_in, tokens_out, cost_msat)
+            add_earning(tx, earning, refused=refused)
+
+        await self._store.run(work)
 
     async def totals(self, *, since: float = 0.0) -> EarningTotals:
         row = await self._store.run(
@@ -164,3 +204,19 @@ class Earnings:
         )
         by_bucket: dict[int, int] = {row[0]: row[1] for row in rows}
         return [(n * bucket_s, by_bucket.get(n, 0)) for n in range(first, last + 1)]
+
+
+def add_earning(tx: Transaction, earning: Earning, *, refused: bool = False) -> None:
+    """One row of what answers earned, or of a refusal."""
+    tx.execute(
+        "INSERT INTO earnings (ts, model, tokens_in, tokens_out, cost_msat, refused)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            earning.ts,
+            earning.model,
+            earning.tokens_in,
+            earning.tokens_out,
+            earning.cost_msat,
+            refused,
+        ),
+    )

@@ -216,7 +216,7 @@ async def test_a_fault_of_ours_ends_one_session_only(
             monkeypatch.undo()
             raise RuntimeError("SECRET")
 
-        monkeypatch.setattr(w.ghost_store.credits, "charge", fault)
+        monkeypatch.setattr(w.ghost_store.credits, "bill", fault)
         with pytest.raises(GhostError, match="no longer has"):
             await broken.ask(HI, MODEL)
         assert (await fine.ask(HI, MODEL)).answer == "Hello world"

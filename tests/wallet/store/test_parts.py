@@ -13,7 +13,7 @@ import trio
 from tests.wallet.support import SESSION, open_store
 from wallet.ecash.types import Proof
 from wallet.errors import InsufficientFunds, StoreError
-from wallet.store import Store, Transaction
+from wallet.store import BilledAnswer, Store, Transaction
 
 pytestmark = pytest.mark.trio
 
@@ -104,13 +104,20 @@ async def test_receipts(store: Store) -> None:
     assert (ghost.client_sig, client.client_sig) == (b"ours", None)
 
 
+def billed(n: int, cost_msat: int) -> BilledAnswer:
+    return BilledAnswer(n, b"raw", b"sig", "m", 3, 5, cost_msat, 1_000.0)
+
+
 async def test_credits(store: Store) -> None:
     assert await store.credits.open(SESSION, b"key") == 0
     assert await store.credits.add(SESSION, 5000) == 5000
-    assert await store.credits.charge(SESSION, 1500) == 3500
+    assert await store.credits.bill(SESSION, billed(1, 1500)) == 3500
     with pytest.raises(InsufficientFunds):
-        await store.credits.charge(SESSION, 3501)
+        await store.credits.bill(SESSION, billed(2, 3501))
     assert await store.credits.get(SESSION) == 3500
+    # What could not be charged left no receipt and no earning either.
+    assert [r.n for r in await store.receipts.list(SESSION, side="ghost")] == [1]
+    assert [e.cost_msat for e in await store.earnings.recent()] == [1500]
     assert await store.credits.open(SESSION, b"other") == 3500
     record = await store.credits.record(SESSION)
     assert record is not None
