@@ -180,7 +180,9 @@ class ChatService:
             raise NoRoute(
                 "No ghost is known.",
                 kept="Nothing was sent and nothing was paid.",
-                hint="Check the directory with: peer2prompt network",
+                hint="Check the directory with: peer2prompt network"
+                if self._relays.source is not None
+                else "Set [network] directory in config.toml, or try: peer2prompt demo",
             )
         secrets.SystemRandom().shuffle(ghosts)
         return ghosts

@@ -102,8 +102,17 @@ async def _request_invoice(client: ControlClient, mint: str) -> dict[str, Any]:
             quote: dict[str, Any] = await client.call("wallet.fund", mint=mint, amount_sat=FUND_SAT)
             return quote
         except RemoteError as exc:
-            if exc.exit_code not in (4, 5) or anyio.current_time() > deadline:
+            if exc.exit_code not in (4, 5):
                 raise
+            if anyio.current_time() > deadline:
+                # The node lists a mint once it has answered, so "not listed" means it never did.
+                raise DemoError(
+                    f"The mint {mint} does not answer.",
+                    kept="Nothing was paid.",
+                    hint="Check its address, or leave --mint out to use the demo's own.",
+                    code="mint",
+                    exit_code=5,
+                ) from exc
         await anyio.sleep(0.5)
 
 
