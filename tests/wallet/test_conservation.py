@@ -26,6 +26,7 @@ from wallet.store import Store
 from wallet.wallet import Wallet
 
 FATES = st.sampled_from(["", "", "", "lose_request", "lose_answer", "busy"])
+STARTS = 6
 AMOUNTS = st.integers(1, 40)
 MOVES = st.one_of(
     st.tuples(st.just("fund"), AMOUNTS),
@@ -111,8 +112,14 @@ class World:
             await self.client.refund_settle(slot.id, change)
 
     async def settle_everything(self) -> None:
-        """Two starts with a calm network: what the first brings about the second may need."""
-        for _ in range(2):
+        """Starts with a calm network: what one brings about the next may need.
+
+        Two are enough on a calm machine. On a busy one the virtual clock may run into a timeout
+        while a thread is still at work, which is one more lost answer and costs one more start.
+        """
+        for start in range(STARTS):
+            if start >= 2 and await self.held() == self.mint.outstanding:
+                return
             await self.stop()
             await self.start()
             for wallet in self.wallets:
@@ -125,7 +132,6 @@ class World:
         total = 0
         for wallet in self.wallets:
             for balance in await wallet.balances():
-                assert (balance.reserved_sat, balance.held_sat) == (0, 0)
                 total += balance.available_sat
         return total + await self.worthless()
 
@@ -153,6 +159,9 @@ async def play(folder: Path, fee_ppk: int, moves: list[tuple[str, int]], fates: 
     mint.faults = lambda _path: ""
     await world.settle_everything()
     credit = await world.stores[1].credits.get(SESSION)
+    for wallet in world.wallets:
+        for balance in await wallet.balances():
+            assert (balance.reserved_sat, balance.held_sat) == (0, 0)
     assert await world.held() == mint.outstanding
     assert credit >= 0
     await world.stop()
@@ -168,5 +177,5 @@ def test_nothing_is_lost(fee_ppk: int, moves: list[tuple[str, int]], fates: list
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("wallet.ecash.amounts.WANTED_EACH", len(moves) % 3)
         trio.run(
-            play, Path(folder), fee_ppk, moves, fates, clock=MockClock(autojump_threshold=0.01)
+            play, Path(folder), fee_ppk, moves, fates, clock=MockClock(autojump_threshold=0.05)
         )
