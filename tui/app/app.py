@@ -187,7 +187,8 @@ class PeerApp(DiscreetApp):
 
     def _hinted(self) -> list[Action]:
         here = [a for a in of_group(self.front) if a.hint]
-        return [*here, *(BY_NAME[name] for name in ("palette", "help", "quit"))]
+        everywhere = [BY_NAME[name] for name in ("help", "quit")]
+        return [*here[:4], BY_NAME["palette"], *here[4:], *everywhere]
 
     def on_click_bar_chosen(self, event: ClickBar.Chosen) -> None:
         self.action_do(event.name)

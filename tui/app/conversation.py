@@ -278,10 +278,8 @@ class ChatModel:
                 merged.pop()
             merged.append(Message("user", clean(live.question), live.answer.created))
             merged.append(live.answer)
-        elif conversation.messages and conversation.messages[-1].trouble is not None:
-            tail = conversation.messages[-1]
-            if merged and merged[-1].role == "user":
-                merged.append(tail)
+        else:
+            _keep_unstored(merged, conversation.messages)
         conversation.messages = merged
         conversation.loaded, conversation.complete = True, complete
         self._changed(conversation)
@@ -397,6 +395,21 @@ class ChatModel:
     def _changed(self, conversation: Conversation) -> None:
         conversation.touch()
         self.revision += 1
+
+
+def _keep_unstored(stored: list[Message], shown: list[Message]) -> None:
+    """Nothing that is on screen vanishes because the store does not have it (yet)."""
+    if len(shown) < 2 or shown[-1].message_id or shown[-2].message_id:
+        return
+    question, answer = shown[-2:]
+    place = next((i for i in reversed(range(len(stored))) if stored[i].role == "user"), None)
+    if place is None or clean_line(stored[place].text) != clean_line(question.text):
+        stored += [question, answer]
+    elif answer.trouble is not None:
+        if place + 1 < len(stored):
+            stored[-1].trouble = answer.trouble  # the part that was stored ends with the error
+        else:
+            stored.append(answer)
 
 
 def _same(known: Message | None, fresh: Message) -> Message:

@@ -56,6 +56,11 @@ class ChatPane(Pane):
     def conversation(self) -> Conversation:
         return self.model.chat.current
 
+    @property
+    def _wide(self) -> bool:
+        """Wide enough for the list to stand beside the conversation (as in the style sheet)."""
+        return self.app.size.width >= 100
+
     def focus_first(self) -> None:
         self.prompt.focus()
 
@@ -198,8 +203,11 @@ class ChatPane(Pane):
 
     @on(Prompt.Scroll)
     def _scroll(self, event: Prompt.Scroll) -> None:
+        self._scroll_pages(event.pages)
+
+    def _scroll_pages(self, pages: int) -> None:
         rows = max(1, self.transcript.size.height - 2)
-        self.transcript.scroll_relative(y=event.pages * rows, animate=False)
+        self.transcript.scroll_relative(y=pages * rows, animate=False)
 
     @on(Prompt.Recall)
     def _recall(self) -> None:
@@ -221,10 +229,11 @@ class ChatPane(Pane):
 
     def switch(self, session_id: str) -> None:
         self._keep_draft()
+        self.model.chat.open(session_id)
         self.peer.act(self.controller.open_session(session_id))
         self.prompt.put(self.model.chat.current.draft)
         self.prompt.focus()
-        if self._list_wanted and not self.app.has_class("-wide"):
+        if self._list_wanted and not self._wide:
             self._show_list(None)
 
     def _keep_draft(self) -> None:
@@ -237,6 +246,12 @@ class ChatPane(Pane):
 
     def do_newline(self) -> None:
         self.prompt.insert("\n")
+
+    def do_page_up(self) -> None:
+        self._scroll_pages(-1)
+
+    def do_page_down(self) -> None:
+        self._scroll_pages(1)
 
     def do_stop(self) -> None:
         if self.conversation.live is not None:
@@ -278,7 +293,7 @@ class ChatPane(Pane):
 
     def do_sessions(self) -> None:
         if self.sessions.display and self.sessions.has_focus:
-            self._show_list(False if not self.app.has_class("-wide") else None)
+            self._show_list(False if not self._wide else None)
             self.prompt.focus()
             return
         self._show_list(True)

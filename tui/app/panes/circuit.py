@@ -131,7 +131,7 @@ class CircuitPane(Pane):
         hops = [("you", "this node", "")]
         for hop in circuit.hops:
             hops.append((hop.role, hop.short_id, self._hop_age(hop.role, hop.short_id)))
-        step = max(13, min(22, (self.drawing.size.width - 2) // max(1, len(hops))))
+        step = max(13, min(28, (self.drawing.size.width - 2) // max(1, len(hops))))
         top, ids, ages = Content(""), Content(""), Content("")
         for number, (role, name, known) in enumerate(hops):
             last = number + 1 == len(hops)

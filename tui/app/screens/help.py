@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from tui.app.actions import ANYWHERE, PANE_TITLES, Action, of_group
 from tui.app.explain import figures
+from tui.app.text import wrap
 
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
@@ -22,6 +23,9 @@ PROTECTION = (
     "and the provider reading what you write; you naming yourself in a question; a way of writing "
     "that gives you away; a computer that is not only yours."
 )
+
+
+INDENT = 18
 
 
 class HelpScreen(ModalScreen[None]):
@@ -76,19 +80,23 @@ class HelpScreen(ModalScreen[None]):
         lines = [Content.styled(f"! {warning}\n", "$warning") for warning in warnings]
         return [_heading("Warnings of the node"), *lines, Content("\n")]
 
-    @staticmethod
-    def _keys(title: str, actions: list[Action]) -> list[Content]:
+    def _keys(self, title: str, actions: list[Action]) -> list[Content]:
+        if not actions:
+            return []
         parts = [_heading(title)]
         for action in actions:
-            keys = action.key_words or "by name (Ctrl+P)"
-            parts.append(
-                Content.assemble(
-                    (f"{keys:<20} ", "bold $primary"),
-                    (f"{action.title}. ", "bold"),
-                    (f"{action.help}\n", "$muted"),
-                )
-            )
+            keys = action.key_words or "by name: Ctrl+P"
+            parts += [
+                Content.styled(f"{keys:<{INDENT}}", "bold $primary"),
+                Content.styled(f"{action.title}\n", "bold"),
+            ]
+            for line in wrap(action.help, self._width() - INDENT):
+                parts.append(Content.styled(" " * INDENT + line + "\n", "$muted"))
         return [*parts, Content("\n")]
+
+    def _width(self) -> int:
+        """Columns of text in the dialog (see `.dialog-help` in the style sheet)."""
+        return max(40, min(92, self.app.size.width * 96 // 100) - 6)
 
     def action_leave(self) -> None:
         self.dismiss(None)

@@ -80,7 +80,7 @@ class StatusBar(ClickBar):
                 line += Content.styled(f" {value} ", f"bold $background on ${figure.tone}")
             else:
                 line = Content.assemble(
-                    line, gap, (label if figure.label else "", "$muted"), (value, f"${figure.tone}")
+                    line, gap, (label.lstrip(), "$muted"), (value, f"${figure.tone}")
                 )
         key = "F1 explains" if line.cell_length + 13 <= width else "F1"
         gap = " " * max(1, width - line.cell_length - len(key) - 1)

@@ -1,0 +1,275 @@
+"""Circuit, mints and earnings panes, dialogs, help, palette, themes: keys in, words on screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.screen import Screen, open_screen
+from tests.helpers.scripted_node import ScriptedNode, ghost_earnings
+from tui.app.actions import ACTIONS, PANES
+
+pytestmark = pytest.mark.asyncio
+
+SIZES = [(80, 24), (160, 48)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_circuit_pane_draws_the_path(
+    folder: Path, node: ScriptedNode, size: tuple[int, int]
+) -> None:
+    node.lively = False
+    async with open_screen(folder, size) as screen:
+        await screen.connected()
+        await screen.press("f3")
+        await screen.until(lambda: "Circuit b7c2" in screen.seen(), "drawing")
+        seen = screen.seen()
+        for words in ("you ─", "guard ─", "middle ─", "ghost", "4f2a91c0", "kept 12 d", "padding"):
+            assert words in seen
+        await screen.press("down")
+        await screen.until(lambda: "Circuit a41f" in screen.seen(), "other circuit")
+        node.publish("circuit.changed", circuit_id="a41f", state="closed", reason="it was old")
+        await screen.until(lambda: "circuit a41f closed: it was old" in screen.seen(), "event")
+        await screen.press("r")
+        await screen.until(lambda: bool(node.called("circuit.rotate")), "rotated")
+
+
+async def test_circuit_pane_explains_emptiness(folder: Path, node: ScriptedNode) -> None:
+    node.state["circuits"], node.state["status"]["relays_known"] = [], 2
+    async with open_screen(folder) as screen:
+        await screen.connected()
+        await screen.press("f3")
+        await screen.until(lambda: "The node knows 2 relays" in screen.seen(), "words")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_mints_pane_shows_balances(
+    folder: Path, node: ScriptedNode, size: tuple[int, int]
+) -> None:
+    del node
+    async with open_screen(folder, size) as screen:
+        await screen.connected()
+        await screen.press("f4")
+        await screen.until(lambda: "Demo mint" in screen.seen(), "mints")
+        await screen.until(lambda: "paid for an answer" in screen.seen(), "history")
+        for words in ("4,096 sat ready", "128 resting", "✗ failing", "23 ms", "+4,096 sat"):
+            assert words in screen.seen()
+        await screen.press("down")
+        await screen.until(lambda: "did not answer within 10 s" in screen.seen(), "the reason")
+
+
+async def _fund(screen: Screen, node: ScriptedNode) -> None:
+    await screen.connected()
+    await screen.press("f4")
+    await screen.until(lambda: "Demo mint" in screen.seen(), "mints")
+    await screen.press("f")
+    await screen.dialog("PickScreen")
+    await screen.press("enter")
+    await screen.dialog("FormScreen")
+    await screen.press("enter")
+    await screen.dialog("InvoiceScreen")
+    assert node.called("wallet.fund") == [{"mint": "http://127.0.0.1:3338", "amount_sat": 1000}]
+
+
+async def test_funding_shows_the_invoice_until_it_is_paid(folder: Path, node: ScriptedNode) -> None:
+    async with open_screen(folder, (120, 48)) as screen:
+        await _fund(screen, node)
+        await screen.until(lambda: "Waiting for the payment" in screen.seen(), "waiting")
+        assert "█▀▀▀▀▀█" in screen.seen()
+        node.state["fund"] = "PAID"
+        await screen.until(lambda: "Paid. 1,000 sat are in the wallet." in screen.seen(), "paid")
+        await screen.press("escape")
+        await screen.until(lambda: not screen.app.screen.is_modal, "closed")
+
+
+async def test_a_window_too_small_for_the_qr_code_says_so(folder: Path, node: ScriptedNode) -> None:
+    async with open_screen(folder) as screen:
+        await _fund(screen, node)
+        await screen.until(
+            lambda: "A QR code of this invoice needs 27 lines" in screen.seen(), "no"
+        )
+        assert "▀▀▀▀▀█" not in screen.seen()
+        assert "Esc close" in screen.seen()
+
+
+async def test_bad_amounts_are_refused_in_the_form(folder: Path, node: ScriptedNode) -> None:
+    del node
+    async with open_screen(folder) as screen:
+        await screen.connected()
+        await screen.press("f4")
+        await screen.until(lambda: "Demo mint" in screen.seen(), "mints")
+        await screen.press("s")
+        await screen.dialog("PickScreen")
+        await screen.press("enter")
+        await screen.dialog("FormScreen")
+        await screen.press("0", "enter")
+        await screen.until(lambda: "a whole number of sat, at least 1" in screen.seen(), "refused")
+        await screen.press("backspace", "2", "1", "enter")
+        await screen.dialog("TokenScreen")
+        assert "A token worth 21 sat" in screen.seen()
+        assert "cashuB" in screen.seen()
+
+
+async def test_a_token_of_an_unknown_mint_asks_first(folder: Path, node: ScriptedNode) -> None:
+    async with open_screen(folder) as screen:
+        await screen.connected()
+        await screen.press("f4")
+        await screen.until(lambda: "Demo mint" in screen.seen(), "mints")
+        await screen.press("r")
+        await screen.dialog("FormScreen")
+        await screen.press(*"cashuBnew", "enter")
+        await screen.dialog("ConfirmScreen")
+        await screen.press("y")
+        await screen.until(lambda: len(node.called("wallet.receive")) == 2, "received")
+        assert node.called("wallet.receive")[1]["allow_new_mint"] is True
+
+
+async def test_paying_an_invoice_shows_the_fee_first(folder: Path, node: ScriptedNode) -> None:
+    async with open_screen(folder) as screen:
+        await screen.connected()
+        await screen.press("f4")
+        await screen.until(lambda: "Demo mint" in screen.seen(), "mints")
+        await screen.press("p")
+        await screen.dialog("PickScreen")
+        await screen.press("enter")
+        await screen.dialog("FormScreen")
+        await screen.press(*"lnbc1", "enter")
+        await screen.dialog("ConfirmScreen")
+        assert "At most 2 sat of fees" in screen.seen()
+        assert not node.called("wallet.melt")
+        await screen.press("y")
+        await screen.until(lambda: bool(node.called("wallet.melt")), "paid")
+
+
+async def test_a_failing_wallet_call_is_a_sentence(folder: Path, node: ScriptedNode) -> None:
+    from tests.helpers.scripted_node import ScriptedError
+
+    node.failures["wallet.mints.add"] = ScriptedError("mint_unreachable", "No mint answers there.")
+    async with open_screen(folder) as screen:
+        await screen.connected()
+        await screen.press("f4")
+        await screen.until(lambda: "Demo mint" in screen.seen(), "mints")
+        await screen.press("a")
+        await screen.dialog("FormScreen")
+        await screen.press(*"https://m.example", "enter")
+        await screen.until(lambda: "No mint answers there." in screen.seen(), "said")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_earnings_of_a_ghost(folder: Path, node: ScriptedNode, size: tuple[int, int]) -> None:
+    node.state["earnings"] = ghost_earnings()
+    async with open_screen(folder, size) as screen:
+        await screen.connected()
+        await screen.press("f5")
+        await screen.until(lambda: "214 answers" in screen.seen(), "counts")
+        for words in ("3 refused", "2 open sessions", "qwen3-32b", "804.412 sat", "0.412 sat"):
+            assert words in screen.seen()
+
+
+async def test_a_node_that_is_no_ghost_explains_itself(folder: Path, node: ScriptedNode) -> None:
+    del node
+    async with open_screen(folder) as screen:
+        await screen.connected()
+        await screen.press("f5")
+        await screen.until(
+            lambda: "This node only asks; it does not earn." in screen.seen(), "says"
+        )
+        assert "answer for what is asked through your" in screen.seen()
+
+
+async def test_the_demo_shows_the_ghosts_earnings_by_name(folder: Path, node: ScriptedNode) -> None:
+    del node
+    with ScriptedNode(folder / "g.sock") as ghost:
+        ghost.state["earnings"] = ghost_earnings()
+        async with open_screen(folder, earnings_socket=folder / "g.sock") as screen:
+            await screen.connected()
+            await screen.press("f5")
+            await screen.until(lambda: "The demo's ghost" in screen.seen(), "label")
+            await screen.until(lambda: "214 answers" in screen.seen(), "its earnings")
+
+
+async def test_help_explains_the_numbers_and_names_the_keys(
+    folder: Path, node: ScriptedNode
+) -> None:
+    del node
+    async with open_screen(folder, (160, 100)) as screen:
+        await screen.connected()
+        await screen.press("f1")
+        await screen.dialog("HelpScreen")
+        for words in (
+            "shape leak: at most 2 bit",
+            "guard kept: 12 d",
+            "Ctrl+J or Alt+Enter",
+            "What this does not protect against",
+        ):
+            assert words in screen.seen()
+        await screen.press("f3")
+        assert screen.app.front == "chat"
+        await screen.press("escape")
+        await screen.until(lambda: not screen.app.screen.is_modal, "closed")
+
+
+async def test_every_number_is_visible_at_80_columns(folder: Path, node: ScriptedNode) -> None:
+    del node
+    async with open_screen(folder) as screen:
+        await screen.connected()
+        await screen.until(lambda: "leak ≤2 bit" in screen.seen(), "numbers")
+        line = next(row for row in screen.seen().splitlines() if "leak" in row)
+        for words in ("text-shaped", "last 0.412 sat", "4,096 sat", "set 24", "guard 12 d", "F1"):
+            assert words in line
+        await screen.until(lambda: "Ctrl+P menu" in screen.seen(), "hints")
+
+
+async def test_the_palette_finds_every_action(folder: Path, node: ScriptedNode) -> None:
+    del node
+    async with open_screen(folder, (120, 40)) as screen:
+        await screen.connected()
+        await screen.press("ctrl+p")
+        await screen.dialog("CommandPalette")
+        await screen.press(*"Go to Mints")
+        await screen.until(lambda: "Your ecash, mint by mint." in screen.seen(), "found")
+        await screen.pilot.pause(0.3)
+        await screen.press("enter")
+        await screen.until(lambda: screen.app.front == "mints", "went there")
+
+
+async def test_every_action_has_a_deed(folder: Path) -> None:
+    async with open_screen(folder) as screen:
+        for pane in PANES:
+            screen.app.show_pane(pane)
+            await screen.until(lambda: screen.app._panes[screen.app.front].ready, "pane")
+        for action in ACTIONS:
+            owner = screen.app if action.group == "anywhere" else screen.app._panes[action.group]
+            known = hasattr(owner, f"do_{action.name}") or action.name in PANES
+            assert known, action.name
+            assert action.title
+            assert action.help
+
+
+async def test_themes_change_are_remembered_and_follow_their_file(
+    folder: Path, node: ScriptedNode
+) -> None:
+    del node
+    async with open_screen(folder, theme="midnight") as screen:
+        await screen.connected()
+        await screen.press("ctrl+t")
+        assert screen.app.theme_file.name == "paper"
+        assert screen.app.screen.styles.background.hex.lower() == "#fbf9f4"
+        assert (folder / "config" / "tui.toml").read_text() == 'theme = "paper"\n'
+        own = folder / "config" / "themes" / "mine.toml"
+        own.parent.mkdir()
+        from tui.app import themes
+
+        source = (themes.shipped_dir() / "paper.toml").read_text()
+        own.write_text(source)
+        screen.app.use_theme("mine")
+        own.write_text(source.replace("#fbf9f4", "#fefefe"))
+        import os
+
+        os.utime(own, (1, 1))
+        await screen.until(
+            lambda: screen.app.screen.styles.background.hex.lower() == "#fefefe", "reloaded"
+        )
+        own.write_text("nonsense")
+        await screen.until(lambda: "The colours stay as they were" in screen.seen(), "kept")
