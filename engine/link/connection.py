@@ -219,7 +219,10 @@ class Link:
             if not self._unsent:
                 await self._writer.park()
                 continue
-            await trio.lowlevel.wait_writable(self._sock)
+            try:
+                await trio.lowlevel.wait_writable(self._sock)
+            except trio.ClosedResourceError:
+                return
             data, self._unsent = self._unsent, memoryview(b"")
             if self._send_now(data):
                 self.flush()
@@ -230,15 +233,21 @@ class Link:
         """Serve the link until it breaks or `close` is called.
 
         `after_batch` is called when a batch of records has been handled, to flush every link that
-        the handlers put cells on. Raises LinkError on a record that does not verify.
+        the handlers put cells on. Raises ProtocolError when the peer broke the protocol.
         """
+        broken: ProtocolError | None = None
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write_loop)
-                await self._read_loop(after_batch)
+                try:
+                    await self._read_loop(after_batch)
+                except ProtocolError as error:
+                    broken = error  # raised below: out of a nursery it would come as a group
                 nursery.cancel_scope.cancel()
         finally:
             self.close()
+        if broken is not None:
+            raise broken
 
     async def _read_loop(self, after_batch: Callable[[], None]) -> None:
         sock = self._sock
@@ -259,6 +268,8 @@ class Link:
             if got > 0:
                 partial = self._handle(have + got)
                 after_batch()
+            if self.closed:
+                return
             rounds += 1
             if got < room:  # the socket is empty: asking it again would be a call for nothing
                 rounds = 0

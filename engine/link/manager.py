@@ -6,6 +6,7 @@ means: circuits are handed in through `on_create`.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import time
@@ -30,6 +31,7 @@ from engine.wire.link import CERT_LIFE_S, LinkCredentials, LinkHandshake
 HANDSHAKE_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 10.0
 LISTEN_BACKLOG = 256
+UNSENT_BYTES = 131_072  # two batches may wait in the kernel for the peer's window, no more
 MAX_LINKS = 4_096  # open at once; further neighbours are turned away at accept
 MAX_HANDSHAKES = 64  # inbound handshakes under way at once
 
@@ -185,7 +187,7 @@ class LinkManager:
         try:
             with trio.fail_after(CONNECT_TIMEOUT_S):
                 await sock.connect((host, port))
-                _no_delay(sock)
+                _tune(sock)
                 handshake = LinkHandshake.initiator(
                     self._credentials, self._suite, node_id, now=int(time.time())
                 )
@@ -225,7 +227,7 @@ class LinkManager:
         initiator: bool,
         task_status: trio.TaskStatus[Link] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        _no_delay(sock)
+        _tune(sock)
         raw = socket.socket(fileno=sock.detach())
         raw.setblocking(False)
         link = Link(
@@ -252,8 +254,13 @@ class LinkManager:
             self.flush()  # what the link's circuits told their other neighbours
 
 
-def _no_delay(sock: trio.socket.SocketType) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def _tune(sock: trio.socket.SocketType) -> None:
+    """Cells leave at once, and wait in their circuits' queues, where they take turns, rather than
+    in the kernel, where they do not."""
+    with contextlib.suppress(OSError):  # some systems refuse on a connection just reset
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 async def _receive_record(sock: trio.socket.SocketType) -> bytes:

@@ -6,12 +6,15 @@ import os
 
 import pytest
 import trio
+import trio.testing
 
 from engine.circuit.client import CircuitState
 from engine.circuit.shaping import ShapeClass, ShapePlan
 from engine.circuit.stream import CircuitStream
-from engine.crypto.suite import Suite
+from engine.crypto.suite import Suite, default_suite
 from engine.errors import CircuitClosed
+from engine.identity import Identity
+from engine.link.manager import LinkManager
 from engine.wire.frames import Begin, Purpose, encode_begin
 from tests.helpers.network import local_network
 
@@ -153,3 +156,65 @@ async def test_a_reader_that_never_reads_keeps_memory_flat() -> None:
                 await trio.sleep(0.1)
         assert before < 400
         assert sum(link.queued for node in network.nodes for link in node.links.links) == 0
+
+
+async def test_a_circuit_that_dies_behind_a_blocked_link_frees_what_it_had_queued() -> None:
+    async with local_network() as network:
+        circuit = await network.circuit()
+        stream = circuit.open_stream(SESSION)
+        with trio.fail_after(10):
+            await stream.wait_connected()
+            guard = network.nodes[0]
+            (relayed,) = guard.core.circuits.values()
+            onward = relayed.next_link
+            assert onward is not None
+            onward._unsent = memoryview(b"x")  # as if the next relay did not read
+            await stream.send_all(bytes(200_000))
+            while onward.queued < 100:
+                await trio.sleep(0.01)
+            circuit.close("done")
+            while guard.core.circuits:
+                await trio.sleep(0.01)
+        assert onward.queued == 1  # the DESTROY
+
+
+async def test_under_memory_pressure_the_oldest_queue_goes_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with local_network() as network:
+        circuits = [await network.circuit() for _ in range(2)]
+        guard = network.nodes[0]
+        with trio.fail_after(10):
+            for circuit in circuits:
+                stream = circuit.open_stream(SESSION)
+                await stream.wait_connected()
+                onward = next(iter(guard.core.circuits.values())).next_link
+                assert onward is not None
+                onward._unsent = memoryview(b"x")
+                before = onward.queued
+                await stream.send_all(bytes(50_000))
+                while onward.queued < before + 25:
+                    await trio.sleep(0.01)
+                onward._unsent = memoryview(b"")  # let the next stream connect ...
+                if circuit is circuits[0]:
+                    onward._ready.clear()  # ... while the first circuit's cells stay
+            monkeypatch.setattr("engine.circuit.relay.MAX_TOTAL_QUEUED", 40)
+            guard.core.relieve_memory()
+            guard.links.flush()
+            await circuits[0].closed_event.wait()
+        assert circuits[1].state is CircuitState.OPEN
+
+
+async def test_a_neighbour_that_sends_noise_loses_its_link_and_nothing_else() -> None:
+    async with local_network() as network:
+        circuit = await network.circuit()
+        stranger = LinkManager(Identity.generate(), default_suite(), on_create=None)
+        network.nursery.start_soon(stranger.run)
+        await trio.testing.wait_all_tasks_blocked()
+        guard = network.nodes[0]
+        with trio.fail_after(10):
+            link = await stranger.get(guard.identity.node_id, guard.host, guard.port)
+            link._sock.send(os.urandom(2_048))
+            while not link.closed:
+                await trio.sleep(0.01)
+            assert await round_trip(circuit.open_stream(SESSION), b"alive") == b"alive"

@@ -161,3 +161,33 @@ def test_without_processor_flags_the_architecture_decides(monkeypatch: pytest.Mo
     assert suite._has_aes_instructions()
     monkeypatch.setattr(suite.platform, "machine", lambda: "riscv64")
     assert not suite._has_aes_instructions()
+
+
+@both
+def test_batches_are_the_same_records_across_a_ratchet(
+    which: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_cipher, "RECORDS_PER_KEY", 10)
+    key = os.urandom(32)
+    one, many, recv = (LinkCipher(which, key) for _ in range(3))
+    outs = [memoryview(bytearray(2_048)) for _ in range(8)]
+    opened = [memoryview(bytearray(2_032)) for _ in range(8)]
+    for size in (7, 2, 5, 8, 1, 8):
+        cells = [os.urandom(2_032) for _ in range(size)]
+        many.seal_batch(cells, outs)
+        assert [_seal(one, cell) for cell in cells] == outs[:size]
+        recv.open_batch(outs[:size], opened)
+        assert [bytes(cell) for cell in opened[:size]] == cells
+
+
+@both
+def test_a_batch_with_one_bad_record_ends_the_cipher(which: Suite) -> None:
+    send, recv = _pair(which)
+    outs = [memoryview(bytearray(2_048)) for _ in range(3)]
+    send.seal_batch([os.urandom(2_032)] * 3, outs)
+    outs[1][5] ^= 1
+    opened = [memoryview(bytearray(2_032)) for _ in range(3)]
+    with pytest.raises(LinkError):
+        recv.open_batch(outs, opened)
+    with pytest.raises(LinkError):
+        recv.open_batch(outs[:1], opened)
