@@ -11,7 +11,7 @@ from dataclasses import dataclass
 ANYWHERE = "anywhere"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Action:
     name: str
     title: str

@@ -6,6 +6,7 @@ client are imported when they are first used.
 
 from __future__ import annotations
 
+import gc
 import inspect
 import signal
 from collections.abc import Callable, Coroutine
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.screen import Screen
 from textual.theme import Theme
 
 from tui.app import themes
@@ -96,6 +98,13 @@ class PeerApp(DiscreetApp):
 
     # -- life --------------------------------------------------------------------------------
 
+    def get_default_screen(self) -> Screen[object]:
+        """With its breakpoint classes from the start, so that the first size restyles nothing."""
+        width, height = self.size
+        classes = [name for least, name in self.HORIZONTAL_BREAKPOINTS if width >= least][-1:]
+        classes += [name for least, name in self.VERTICAL_BREAKPOINTS if height >= least][-1:]
+        return Screen(id="_default", classes=" ".join(classes))
+
     def compose(self) -> ComposeResult:
         yield TabBar(id="tabs")
         yield Banner(id="banner")
@@ -108,7 +117,7 @@ class PeerApp(DiscreetApp):
 
     def on_mount(self) -> None:
         self._find_bars()
-        self._panes["chat"].focus_first()
+        self._paint_bars()
         self._catch_signals()
         self.call_after_refresh(self._after_first_paint)
 
@@ -119,6 +128,7 @@ class PeerApp(DiscreetApp):
         self.banner = self.query_one(Banner)
 
     def _after_first_paint(self) -> None:
+        gc.enable()
         self._paint_bars()
         self._panes["chat"].paint_fast()
         self.run_worker(self.link.run(), exit_on_error=False)
@@ -158,7 +168,7 @@ class PeerApp(DiscreetApp):
             pane.paint()
 
     def _paint_bars(self) -> None:
-        if not self._panes["chat"].ready or not hasattr(self, "banner"):
+        if not hasattr(self, "banner"):
             return
         status = self.model.status
         state = self.model.link.state

@@ -22,7 +22,7 @@ class Hop:
     short_id: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Circuit:
     circuit_id: str
     purpose: str = ""

@@ -46,7 +46,7 @@ class Trouble:
         return cls(message, line(source, "kept"), line(source, "hint"), line(source, "code"))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Message:
     """One message. `revision` grows with every change, so that painters know what is stale."""
 
@@ -98,7 +98,7 @@ class Message:
 _STORED_STATES = {"cancelled": "stopped", "stopped": "stopped", "cut": "cut", "failed": "cut"}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class LiveAsk:
     """The question that is being answered in one conversation."""
 
@@ -119,7 +119,7 @@ class LiveAsk:
         return STATE_WORDS.get(self.state, self.state)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Conversation:
     """Messages of one session, oldest first. `session_id` is empty until the node made one."""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.theme import Theme as RichTheme
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Look:
     """The styles of the conversation."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ def run_tui(socket: Path, *, earnings_socket: Path | None = None, theme: str | N
             file=sys.stderr,
         )
         return USAGE
+    gc.disable()  # nothing dies before the first paint; the app switches it on again after that
     from tui.app.app import PeerApp
     from tui.app.terminal import outliving
 

@@ -13,7 +13,7 @@ from tui.app.conversation import ChatModel
 from tui.app.jsonish import Json, line, lines, maybe_real, maybe_whole, record, records, whole
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class LinkState:
     """The connection to the node."""
 
@@ -24,7 +24,7 @@ class LinkState:
     ever_up: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class NodeStatus:
     """What `status` says, field by field."""
 
@@ -72,7 +72,7 @@ class NodeStatus:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ModelOffer:
     """A model some ghost offers, and its price."""
 
@@ -97,7 +97,7 @@ class ModelOffer:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class MintLine:
     url: str
     name: str
@@ -123,7 +123,7 @@ class MintLine:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class HistoryLine:
     ts: float
     kind: str
@@ -142,7 +142,7 @@ class HistoryLine:
         )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class WalletView:
     known: bool = False
     total_sat: int = 0
@@ -162,7 +162,7 @@ class WalletView:
         self.revision += 1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class EarningsView:
     known: bool = False
     enabled: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.binding import Binding
@@ -11,6 +12,12 @@ from tui.app.actions import of_group
 
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
+
+
+def style_sheet(*names: str) -> str:
+    """Style sheets of this folder. Read with the pane's module, so the start does not pay."""
+    folder = Path(__file__).parent
+    return "\n".join((folder / f"{name}.tcss").read_text(encoding="utf-8") for name in names)
 
 
 class Pane(Vertical):

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import DataTable, Static
 
 from tui.app.circuits import Circuit
-from tui.app.panes.base import Pane
+from tui.app.panes.base import Pane, style_sheet
 from tui.app.text import age, ellipsis, percent, plural, rate, spark, took
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ COLUMNS = (
 
 class CircuitPane(Pane):
     group = "circuit"
+    DEFAULT_CSS = style_sheet("tables", "circuit")
 
     def __init__(self, app: PeerApp) -> None:
         super().__init__(app)

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import DataTable, Digits, Sparkline, Static
 
 from tui.app.model import EarningsView
-from tui.app.panes.base import Pane
+from tui.app.panes.base import Pane, style_sheet
 from tui.app.text import ellipsis, msat, number, plural
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ NOT_A_GHOST = (
 
 class EarningsPane(Pane):
     group = "earnings"
+    DEFAULT_CSS = style_sheet("tables", "earnings")
 
     def __init__(self, app: PeerApp) -> None:
         super().__init__(app)

@@ -11,7 +11,7 @@ from textual.widgets import DataTable, Static
 
 from tui.app.jsonish import line, maybe_real, whole
 from tui.app.model import HistoryLine, MintLine
-from tui.app.panes.base import Pane
+from tui.app.panes.base import Pane, style_sheet
 from tui.app.text import ellipsis, sat, took
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 class MintsPane(Pane):
     group = "mints"
+    DEFAULT_CSS = style_sheet("tables", "mints")
 
     def __init__(self, app: PeerApp) -> None:
         super().__init__(app)

@@ -32,6 +32,7 @@ class Field:
 class FormScreen(ModalScreen[dict[str, str] | None]):
     """Asks for a few texts. Enter goes on, Esc leaves without doing anything."""
 
+    CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Cancel", show=False)]
 
     def __init__(self, title: str, intro: str, fields: list[Field], button: str = "OK") -> None:
@@ -86,6 +87,7 @@ class FormScreen(ModalScreen[dict[str, str] | None]):
 class ConfirmScreen(ModalScreen[bool]):
     """A question whose safe answer is the focused one."""
 
+    CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,n", "no", "No", show=False),
         Binding("y", "yes", "Yes", show=False),

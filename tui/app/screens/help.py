@@ -31,6 +31,7 @@ INDENT = 18
 class HelpScreen(ModalScreen[None]):
     """Scrolls; any of the usual leaving keys closes it."""
 
+    CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,f1,question_mark,enter", "leave", "Close", show=False)
     ]

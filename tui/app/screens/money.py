@@ -29,6 +29,7 @@ PAID = ("paid", "issued")
 class InvoiceScreen(ModalScreen[bool]):
     """An invoice to pay from elsewhere; watches until it is paid."""
 
+    CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter", "leave", "Close", show=False),
         Binding("c", "copy", "Copy", show=False),
@@ -124,6 +125,7 @@ class InvoiceScreen(ModalScreen[bool]):
 class TokenScreen(ModalScreen[None]):
     """A token that is money: whoever has it can spend it."""
 
+    CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter", "leave", "Close", show=False),
         Binding("c", "copy", "Copy", show=False),

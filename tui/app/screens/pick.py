@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class PickScreen(ModalScreen[str | None]):
     """A list to choose from; Esc chooses nothing."""
 
+    CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Cancel", show=False)]
 
     def __init__(self, title: str, intro: str, options: list[tuple[str, Content]]) -> None:

@@ -55,7 +55,7 @@ class TabBar(ClickBar):
             )
             self._places.append((start, line.cell_length, pane))
             line += Content(" ")
-        room = max(0, self.size.width - line.cell_length - 1)
+        room = max(0, self.app.size.width - line.cell_length - 1)
         text = ellipsis(right, room)
         self.update(Content.assemble(line, " " * (room - len(text)), (text, "$muted")))
 
@@ -64,7 +64,7 @@ class StatusBar(ClickBar):
     """The always-visible numbers. F1 explains them."""
 
     def show(self, figures: list[Figure]) -> None:
-        width = self.size.width
+        width = self.app.size.width
         self._places = [(0, width, "help")]
         wide = width >= WIDE
         line = Content(" ")
@@ -97,7 +97,7 @@ class HintBar(ClickBar):
             key = pretty_key(action.keys[0])
             start = line.cell_length
             longer = Content.assemble(line, (key, "bold $primary"), (f" {action.hint}", "$muted"))
-            if longer.cell_length >= self.size.width:
+            if longer.cell_length >= self.app.size.width:
                 continue
             self._places.append((start, longer.cell_length, action.name))
             line = longer + Content("  ")
