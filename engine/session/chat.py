@@ -316,6 +316,8 @@ class ChatService:
             if ask.pinned is not None:
                 ask.pinned.asking = False
                 ask.pinned.last_used = trio.current_time()
+            if not ask.settle:
+                self.warm_soon()  # so that the next new chat starts as quickly
 
     async def _ask_ghost(self, ask: _Ask) -> dict[str, Any]:
         history = await self._history(ask.chat)
