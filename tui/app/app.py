@@ -198,7 +198,8 @@ class PeerApp(DiscreetApp):
     def _hinted(self) -> list[Action]:
         here = [a for a in of_group(self.front) if a.hint]
         everywhere = [BY_NAME[name] for name in ("help", "quit")]
-        return [*here[:4], BY_NAME["palette"], *here[4:], *everywhere]
+        first = 4 if self.front == "chat" else len(here)
+        return [*here[:first], BY_NAME["palette"], *here[first:], *everywhere]
 
     def on_click_bar_chosen(self, event: ClickBar.Chosen) -> None:
         self.action_do(event.name)

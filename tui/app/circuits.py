@@ -105,7 +105,8 @@ class CircuitBook:
         """Take a `circuit.changed` event."""
         name, state = line(data, "circuit_id"), line(data, "state")
         reason = line(data, "reason")
-        self._note(wall, f"circuit {name} {state}" + (f": {reason}" if reason else ""))
+        words = reason if reason.startswith(state) else f"{state}: {reason}" if reason else state
+        self._note(wall, f"circuit {name} {words}")
         if (known := self.circuits.get(name)) is not None and state:
             known.state, known.reason = state, reason
 

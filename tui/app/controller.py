@@ -145,6 +145,6 @@ class Controller:
 _GAVE_UP = Trouble(
     "You stopped waiting before the node confirmed it.",
     "The node finishes or undoes the payment by itself; nothing paid for is lost.",
-    "Ctrl+R asks again.",
+    "",
     "stopped",
 )

@@ -208,8 +208,9 @@ class ChatModel:
 
     def begin(self, conversation: Conversation, question: str, now: float, wall: float) -> LiveAsk:
         """Show the question at once; the node is asked next."""
-        if conversation.can_retry() and conversation.last_question() == question:
-            conversation.messages.pop()
+        again = conversation.can_retry() and conversation.last_question() == question
+        if again and not conversation.messages[-1].text:
+            conversation.messages.pop()  # nothing came; a part that came stays on screen
         else:
             conversation.messages.append(Message("user", clean(question), wall))
         answer = Message("assistant", "", wall, state="waiting", model=conversation.model)
@@ -329,7 +330,7 @@ class ChatModel:
         trouble = Trouble(
             "The node stopped while it was answering, and a new one took its place.",
             "Ecash that was on its way is in the wallet's journal; the new node recovers it.",
-            "Ctrl+R asks again.",
+            "Ask again; the part that was paid for and delivered stays here.",
             "node_restarted",
         )
         for conversation in {id(c): c for c in [*self.asks.values(), *self._orphans]}.values():

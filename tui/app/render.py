@@ -128,15 +128,6 @@ class Renderer:
                     segments.append(Segment(label, look.muted))
                     line = line[len(label) :]
                 strips.append(self._strip([*segments, Segment(line, style)]))
-        strips.append(
-            self._strip(
-                [
-                    Segment(BAR, look.error),
-                    Segment("Ctrl+R", look.user),
-                    Segment(" asks again", look.muted),
-                ]
-            )
-        )
         return strips
 
     def _notes(self, text: str, style: Style) -> list[Strip]:

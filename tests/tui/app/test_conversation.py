@@ -196,3 +196,12 @@ def test_an_error_survives_a_snapshot_that_knows_less_or_only_a_part() -> None:
         assert [m.text for m in conversation.messages] == ["Why?", "Ha"]
         assert conversation.messages[-1].trouble is not None
         assert conversation.can_retry()
+
+
+def test_retry_leaves_the_part_that_came() -> None:
+    chat, conversation = _asked("Why?")
+    chat.accepted(conversation, IDS)
+    chat.event("ask.delta", {**IDS, "text": "Be", "offset": 0}, 1.0)
+    chat.event("ask.failed", {**IDS, "error": {"message": "Broken."}}, 2.0)
+    chat.begin(conversation, "Why?", 3.0, 1003.0)
+    assert [m.text for m in conversation.messages] == ["Why?", "Be", "Why?", ""]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.color import Color
 
 from tests.helpers.screen import Screen, open_screen
 from tests.helpers.scripted_node import ScriptedNode, ghost_earnings
@@ -219,6 +220,26 @@ async def test_every_number_is_visible_at_80_columns(folder: Path, node: Scripte
         for words in ("text-shaped", "last 0.412 sat", "4,096 sat", "set 24", "guard 12 d", "F1"):
             assert words in line
         await screen.until(lambda: "Ctrl+P menu" in screen.seen(), "hints")
+
+
+async def test_without_colour_the_front_pane_and_the_states_still_show(
+    folder: Path, node: ScriptedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del node
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with open_screen(folder) as screen:
+        await screen.connected()
+        await screen.press("f3")
+        await screen.until(lambda: "● Circuit b7c2" in screen.seen(), "glyph")
+        assert screen.app.no_color
+        colours = {
+            segment.style.color.triplet
+            for strip in screen.app.screen._compositor.render_strips()
+            for segment in strip.apply_filter(screen.app._filters[-1], Color(0, 0, 0))
+            if segment.style and segment.style.color and segment.style.color.triplet
+        }
+        assert colours
+        assert all(max(colour) - min(colour) <= 2 for colour in colours)
 
 
 async def test_the_palette_finds_every_action(folder: Path, node: ScriptedNode) -> None:

@@ -83,8 +83,10 @@ class ChatPane(Pane):
         below = self.transcript.lines_below()
         right = f"▼ {below} more below" if below > 0 and not self.transcript.following else ""
         if live is None:
-            fresh: tuple[object, ...] = ("", right)
-            left = Content("")
+            retry = self.conversation.can_retry()
+            fresh: tuple[object, ...] = (retry, right)
+            cue = (("Ctrl+R", "bold $primary"), (" asks again", "$muted")) if retry else ()
+            left = Content.assemble(*cue)
         else:
             now = time.monotonic()
             calm = self.app.animation_level == "none"
