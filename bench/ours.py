@@ -8,7 +8,6 @@ work and reads their answers; the measuring itself is in bench/onion_client.py.
 from __future__ import annotations
 
 import json
-import os
 import selectors
 import statistics
 import subprocess
@@ -71,7 +70,6 @@ class Ours:
             [sys.executable, "-m", "engine", "--home", home],
             log=home / "errors",
             cwd=_ROOT,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
         )
 
     def pids(self) -> list[int]:
