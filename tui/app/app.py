@@ -28,7 +28,6 @@ from tui.app.link import CallFailed, NodeLink
 from tui.app.look import Look
 from tui.app.model import AppModel
 from tui.app.panes.chat import ChatPane
-from tui.app.text import plural
 from tui.app.widgets.bars import Banner, ClickBar, HintBar, StatusBar, TabBar
 
 if TYPE_CHECKING:
@@ -190,10 +189,9 @@ class PeerApp(DiscreetApp):
         link = self.model.link
         if link.state != "lost":
             return ""
-        tries = f"Trying again ({plural(link.attempts, 'try', 'tries')})."
         if not link.ever_up:
-            return f" There is no node to talk to. {tries}"
-        return f" The link to the node is lost. {tries} What you see and typed stays."
+            return f" There is no node to talk to; trying again ({link.attempts})."
+        return f" The link to the node is lost; trying again ({link.attempts}). Your text stays."
 
     def _hinted(self) -> list[Action]:
         here = [a for a in of_group(self.front) if a.hint]
@@ -408,6 +406,13 @@ def _textual_theme(name: str, theme: themes.ThemeFile) -> Theme:
             "border-blurred": c["panel"],
             "input-selection-background": c["panel"],
             "input-selection-foreground": c["foreground"],
+            "scrollbar": c["muted"],
+            "scrollbar-hover": c["primary"],
+            "scrollbar-active": c["primary"],
+            "scrollbar-background": c["surface"],
+            "scrollbar-background-hover": c["surface"],
+            "scrollbar-background-active": c["surface"],
+            "scrollbar-corner-color": c["background"],
             "button-color-foreground": c["background"],
             "link-style": "none",
             "link-style-hover": "underline",

@@ -111,7 +111,7 @@ async def test_a_second_escape_does_not_wait_for_the_node(folder: Path, node: Sc
 async def test_without_a_node_the_question_stays_in_the_box(folder: Path) -> None:
     async with open_screen(folder) as screen:
         await screen.until(lambda: "No Peer2Prompt node is running here." in screen.seen(), "words")
-        await screen.until(lambda: "There is no node to talk to." in screen.seen(), "banner")
+        await screen.until(lambda: "There is no node to talk to;" in screen.seen(), "banner")
         await screen.ask("hello")
         assert screen.chat.prompt.text == "hello"
         assert screen.conversation.messages == []
@@ -125,7 +125,7 @@ async def test_a_lost_link_comes_back_and_nothing_is_lost(folder: Path, node: Sc
         await screen.until(lambda: screen.conversation.live is None, "done")
         await screen.type("a draft")
         node.stop()
-        await screen.until(lambda: "The link to the node is lost." in screen.seen(), "banner")
+        await screen.until(lambda: "The link to the node is lost;" in screen.seen(), "banner")
         assert len(screen.conversation.messages) == 2
         node.start()
         await screen.until(lambda: screen.app.model.link.state == "up", "back")

@@ -118,10 +118,9 @@ class EarningsPane(Pane):
             Content.assemble(
                 plural(earnings.answers, "answer"),
                 (f"   {earnings.refused:,} refused", refused_tone),
-                (f"   {number(earnings.tokens_out)} tokens", ""),
-                ("\n", ""),
+                f"\n{number(earnings.tokens_out)} tokens, ",
                 plural(earnings.sessions_open, "open session"),
-                (f", {msat(earnings.credit_msat)} unused", "$muted"),
+                (f"\n{msat(earnings.credit_msat)} of credit not used yet", "$muted"),
             )
         )
 

@@ -86,6 +86,6 @@ def _describe(offer: ModelOffer) -> Content:
     return Content.assemble(
         (offer.name, "bold"),
         (f"   ghost {offer.ghost}\n", "$muted"),
-        f"  at most {msat(offer.cap_msat)} an answer; a million tokens in "
-        f"{msat(offer.in_price)}, out {msat(offer.out_price)}",
+        f"  at most {msat(offer.cap_msat)} an answer; for a million tokens\n"
+        f"  {msat(offer.in_price)} in, {msat(offer.out_price)} out",
     )
