@@ -42,6 +42,7 @@ SETTLE_IDLE_S = 90.0  # a chat that rests this long gets its unspent credit back
 HISTORY_MESSAGES = 200  # sent along with a question, newest first
 TITLE_CHARS = 48
 MAX_PROMPT_BYTES = 768 * 1024  # with its JSON it stays under the session protocol's 1 MiB
+OFFER_RETRY_S = 60.0  # a ghost that did not answer is not asked again before
 RECLAIM_RETRY_S = (2.0, 10.0, 60.0, 300.0)
 FINISHED = ("done", "cancelled")
 
@@ -94,6 +95,8 @@ class ChatService:
         self._pinned: dict[str, _Pinned] = {}
         self._spare: _Pinned | None = None
         self._warming = trio.Lock()
+        self._learning = trio.Lock()
+        self._retry_at: dict[bytes, float] = {}
         self._offers: dict[bytes, Quote] = {}
         self._asks: dict[str, _Ask] = {}
         self._nursery: trio.Nursery | None = None
@@ -413,9 +416,14 @@ class ChatService:
 
     async def models(self, _params: dict[str, Any]) -> list[Model]:
         """Every model of every known ghost, from their signed quotes."""
-        for ghost in self._ghosts():
-            if ghost not in self._offers:
-                await self._learn_offer(ghost)
+        ghosts = self._ghosts()
+        async with self._learning:
+            for ghost in ghosts:
+                if (
+                    ghost not in self._offers
+                    and self._retry_at.get(ghost, 0.0) < trio.current_time()
+                ):
+                    await self._learn_offer(ghost)
         return [
             Model(
                 model=offer.name,
@@ -427,6 +435,7 @@ class ChatService:
                 mints=list(quote.mints),
             )
             for ghost, quote in self._offers.items()
+            if ghost in ghosts
             for offer in quote.models
         ]
 
@@ -436,6 +445,7 @@ class ChatService:
             await self._connect(pinned)
         except (Peer2PromptError, WalletError) as error:
             log.info("a ghost did not say what it offers (%s)", error.code)
+            self._retry_at[ghost] = trio.current_time() + OFFER_RETRY_S
         else:
             await self._leave(pinned)
 
