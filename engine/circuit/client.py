@@ -59,9 +59,12 @@ class _Reply:
 class ClientCircuit:
     """A circuit of this client. Build it, open streams on it, close it."""
 
-    def __init__(self, path: tuple[Hop, ...], suite: int, purpose: str, plan: ShapePlan) -> None:
+    def __init__(
+        self, path: tuple[Hop, ...], suite: int, purpose: str, plan: ShapePlan, *, why: str = ""
+    ) -> None:
         self.path = path
         self.purpose = purpose
+        self.why = why  # how the path was chosen, a sentence for the user without addresses
         self.plan = plan
         self.state = CircuitState.BUILDING
         self.reason = ""

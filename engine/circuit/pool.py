@@ -29,6 +29,8 @@ AVOID_S = 60.0  # how long a relay that just failed is passed over when others f
 MAX_AGE_S = 3_600.0  # a circuit older than this takes no new streams
 EVENTS_KEPT = 50
 MIDDLES_TO_GHOST = 2
+MIDDLES_TO_RELAY = 1
+MAILBOX_PURPOSE = "mailbox"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,11 @@ class CircuitPool:
         """A fresh circuit guard, middle, middle, ghost. Raises NoRoute or CircuitClosed."""
         return await self._build(ghost, "ghost", MIDDLES_TO_GHOST, purpose, plan)
 
+    async def build_to_relay(self, last: Advert, purpose: str, plan: ShapePlan) -> ClientCircuit:
+        """A fresh circuit guard, middle, last. Raises NoRoute or CircuitClosed."""
+        role = "mailbox" if purpose.startswith(MAILBOX_PURPOSE) else "exit"
+        return await self._build(last, role, MIDDLES_TO_RELAY, purpose, plan)
+
     async def shared_exit(self, purpose: str, plan: ShapePlan) -> ClientCircuit:
         """The open circuit of `purpose` to an exit relay, built when there is none."""
         async with self._locks.setdefault(purpose, trio.Lock()):
@@ -101,7 +108,7 @@ class CircuitPool:
             self._rng.shuffle(exits)
             avoided = self._avoided()
             exits.sort(key=lambda advert: avoided.get(advert.node_id, 0))
-            circuit = await self._build(exits, "exit", 1, purpose, plan)
+            circuit = await self._build(exits, "exit", MIDDLES_TO_RELAY, purpose, plan)
             self._shared[purpose] = next(k for k, v in self.circuits.items() if v is circuit)
             return circuit
 
@@ -119,7 +126,7 @@ class CircuitPool:
         failure: CircuitClosed | None = None
         for attempt in range(BUILD_ATTEMPTS):
             path = self._choose_path(candidates[attempt % len(candidates)], role, middles)
-            circuit = ClientCircuit(path, self._suite, purpose, plan)
+            circuit = ClientCircuit(path, self._suite, purpose, plan, why=self._why(path))
             try:
                 await self._attempt(circuit)
             except CircuitClosed as error:
@@ -143,6 +150,15 @@ class CircuitPool:
         )
         hops = [(guard, "guard"), *((advert, "middle") for advert in middle), (last, role)]
         return tuple(to_hop(advert, name, int(now)) for advert, name in hops)
+
+    def _why(self, path: tuple[Hop, ...]) -> str:
+        """How this path came about, in a sentence for the user."""
+        middles = sum(hop.role == "middle" for hop in path)
+        return (
+            f"The {path[-1].role} was chosen first; the guard is the one this node keeps; "
+            f"{middles} of {len(self._relays.with_role(Role.RELAY))} relays were drawn as middles, "
+            "none sharing a network, family or operator with another hop."
+        )
 
     async def _attempt(self, circuit: ClientCircuit) -> None:
         nursery = self._nursery

@@ -136,6 +136,16 @@ async def test_purposes_never_share_a_circuit(tmp_path: Path) -> None:
         assert [hop.role for hop in wallet.path] == ["guard", "middle", "exit"]
 
 
+async def test_a_circuit_to_a_relay_ends_at_that_relay(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        last = b.network.nodes[2].advert()
+        circuit = await b.pool.build_to_relay(last, "mailbox", BULK_PLAN)
+        assert [hop.role for hop in circuit.path] == ["guard", "middle", "mailbox"]
+        assert circuit.path[-1].node_id == last.node_id
+        assert circuit.why.startswith("The mailbox was chosen first")
+        assert not any(hop.host in circuit.why for hop in circuit.path)
+
+
 async def test_retired_circuits_are_closed_and_forgotten(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
         circuit = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
