@@ -89,7 +89,7 @@ class ClientRole:
             await nursery.start(keep_mints_known, self.wallet, self._config.mints, self._bus)
             nursery.start_soon(recover_wallet, self.wallet, self._bus)
             await nursery.start(self.chats.run)
-            nursery.start_soon(self.chats.warm)
+            nursery.start_soon(self.chats.desk.warm)
             task_status.started()
 
     async def drain(self) -> None:
@@ -126,21 +126,21 @@ class ClientRole:
         chats = self.chats
         return {
             **wallet.table(),
-            "models": chats.models,
+            "models": chats.desk.models,
             "ask": chats.ask,
             "ask.cancel": chats.cancel,
-            "sessions.list": chats.list_chats,
-            "sessions.create": chats.create_chat,
-            "sessions.messages": chats.chat_messages,
-            "sessions.rename": chats.rename_chat,
-            "sessions.delete": chats.delete_chat,
+            "sessions.list": chats.listing.list_all,
+            "sessions.create": chats.listing.create,
+            "sessions.messages": chats.listing.messages,
+            "sessions.rename": chats.listing.rename,
+            "sessions.delete": chats.listing.delete,
             "circuits": self._circuits,
             "circuit.rotate": self._rotate,
         }
 
     def _wallet_changed(self) -> None:
         self._bus.publish("wallet.changed", {})
-        self.chats.warm_soon()
+        self.chats.desk.warm_soon()
 
     async def _circuits(self, _params: object) -> list[Circuit]:
         return [_describe(number, one) for number, one in self.pool.circuits.items()]

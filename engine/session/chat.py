@@ -1,8 +1,7 @@
 """Chats: what the user asks, who answers, what it cost. The client's half of the market.
 
-Keeps one pinned AskSession per chat, each over a circuit of its own, one spare session opened ahead
-of need, and settles sessions that fall idle. Prompts and answers go to the encrypted store and to
-the control clients, and nowhere else.
+Takes questions, runs them over the chat's session (`engine.session.pinned`), and tells what becomes
+of them. Prompts and answers go to the encrypted store and to the control clients, nowhere else.
 """
 
 from __future__ import annotations
@@ -16,46 +15,24 @@ from typing import Any
 import trio
 
 from engine.control.events import EventBus
-from engine.control.protocol import (
-    AskStarted,
-    Message,
-    MessageMeta,
-    Model,
-    Session,
-)
+from engine.control.protocol import AskStarted
 from engine.directory.relays import RelaySet
-from engine.errors import GhostError, NoRoute, Peer2PromptError
-from engine.session.client import AskSession
+from engine.errors import GhostError, Peer2PromptError
+from engine.session.chatlist import ChatList
 from engine.session.events import AnswerDelta, AskEvent, AskResult, PaidOut, StateChanged
+from engine.session.pinned import Pinned, SessionDesk
 from engine.session.route import Route
-from engine.session.vault import SavedSession, SessionVault
-from engine.wire.advert import Role
-from engine.wire.quote import Quote
 from engine.wire.shape import ShapePlan
 from wallet.errors import WalletError
-from wallet.store import ChatMessage, ChatSession, Store
+from wallet.store import ChatSession, Store
 from wallet.wallet import Wallet
 
 log = logging.getLogger("peer2prompt.chat")
 
-SETTLE_IDLE_S = 90.0  # a chat that rests this long gets its unspent credit back
 HISTORY_MESSAGES = 200  # sent along with a question, newest first
 TITLE_CHARS = 48
 MAX_PROMPT_BYTES = 768 * 1024  # with its JSON it stays under the session protocol's 1 MiB
-OFFER_RETRY_S = 60.0  # a ghost that did not answer is not asked again before
-RECLAIM_RETRY_S = (2.0, 10.0, 60.0, 300.0)
 FINISHED = ("done", "cancelled")
-
-
-@dataclass
-class _Pinned:
-    """One AskSession with its route."""
-
-    session: AskSession
-    route: Route
-    last_used: float
-    quote: Quote | None = None
-    asking: bool = False
 
 
 @dataclass
@@ -68,12 +45,12 @@ class _Ask:
     params: dict[str, Any]
     model: str | None
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    pinned: _Pinned | None = None
+    pinned: Pinned | None = None
     text: list[str] = field(default_factory=list, repr=False)
 
 
 class ChatService:
-    """Answers `sessions.*`, `models`, `ask` and `ask.cancel`."""
+    """Answers `ask` and `ask.cancel`."""
 
     def __init__(
         self,
@@ -85,177 +62,30 @@ class ChatService:
         bus: EventBus,
     ) -> None:
         self.last_cost_msat: int | None = None
+        self.desk = SessionDesk(store, wallet, relays, route_to, bus)
+        self.listing = ChatList(store, on_new=self.desk.warm_soon, on_delete=self.desk.let_go)
         self._store = store
-        self._wallet = wallet
-        self._relays = relays
-        self._route_to = route_to
         self._plan = plan
         self._bus = bus
-        self._vault = SessionVault(store)
-        self._pinned: dict[str, _Pinned] = {}
-        self._spare: _Pinned | None = None
-        self._warming = trio.Lock()
-        self._learning = trio.Lock()
-        self._retry_at: dict[bytes, float] = {}
-        self._offers: dict[bytes, Quote] = {}
         self._asks: dict[str, _Ask] = {}
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own every question until cancelled."""
-        saved = await self._vault.load_all()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            for record in saved:
-                nursery.start_soon(self._reclaim, record)
+            await nursery.start(self.desk.run)
             task_status.started()
             try:
-                await self._settle_idle()
+                await trio.sleep_forever()
             finally:
                 self._nursery = None
 
     async def close(self) -> None:
-        """Settle and leave every session; what cannot be settled now is reclaimed at next start."""
+        """Stop every answer, settle and leave every session."""
         for ask in list(self._asks.values()):
             await self._cancel(ask)
-        pinned = [*self._pinned.values(), *([self._spare] if self._spare else [])]
-        self._pinned, self._spare = {}, None
-        async with trio.open_nursery() as nursery:
-            for one in pinned:
-                nursery.start_soon(self._leave, one)
-
-    # -- sessions ------------------------------------------------------------------------------
-
-    def _open_session(self, ghost: bytes, saved: SavedSession | None = None) -> _Pinned:
-        route = self._route_to(ghost)
-        session = AskSession(route.open_stream, self._wallet, self._store, saved=saved)
-        return _Pinned(session, route, trio.current_time())
-
-    async def warm(self) -> None:
-        """Open a spare session ahead of need, if there is none and the wallet can prepay it."""
-        async with self._warming:
-            if self._spare is not None or not await self._funded():
-                return
-            try:
-                self._spare = await self._open_any(None)
-            except (Peer2PromptError, WalletError) as error:
-                log.info("no session could be opened ahead of need (%s)", error.code)
-
-    def warm_soon(self) -> None:
-        """Open a spare session in the background."""
-        if self._nursery is not None:
-            self._nursery.start_soon(self.warm)
-
-    async def _funded(self) -> bool:
-        return any(balance.available_sat for balance in await self._wallet.balances())
-
-    async def _open_any(self, model: str | None) -> _Pinned:
-        """An open, prepaid session with some ghost that serves `model`."""
-        failure: Exception | None = None
-        for ghost in self._ghosts():
-            offer = self._offers.get(ghost)
-            if offer is not None and model is not None and not _serves(offer, model):
-                continue
-            pinned = self._open_session(ghost)
-            try:
-                await self._connect(pinned)
-                if model is not None and not _serves(self._offers[ghost], model):
-                    await self._leave(pinned)
-                    continue
-                await pinned.session.open()
-            except (Peer2PromptError, WalletError) as error:
-                pinned.route.drop("the session could not be opened")
-                failure = error
-                continue
-            return pinned
-        if failure is not None:
-            raise failure
-        raise GhostError(
-            "No ghost serves this model." if model else "No ghost is known.",
-            kept="Nothing was paid; the question is kept in the chat.",
-            hint="See what is offered with: peer2prompt models",
-        )
-
-    def _ghosts(self) -> list[bytes]:
-        self._relays.reload()
-        ghosts = [advert.node_id for advert in self._relays.with_role(Role.GHOST)]
-        if not ghosts:
-            raise NoRoute(
-                "No ghost is known.",
-                kept="Nothing was sent and nothing was paid.",
-                hint="Check the directory with: peer2prompt network"
-                if self._relays.source is not None
-                else "Set [network] directory in config.toml, or try: peer2prompt demo",
-            )
-        secrets.SystemRandom().shuffle(ghosts)
-        return ghosts
-
-    async def _connect(self, pinned: _Pinned) -> Quote:
-        quote = pinned.quote = await pinned.session.connect()
-        self._offers[pinned.route.ghost] = quote
-        return quote
-
-    async def _session_for(self, ask: _Ask) -> _Pinned:
-        """The chat's pinned session, else the spare, else a new one."""
-        pinned = self._pinned.get(ask.chat)
-        if pinned is not None and (ask.model is None or _serves(pinned.quote, ask.model)):
-            return pinned
-        if pinned is not None:
-            del self._pinned[ask.chat]
-            await self._leave(pinned)
-        pinned = await self._take_spare(ask.model)
-        if pinned is None:
-            self._tell_state(ask, "building")
-            pinned = await self._open_any(ask.model)
-        self._pinned[ask.chat] = pinned
-        return pinned
-
-    async def _take_spare(self, model: str | None) -> _Pinned | None:
-        async with self._warming:  # a spare that is being opened is worth waiting for
-            spare = self._spare
-            if spare is None or (model is not None and not _serves(spare.quote, model)):
-                return None
-            self._spare = None
-            return spare
-
-    async def _settle_idle(self) -> None:
-        while True:
-            await trio.sleep(SETTLE_IDLE_S / 6)
-            for chat, pinned in list(self._pinned.items()):
-                idle = trio.current_time() - pinned.last_used
-                if not pinned.asking and idle > SETTLE_IDLE_S:
-                    del self._pinned[chat]
-                    await self._leave(pinned)
-
-    async def _leave(self, pinned: _Pinned) -> None:
-        """Settle, say goodbye, and close the circuit at its bucket end."""
-        try:
-            if await pinned.session.settle():
-                self._bus.publish("wallet.changed", {})
-            await pinned.session.aclose()
-        except (Peer2PromptError, WalletError) as error:
-            log.info(
-                "a session was left unsettled (%s); its credit is asked back later", error.code
-            )
-        pinned.route.retire()
-
-    async def _reclaim(self, saved: SavedSession) -> None:
-        """Ask back what an earlier run left with a ghost; keeps trying with back-off."""
-        for delay in (*RECLAIM_RETRY_S, None):
-            pinned = self._open_session(saved.ghost, saved)
-            try:
-                await pinned.session.settle()
-                await pinned.session.aclose()
-            except (Peer2PromptError, WalletError) as error:
-                log.info("credit of an earlier session is not back yet (%s)", error.code)
-                pinned.route.drop("the ghost could not be asked")
-            else:
-                pinned.route.retire()
-                self._bus.publish("wallet.changed", {})
-                return
-            if delay is None:
-                return
-            await trio.sleep(delay)
+        await self.desk.close()
 
     # -- asking --------------------------------------------------------------------------------
 
@@ -294,15 +124,9 @@ class ChatService:
 
     async def _chat(self, session_id: str | None, text: str, model: str | None) -> ChatSession:
         if session_id is not None:
-            return await self._known_chat(session_id)
+            return await self.listing.known(session_id)
         title = " ".join(text.split())[:TITLE_CHARS]
         return await self._store.sessions.create(title, model or "")
-
-    async def _known_chat(self, session_id: str) -> ChatSession:
-        chat = await self._store.sessions.get(session_id)
-        if chat is None:
-            raise Peer2PromptError("There is no such chat.", hint="List them: peer2prompt sessions")
-        return chat
 
     async def _answer(self, ask: _Ask) -> None:
         """One question to its end, whatever the end is."""
@@ -320,11 +144,13 @@ class ChatService:
                 ask.pinned.asking = False
                 ask.pinned.last_used = trio.current_time()
             if not ask.settle:
-                self.warm_soon()  # so that the next new chat starts as quickly
+                self.desk.warm_soon()  # so that the next new chat starts as quickly
 
     async def _ask_ghost(self, ask: _Ask) -> dict[str, Any]:
         history = await self._history(ask.chat)
-        pinned = ask.pinned = await self._session_for(ask)
+        pinned = ask.pinned = await self.desk.session_for(
+            ask.chat, ask.model, lambda: self._tell_state(ask, "building")
+        )
         pinned.asking = True
         quote = pinned.quote
         if quote is None:
@@ -338,7 +164,7 @@ class ChatService:
             await self._settle_after(pinned)
         return self._result(result, pinned.route, cells)
 
-    async def _settle_after(self, pinned: _Pinned) -> None:
+    async def _settle_after(self, pinned: Pinned) -> None:
         """Settle so that the account of this answer is final; a failure costs nothing but time."""
         try:
             await pinned.session.settle()
@@ -412,84 +238,6 @@ class ChatService:
         else:
             ask.scope.cancel()
 
-    # -- what is offered -----------------------------------------------------------------------
-
-    async def models(self, _params: dict[str, Any]) -> list[Model]:
-        """Every model of every known ghost, from their signed quotes."""
-        ghosts = self._ghosts()
-        async with self._learning:
-            for ghost in ghosts:
-                if (
-                    ghost not in self._offers
-                    and self._retry_at.get(ghost, 0.0) < trio.current_time()
-                ):
-                    await self._learn_offer(ghost)
-        return [
-            Model(
-                model=offer.name,
-                ghost=ghost.hex()[:8],
-                in_price=offer.in_price,
-                out_price=offer.out_price,
-                chunk_msat=quote.chunk_msat,
-                cap_msat=quote.cap_msat,
-                mints=list(quote.mints),
-            )
-            for ghost, quote in self._offers.items()
-            if ghost in ghosts
-            for offer in quote.models
-        ]
-
-    async def _learn_offer(self, ghost: bytes) -> None:
-        pinned = self._open_session(ghost)
-        try:
-            await self._connect(pinned)
-        except (Peer2PromptError, WalletError) as error:
-            log.info("a ghost did not say what it offers (%s)", error.code)
-            self._retry_at[ghost] = trio.current_time() + OFFER_RETRY_S
-        else:
-            await self._leave(pinned)
-
-    # -- the list of chats ---------------------------------------------------------------------
-
-    async def list_chats(self, _params: dict[str, Any]) -> list[Session]:
-        """Every chat, the newest first."""
-        return [_session(chat) for chat in await self._store.sessions.list()]
-
-    async def create_chat(self, params: dict[str, Any]) -> Session:
-        """An empty chat."""
-        chat = await self._store.sessions.create(
-            params["title"] or "New chat", params["model"] or ""
-        )
-        self.warm_soon()
-        return _session(chat)
-
-    async def chat_messages(self, params: dict[str, Any]) -> list[Message]:
-        """Messages of one chat, oldest first."""
-        await self._known_chat(params["session_id"])
-        messages = await self._store.messages.list(
-            params["session_id"], limit=params["limit"], before=params["before"]
-        )
-        return [_message(message) for message in messages]
-
-    async def rename_chat(self, params: dict[str, Any]) -> Session:
-        """Give a chat another title."""
-        await self._known_chat(params["session_id"])
-        await self._store.sessions.rename(params["session_id"], params["title"])
-        return _session(await self._known_chat(params["session_id"]))
-
-    async def delete_chat(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Delete a chat and overwrite its messages on disk."""
-        chat = await self._known_chat(params["session_id"])
-        pinned = self._pinned.pop(chat.session_id, None)
-        await self._store.sessions.delete(chat.session_id)
-        if pinned is not None:
-            await self._leave(pinned)
-        return {}
-
-
-def _serves(quote: Quote | None, model: str) -> bool:
-    return quote is not None and any(offer.name == model for offer in quote.models)
-
 
 def _cancelled() -> Peer2PromptError:
     error = Peer2PromptError(
@@ -497,27 +245,3 @@ def _cancelled() -> Peer2PromptError:
     )
     error.code = "cancelled"
     return error
-
-
-def _session(chat: ChatSession) -> Session:
-    return Session(
-        session_id=chat.session_id,
-        title=chat.title,
-        model=chat.model,
-        created=chat.created,
-        updated=chat.updated,
-        messages=chat.messages,
-    )
-
-
-def _message(message: ChatMessage) -> Message:
-    known = {name: message.meta.get(name) for name in ("cost_msat", "tokens_in", "tokens_out")}
-    return Message(
-        message_id=message.message_id,
-        role=message.role,
-        text=message.text,
-        created=message.created,
-        meta=MessageMeta(
-            **known, ttft_ms=message.meta.get("ttft_ms"), state=message.meta.get("state", "done")
-        ),
-    )

@@ -1,0 +1,89 @@
+"""The list of chats as the control clients see it. Reads and changes the store, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from engine.control.protocol import Message, MessageMeta, Session
+from engine.errors import Peer2PromptError
+from wallet.store import ChatMessage, ChatSession, Store
+
+
+class ChatList:
+    """Answers `sessions.*`."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        on_new: Callable[[], None],
+        on_delete: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._on_new = on_new
+        self._on_delete = on_delete
+
+    async def known(self, session_id: str) -> ChatSession:
+        """The chat with this id. Raises Peer2PromptError when there is none."""
+        chat = await self._store.sessions.get(session_id)
+        if chat is None:
+            raise Peer2PromptError("There is no such chat.", hint="List them: peer2prompt sessions")
+        return chat
+
+    async def list_all(self, _params: dict[str, Any]) -> list[Session]:
+        """Every chat, the newest first."""
+        return [_session(chat) for chat in await self._store.sessions.list()]
+
+    async def create(self, params: dict[str, Any]) -> Session:
+        """An empty chat."""
+        chat = await self._store.sessions.create(
+            params["title"] or "New chat", params["model"] or ""
+        )
+        self._on_new()
+        return _session(chat)
+
+    async def messages(self, params: dict[str, Any]) -> list[Message]:
+        """Messages of one chat, oldest first."""
+        await self.known(params["session_id"])
+        messages = await self._store.messages.list(
+            params["session_id"], limit=params["limit"], before=params["before"]
+        )
+        return [_message(message) for message in messages]
+
+    async def rename(self, params: dict[str, Any]) -> Session:
+        """Give a chat another title."""
+        await self.known(params["session_id"])
+        await self._store.sessions.rename(params["session_id"], params["title"])
+        return _session(await self.known(params["session_id"]))
+
+    async def delete(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Delete a chat and overwrite its messages on disk."""
+        chat = await self.known(params["session_id"])
+        await self._store.sessions.delete(chat.session_id)
+        await self._on_delete(chat.session_id)
+        return {}
+
+
+def _session(chat: ChatSession) -> Session:
+    return Session(
+        session_id=chat.session_id,
+        title=chat.title,
+        model=chat.model,
+        created=chat.created,
+        updated=chat.updated,
+        messages=chat.messages,
+    )
+
+
+def _message(message: ChatMessage) -> Message:
+    known = {name: message.meta.get(name) for name in ("cost_msat", "tokens_in", "tokens_out")}
+    return Message(
+        message_id=message.message_id,
+        role=message.role,
+        text=message.text,
+        created=message.created,
+        meta=MessageMeta(
+            **known, ttft_ms=message.meta.get("ttft_ms"), state=message.meta.get("state", "done")
+        ),
+    )

@@ -1,0 +1,272 @@
+"""Sessions with ghosts: one per chat, one spare opened ahead of need, idle ones settled.
+
+Each session runs over a route of its own. What an earlier run left with a ghost is asked back.
+Knows nothing of questions and answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from engine.control.events import EventBus
+from engine.control.protocol import Model
+from engine.directory.relays import RelaySet
+from engine.errors import GhostError, NoRoute, Peer2PromptError
+from engine.session.client import AskSession
+from engine.session.route import Route
+from engine.session.vault import SavedSession, SessionVault
+from engine.wire.advert import Role
+from engine.wire.quote import Quote
+from wallet.errors import WalletError
+from wallet.store import Store
+from wallet.wallet import Wallet
+
+log = logging.getLogger("peer2prompt.chat")
+
+SETTLE_IDLE_S = 90.0  # a chat that rests this long gets its unspent credit back
+OFFER_RETRY_S = 60.0  # a ghost that did not answer is not asked again before
+RECLAIM_RETRY_S = (2.0, 10.0, 60.0, 300.0)
+
+
+@dataclass
+class Pinned:
+    """One AskSession with its route."""
+
+    session: AskSession
+    route: Route
+    last_used: float
+    quote: Quote | None = None
+    asking: bool = False
+
+
+class SessionDesk:
+    """Opens, keeps and leaves the sessions of all chats; answers `models`."""
+
+    def __init__(
+        self,
+        store: Store,
+        wallet: Wallet,
+        relays: RelaySet,
+        route_to: Callable[[bytes], Route],
+        bus: EventBus,
+    ) -> None:
+        self._store = store
+        self._wallet = wallet
+        self._relays = relays
+        self._route_to = route_to
+        self._bus = bus
+        self._vault = SessionVault(store)
+        self._pinned: dict[str, Pinned] = {}
+        self._spare: Pinned | None = None
+        self._warming = trio.Lock()
+        self._learning = trio.Lock()
+        self._retry_at: dict[bytes, float] = {}
+        self._offers: dict[bytes, Quote] = {}
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Reclaim what was left, settle what rests, until cancelled."""
+        saved = await self._vault.load_all()
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            for record in saved:
+                nursery.start_soon(self._reclaim, record)
+            task_status.started()
+            try:
+                await self._settle_idle()
+            finally:
+                self._nursery = None
+
+    async def close(self) -> None:
+        """Settle and leave every session; what cannot be settled now is reclaimed at next start."""
+        pinned = [*self._pinned.values(), *([self._spare] if self._spare else [])]
+        self._pinned, self._spare = {}, None
+        async with trio.open_nursery() as nursery:
+            for one in pinned:
+                nursery.start_soon(self.leave, one)
+
+    def _open_session(self, ghost: bytes, saved: SavedSession | None = None) -> Pinned:
+        route = self._route_to(ghost)
+        session = AskSession(route.open_stream, self._wallet, self._store, saved=saved)
+        return Pinned(session, route, trio.current_time())
+
+    async def warm(self) -> None:
+        """Open a spare session ahead of need, if there is none and the wallet can prepay it."""
+        async with self._warming:
+            if self._spare is not None or not await self._funded():
+                return
+            try:
+                self._spare = await self._open_any(None)
+            except (Peer2PromptError, WalletError) as error:
+                log.info("no session could be opened ahead of need (%s)", error.code)
+
+    def warm_soon(self) -> None:
+        """Open a spare session in the background."""
+        if self._nursery is not None:
+            self._nursery.start_soon(self.warm)
+
+    async def _funded(self) -> bool:
+        return any(balance.available_sat for balance in await self._wallet.balances())
+
+    async def _open_any(self, model: str | None) -> Pinned:
+        """An open, prepaid session with some ghost that serves `model`."""
+        failure: Exception | None = None
+        for ghost in self._ghosts():
+            offer = self._offers.get(ghost)
+            if offer is not None and model is not None and not _serves(offer, model):
+                continue
+            pinned = self._open_session(ghost)
+            try:
+                await self._connect(pinned)
+                if model is not None and not _serves(self._offers[ghost], model):
+                    await self.leave(pinned)
+                    continue
+                await pinned.session.open()
+            except (Peer2PromptError, WalletError) as error:
+                pinned.route.drop("the session could not be opened")
+                failure = error
+                continue
+            return pinned
+        if failure is not None:
+            raise failure
+        raise GhostError(
+            "No ghost serves this model." if model else "No ghost is known.",
+            kept="Nothing was paid; the question is kept in the chat.",
+            hint="See what is offered with: peer2prompt models",
+        )
+
+    def _ghosts(self) -> list[bytes]:
+        self._relays.reload()
+        ghosts = [advert.node_id for advert in self._relays.with_role(Role.GHOST)]
+        if not ghosts:
+            raise NoRoute(
+                "No ghost is known.",
+                kept="Nothing was sent and nothing was paid.",
+                hint="Check the directory with: peer2prompt network"
+                if self._relays.source is not None
+                else "Set [network] directory in config.toml, or try: peer2prompt demo",
+            )
+        secrets.SystemRandom().shuffle(ghosts)
+        return ghosts
+
+    async def _connect(self, pinned: Pinned) -> Quote:
+        quote = pinned.quote = await pinned.session.connect()
+        self._offers[pinned.route.ghost] = quote
+        return quote
+
+    async def session_for(
+        self, chat: str, model: str | None, on_building: Callable[[], None]
+    ) -> Pinned:
+        """The chat's pinned session, else the spare, else a new one (`on_building` tells)."""
+        pinned = self._pinned.get(chat)
+        if pinned is not None and (model is None or _serves(pinned.quote, model)):
+            return pinned
+        if pinned is not None:
+            del self._pinned[chat]
+            await self.leave(pinned)
+        pinned = await self._take_spare(model)
+        if pinned is None:
+            on_building()
+            pinned = await self._open_any(model)
+        self._pinned[chat] = pinned
+        return pinned
+
+    async def let_go(self, chat: str) -> None:
+        """Leave the session of a chat that is deleted."""
+        pinned = self._pinned.pop(chat, None)
+        if pinned is not None:
+            await self.leave(pinned)
+
+    async def _take_spare(self, model: str | None) -> Pinned | None:
+        async with self._warming:  # a spare that is being opened is worth waiting for
+            spare = self._spare
+            if spare is None or (model is not None and not _serves(spare.quote, model)):
+                return None
+            self._spare = None
+            return spare
+
+    async def _settle_idle(self) -> None:
+        while True:
+            await trio.sleep(SETTLE_IDLE_S / 6)
+            for chat, pinned in list(self._pinned.items()):
+                idle = trio.current_time() - pinned.last_used
+                if not pinned.asking and idle > SETTLE_IDLE_S:
+                    del self._pinned[chat]
+                    await self.leave(pinned)
+
+    async def leave(self, pinned: Pinned) -> None:
+        """Settle, say goodbye, and close the circuit at its bucket end."""
+        try:
+            if await pinned.session.settle():
+                self._bus.publish("wallet.changed", {})
+            await pinned.session.aclose()
+        except (Peer2PromptError, WalletError) as error:
+            log.info(
+                "a session was left unsettled (%s); its credit is asked back later", error.code
+            )
+        pinned.route.retire()
+
+    async def _reclaim(self, saved: SavedSession) -> None:
+        """Ask back what an earlier run left with a ghost; keeps trying with back-off."""
+        for delay in (*RECLAIM_RETRY_S, None):
+            pinned = self._open_session(saved.ghost, saved)
+            try:
+                await pinned.session.settle()
+                await pinned.session.aclose()
+            except (Peer2PromptError, WalletError) as error:
+                log.info("credit of an earlier session is not back yet (%s)", error.code)
+                pinned.route.drop("the ghost could not be asked")
+            else:
+                pinned.route.retire()
+                self._bus.publish("wallet.changed", {})
+                return
+            if delay is None:
+                return
+            await trio.sleep(delay)
+
+    # -- what is offered -----------------------------------------------------------------------
+
+    async def models(self, _params: dict[str, Any]) -> list[Model]:
+        """Every model of every known ghost, from their signed quotes."""
+        ghosts = self._ghosts()
+        async with self._learning:
+            for ghost in ghosts:
+                if (
+                    ghost not in self._offers
+                    and self._retry_at.get(ghost, 0.0) < trio.current_time()
+                ):
+                    await self._learn_offer(ghost)
+        return [
+            Model(
+                model=offer.name,
+                ghost=ghost.hex()[:8],
+                in_price=offer.in_price,
+                out_price=offer.out_price,
+                chunk_msat=quote.chunk_msat,
+                cap_msat=quote.cap_msat,
+                mints=list(quote.mints),
+            )
+            for ghost, quote in self._offers.items()
+            if ghost in ghosts
+            for offer in quote.models
+        ]
+
+    async def _learn_offer(self, ghost: bytes) -> None:
+        pinned = self._open_session(ghost)
+        try:
+            await self._connect(pinned)
+        except (Peer2PromptError, WalletError) as error:
+            log.info("a ghost did not say what it offers (%s)", error.code)
+            self._retry_at[ghost] = trio.current_time() + OFFER_RETRY_S
+        else:
+            await self.leave(pinned)
+
+
+def _serves(quote: Quote | None, model: str) -> bool:
+    return quote is not None and any(offer.name == model for offer in quote.models)
