@@ -107,11 +107,19 @@ class LocalNetwork:
 
 @asynccontextmanager
 async def local_network(
-    count: int = 4, handlers: Mapping[int, StreamHandler] | None = None
+    count: int = 4,
+    handlers: Mapping[int, StreamHandler] | None = None,
+    *,
+    kinds: Mapping[int, type[LocalNode]] | None = None,
 ) -> AsyncIterator[LocalNetwork]:
-    """`count` nodes that serve `handlers` (an echo by default) and a client's links."""
+    """`count` nodes that serve `handlers` (an echo by default) and a client's links.
+
+    `kinds` says which places are taken by somebody else than a LocalNode.
+    """
     nodes = [
-        LocalNode(f"127.{place + 1}.0.1", handlers or {Purpose.SESSION: echo})
+        (kinds or {}).get(place, LocalNode)(
+            f"127.{place + 1}.0.1", handlers or {Purpose.SESSION: echo}
+        )
         for place in range(count)
     ]
     links = LinkManager(Identity.generate(), default_suite(), on_create=None)
