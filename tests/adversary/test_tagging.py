@@ -75,7 +75,7 @@ async def one_after_the_other(
 
 async def test_a_thousand_cells_marked_by_the_guard_reach_no_exit() -> None:
     """Forward. Adversary: guard marks, exit looks. Pass: the exit receives none of 1,000 marked
-    cells, nor any other cell of those circuits; the honest middle ends every circuit at the cell."""
+    cells, nor any other cell of those circuits; the honest middle ends every one of them."""
     kinds = {0: MaliciousRelay, 2: MaliciousExit}
     async with local_network(3, kinds=kinds) as network:
         guard, middle, exit_ = relay_at(network, 0), network.nodes[1], exit_at(network)

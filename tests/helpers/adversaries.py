@@ -272,10 +272,10 @@ class LinkTap:
         """Stand between the node and whoever dials this tap, until cancelled."""
 
         async def handle(near: trio.SocketStream) -> None:
-            async with await trio.open_tcp_stream(node.host, node.port) as far, near:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._carry, near, far, UP, nursery.cancel_scope)
-                    nursery.start_soon(self._carry, far, near, DOWN, nursery.cancel_scope)
+            far = await trio.open_tcp_stream(node.host, node.port)
+            async with far, near, trio.open_nursery() as nursery:
+                nursery.start_soon(self._carry, near, far, UP, nursery.cancel_scope)
+                nursery.start_soon(self._carry, far, near, DOWN, nursery.cancel_scope)
 
         listeners = await trio.open_tcp_listeners(0, host=self.host)
         self.port = listeners[0].socket.getsockname()[1]
