@@ -12,6 +12,7 @@ from wallet.store.core import Store
 from wallet.store.key import KdfCost, KeyFile, Passphrase, StoreKey
 from wallet.store.market import BilledAnswer, Earning, EarningTotals
 from wallet.store.transaction import Transaction
+from wallet.store.unfinished import UnfinishedAnswer
 
 __all__ = [
     "BilledAnswer",
@@ -26,4 +27,5 @@ __all__ = [
     "StoreKey",
     "StoredReceipt",
     "Transaction",
+    "UnfinishedAnswer",
 ]

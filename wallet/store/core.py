@@ -25,6 +25,7 @@ from wallet.store.key import Secret, StoreKey
 from wallet.store.market import Credits, Earnings
 from wallet.store.settings import Guards, Secrets, Settings
 from wallet.store.transaction import Transaction
+from wallet.store.unfinished import Unfinished
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ class Store:
         self.guards = Guards(self)
         self.sessions = Sessions(self)
         self.messages = Messages(self)
+        self.unfinished = Unfinished(self)
         self.receipts = Receipts(self)
         self.credits = Credits(self)
         self.earnings = Earnings(self)

@@ -103,6 +103,16 @@ STEPS: tuple[Step, ...] = (
             )""",
         ),
     ),
+    Step(
+        2,
+        1,  # an older program shows an unfinished answer as it stands, and no more
+        (
+            """CREATE TABLE unfinished_answers (
+                message_id INTEGER PRIMARY KEY REFERENCES messages ON DELETE CASCADE,
+                ask_id TEXT NOT NULL, data BLOB NOT NULL, updated REAL NOT NULL
+            )""",
+        ),
+    ),
 )
 CURRENT = STEPS[-1].version
 

@@ -195,3 +195,40 @@ async def test_proofs_move_between_states(store: Store) -> None:
     assert "s0" not in repr(coins)
     await store.run(lambda tx: tx.proofs.release("op"))
     assert await store.run(lambda tx: tx.proofs.sums()) == {"mint": (12, 0, 0)}
+
+
+async def test_an_unfinished_answer_is_completed_in_its_message(store: Store) -> None:
+    chat = await store.sessions.create("First", "m1")
+    await store.messages.add(chat.session_id, "user", "what?")
+    message_id = await store.unfinished.begin(chat.session_id, "ask1", b"one")
+    (record,) = await store.unfinished.list()
+    assert (record.message_id, record.session_id, record.ask_id) == (
+        message_id,
+        chat.session_id,
+        "ask1",
+    )
+    assert (record.data, record.text) == (b"one", "")
+    await store.unfinished.update(message_id, b"two")
+    await store.unfinished.write(message_id, "An oni")
+    (record,) = await store.unfinished.list()
+    assert (record.data, record.text) == (b"two", "An oni")
+    assert "An oni" not in repr(record)
+    assert "two" not in repr(record)
+    _, answer = await store.messages.list(chat.session_id)
+    assert answer.meta == {"state": "streaming"}
+    await store.unfinished.finish(message_id, "An onion.", {"state": "done"})
+    await store.unfinished.write(message_id, "An oni")
+    await store.unfinished.update(message_id, b"three")
+    _, answer = await store.messages.list(chat.session_id)
+    assert (answer.text, answer.meta) == ("An onion.", {"state": "done"})
+    assert await store.unfinished.list() == []
+
+
+async def test_an_unfinished_answer_goes_with_its_chat(store: Store) -> None:
+    chat = await store.sessions.create("First", "m1")
+    first = await store.unfinished.begin(chat.session_id, "ask1", b"one")
+    await store.unfinished.begin(chat.session_id, "ask2", b"two")
+    await store.unfinished.drop(first)
+    assert len(await store.messages.list(chat.session_id)) == 1
+    await store.sessions.delete(chat.session_id)
+    assert await store.unfinished.list() == []
