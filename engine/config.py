@@ -16,6 +16,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from engine.errors import ConfigError, WireError
+from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
 from engine.wire.shape import BULK_PLAN, DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass, ShapePlan
 
 ROLES = ("client", "relay", "ghost")
@@ -62,6 +63,7 @@ class NodeConfig:
     ghost: GhostConfig | None = None
     mint_hosts: tuple[tuple[str, int], ...] = ()
     plan: ShapePlan = field(default_factory=lambda: ShapePlan(ShapeClass.TEXT))
+    mailbox: MailboxSettings = field(default_factory=MailboxSettings)
 
 
 class _Table:
@@ -138,6 +140,7 @@ def parse_config(
         )
     store, link, network = top.table("store"), top.table("link"), top.table("network")
     wallet, ghost, exits, shape = (top.table(k) for k in ("wallet", "ghost", "exit", "shape"))
+    mailbox = top.table("mailbox")
     listen = link.take("listen", str, "")
     config = NodeConfig(
         home=home,
@@ -151,8 +154,9 @@ def parse_config(
         ghost=_ghost_config(ghost, base) if "ghost" in roles else None,
         mint_hosts=tuple(parse_address(host) for host in exits.strings("mint_hosts")),
         plan=_shape_plan(shape),
+        mailbox=_mailbox_settings(mailbox),
     )
-    tables = [top, store, link, network, wallet, exits, shape]
+    tables = [top, store, link, network, wallet, exits, shape, mailbox]
     for table in [*tables, ghost] if "ghost" in roles else tables:
         table.finish()
     if roles & {"relay", "ghost"} and config.listen is None:
@@ -210,6 +214,19 @@ def _shape_plan(table: _Table) -> ShapePlan:
         return ShapePlan(classes[name], tick, tuple(ladder))
     except WireError as error:
         raise ConfigError(f"The settings under [shape] do not fit: {error}.") from error
+
+
+def _mailbox_settings(table: _Table) -> MailboxSettings:
+    usual = MailboxSettings()
+    hold_ms = table.take("hold_ms", int, usual.hold_ms)
+    if not 0 <= hold_ms <= MAX_HOLD_MS:
+        raise ConfigError(f"The setting mailbox.hold_ms must be from 0 to {MAX_HOLD_MS}.")
+    return MailboxSettings(
+        enabled=table.take("enabled", bool, usual.enabled),
+        hold_ms=hold_ms,
+        slots=table.positive("slots", usual.slots, 1 << 22),
+        memory_mib=table.positive("memory_mib", usual.memory_mib, 1 << 16),
+    )
 
 
 def _one_of(value: str, allowed: tuple[str, ...], name: str) -> str:

@@ -12,6 +12,7 @@ import os
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ from engine.control.protocol import (
     DirectoryInfo,
     Earnings,
     Hello,
+    Mailboxes,
     Network,
     NetworkNode,
     Status,
@@ -57,6 +59,7 @@ _ROLE_NAMES = {
     Role.GHOST: "ghost",
     Role.GPU: "gpu",
     Role.MINT_EXIT: "mint-exit",
+    Role.MAILBOX: "mailbox",
 }
 log = logging.getLogger("peer2prompt.node")
 
@@ -203,7 +206,12 @@ class Node:
             shape_leak_bound=shape_leak_bound(self.config),
             last_cost_msat=client.chats.last_cost_msat if client is not None else None,
             warnings=[*self._relays.errors, *(await client.warnings() if client else [])],
+            mailboxes=self._mailboxes(),
         )
+
+    def _mailboxes(self) -> Mailboxes | None:
+        service = self._relay.mailbox if self._relay is not None else None
+        return Mailboxes(**asdict(service.status())) if service is not None else None
 
     def _circuits_open(self) -> int:
         through = len(self._relay.core.circuits) if self._relay is not None else 0

@@ -16,7 +16,12 @@ from engine.config import NodeConfig, is_routable
 from engine.crypto.suite import default_suite
 from engine.identity import Identity
 from engine.link.manager import LinkManager
+from engine.mailbox.outlet import PacketOutlet
+from engine.mailbox.sender import ReplySender
+from engine.mailbox.service import MailboxService
+from engine.mailbox.settings import MailboxSettings
 from engine.wire.advert import Address, Advert, Role
+from engine.wire.frames import Purpose
 
 ADVERT_LIFE_S = 24 * 3_600
 ADVERT_RENEW_S = 6 * 3_600
@@ -54,6 +59,20 @@ class RelayRole:
             identity, default_suite(), on_create=self.core.on_create, static=link_static
         )
         self.core.links = self.links
+        self.outlet = PacketOutlet(self.links)
+        self.mailbox: MailboxService | None = None
+        if "relay" in config.roles and config.mailbox.enabled:
+            self._offer_mailboxes(config.mailbox)
+
+    def _offer_mailboxes(self, settings: MailboxSettings) -> None:
+        self.mailbox = MailboxService(
+            settings, self._identity.node_id, self.outlet, address_ok=self._address_ok
+        )
+        self.core.handlers = {**self.core.handlers, Purpose.MAILBOX: self.mailbox.serve}
+
+    def reply_sender(self) -> ReplySender:
+        """A ghost's way to answer over reply blocks, on this node's links."""
+        return ReplySender(self.outlet, address_ok=self.may_dial)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; reports started once the listening address is taken."""
@@ -62,6 +81,8 @@ class RelayRole:
         async with trio.open_nursery() as nursery:
             await nursery.start(self.links.run)
             await nursery.start(self.core.run)
+            if self.mailbox is not None:
+                await nursery.start(self.mailbox.run)
             await nursery.start(self.links.serve, *self._config.listen)
             task_status.started()
             await self._rotate()
@@ -93,6 +114,8 @@ class RelayRole:
             roles |= Role.GHOST
         if config.mint_hosts:
             roles |= Role.MINT_EXIT
+        if self.mailbox is not None:
+            roles |= Role.MAILBOX
         return Advert(
             ed25519_public=self._identity.public,
             link_static=self.links.link_static,
@@ -103,8 +126,12 @@ class RelayRole:
             addresses=(Address(*config.listen),),
         )
 
-    def _address_ok(self, _node_id: bytes, host: str, port: int) -> bool:
-        """Where this relay extends circuits to: public addresses, except in a test network."""
-        if "relay" not in self._config.roles or (host, port) == self._config.listen:
+    def _address_ok(self, node_id: bytes, host: str, port: int) -> bool:
+        """Where this relay extends circuits and passes packets to."""
+        return "relay" in self._config.roles and self.may_dial(node_id, host, port)
+
+    def may_dial(self, _node_id: bytes, host: str, port: int) -> bool:
+        """Public addresses that are not ours; any but ours in a test network."""
+        if (host, port) == self._config.listen:
             return False
         return self._config.test_network or is_routable(host)

@@ -344,7 +344,12 @@ def frames() -> dict[str, Any]:
 
 
 def cells() -> dict[str, Any]:
-    named = [(0, Command.PADDING), (0x8000_0001, Command.CREATE), (7, Command.DESTROY)]
+    named = [
+        (0, Command.PADDING),
+        (0, Command.PACKET),
+        (0x8000_0001, Command.CREATE),
+        (7, Command.DESTROY),
+    ]
     return {
         "about": "Cell headers (docs/protocol.md, section 4).",
         "accepted": [
@@ -356,9 +361,10 @@ def cells() -> dict[str, Any]:
             for circ_id, command in named
         ],
         "refused": [
-            {"name": "unknown command", "header": "0000000105000000"},
+            {"name": "unknown command", "header": "000000017f000000"},
             {"name": "reserved byte set", "header": "0000000103000001"},
             {"name": "padding on a circuit", "header": "0000000100000000"},
+            {"name": "packet on a circuit", "header": "0000000105000000"},
             {"name": "relay on circuit 0", "header": "0000000003000000"},
         ],
     }

@@ -85,6 +85,17 @@ class Hello(Result, frozen=True):
     roles: list[str] = []
 
 
+class Mailboxes(Result, frozen=True):
+    """What a relay keeps for the packet plane: counts only."""
+
+    slots: int = 0
+    boxes: int = 0
+    packets_held: int = 0
+    packets_passed: int = 0
+    packets_boxed: int = 0
+    packets_dropped: int = 0
+
+
 class Status(Result, frozen=True):
     version: str = ""
     node: str = ""
@@ -105,6 +116,7 @@ class Status(Result, frozen=True):
     shape_leak_bound: str = ""
     last_cost_msat: int | None = None
     warnings: list[str] = []
+    mailboxes: Mailboxes | None = None
 
 
 class StopParams(Params, frozen=True):

@@ -99,6 +99,7 @@ class Link:
         initiator: bool,
         dirty: set[Link],
         on_create: Callable[[Link, int, memoryview], None] | None = None,
+        on_packet: Callable[[Link, memoryview], None] | None = None,
     ) -> None:
         self.peer_node_id = keys.peer_node_id
         self.initiator = initiator
@@ -113,6 +114,7 @@ class Link:
         self._recv = keys.recv
         self._dirty = dirty
         self._on_create = on_create
+        self._on_packet = on_packet
         self._ready: deque[CellQueue] = deque()
         self._unsent = memoryview(b"")
         self._writer = trio.lowlevel.ParkingLot()
@@ -307,8 +309,10 @@ class Link:
             if not self.peer_may_choose(circ_id):
                 raise ProtocolError("a neighbour chose a circuit id that is not its own")
             self._on_create(self, circ_id, body)
-        # Padding is for the link alone, and cells of a circuit that has just been destroyed may
-        # still be on the way: both are ignored.
+        elif command is Command.PACKET and self._on_packet is not None:
+            self._on_packet(self, body)
+        # Padding is for the link alone, packets for relays that keep mailboxes, and
+        # cells of a circuit that has just been destroyed may still be on the way: all are ignored.
 
     # -- the end -------------------------------------------------------------------------------
 

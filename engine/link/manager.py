@@ -36,6 +36,7 @@ MAX_LINKS = 4_096  # open at once; further neighbours are turned away at accept
 MAX_HANDSHAKES = 64  # inbound handshakes under way at once
 
 OnCreate = Callable[[Link, int, memoryview], None]
+OnPacket = Callable[[Link, memoryview], None]
 
 
 class LinkManager:
@@ -49,6 +50,7 @@ class LinkManager:
         on_create: OnCreate | None,
         static: bytes | None = None,
     ) -> None:
+        self.on_packet: OnPacket | None = None  # set before `run` by a relay that keeps mailboxes
         self._static = static or x25519_generate()
         self._identity = identity
         self._issued: LinkCredentials | None = None
@@ -165,17 +167,20 @@ class LinkManager:
 
     # -- dialling ------------------------------------------------------------------------------
 
+    def find(self, node_id: bytes) -> Link | None:
+        """The open link to `node_id`, if there is one."""
+        link = self._links.get(node_id)
+        return link if link is not None and not link.closed else None
+
     async def get(self, node_id: bytes, host: str, port: int) -> Link:
         """The open link to `node_id`, dialled if there is none.
 
         Raises CircuitClosed when it cannot be reached or is somebody else.
         """
-        link = self._links.get(node_id)
-        if link is not None and not link.closed:
+        if (link := self.find(node_id)) is not None:
             return link
         async with self._dialling.setdefault(node_id, trio.Lock()):
-            link = self._links.get(node_id)
-            if link is not None and not link.closed:
+            if (link := self.find(node_id)) is not None:
                 return link
             return await self._dial(node_id, host, port)
 
@@ -236,6 +241,7 @@ class LinkManager:
             initiator=initiator,
             dirty=self._dirty,
             on_create=self._on_create,
+            on_packet=self.on_packet,
         )
         self._all.add(link)
         # An outbound link wins the place: its peer was the one we meant to reach.

@@ -45,10 +45,11 @@ class Role(enum.IntFlag):
     GHOST = 2
     GPU = 4
     MINT_EXIT = 8
+    MAILBOX = 16
 
 
 # An int, because the complement of an IntFlag leaves out the bits that have no name.
-_UNKNOWN_ROLES = ~int(Role.RELAY | Role.GHOST | Role.GPU | Role.MINT_EXIT)
+_UNKNOWN_ROLES = ~int(Role.RELAY | Role.GHOST | Role.GPU | Role.MINT_EXIT | Role.MAILBOX)
 
 
 @dataclass(frozen=True)

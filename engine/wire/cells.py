@@ -33,6 +33,7 @@ class Command(enum.IntEnum):
     CREATED = 2
     RELAY = 3
     DESTROY = 4
+    PACKET = 5
 
 
 class DestroyReason(enum.IntEnum):
@@ -54,6 +55,8 @@ class DestroyReason(enum.IntEnum):
     KEY_EXPIRED = 12
 
 
+# Commands of the link itself, which have no circuit.
+_LINK_COMMANDS = frozenset({Command.PADDING, Command.PACKET})
 # The second header word is the command and three zero bytes, so one look-up checks all four.
 _COMMAND_OF_WORD = {command << 24: command for command in Command}
 _REASONS = {int(reason): reason for reason in DestroyReason}
@@ -61,14 +64,15 @@ _REASONS = {int(reason): reason for reason in DestroyReason}
 
 def parse_header(cell: bytes | bytearray | memoryview) -> tuple[int, Command]:
     """(circ_id, command) of a cell, strictly: known command, zero reserved bytes, and circuit id 0
-    for PADDING and only for it. Raises WireError otherwise; the link is then closed."""
+    for the link's own cells and only for them. Raises WireError otherwise; the link is then closed.
+    """
     if len(cell) < HEADER_BYTES:
         raise WireError("a cell is shorter than its header")
     circ_id, word = _WORDS.unpack_from(cell)
     command = _COMMAND_OF_WORD.get(word)
     if command is None:
         raise WireError("a neighbour sent an unknown cell command")
-    if (circ_id == LINK_CIRC_ID) != (command is Command.PADDING):
+    if (circ_id == LINK_CIRC_ID) != (command in _LINK_COMMANDS):
         raise WireError("a neighbour used a circuit id that does not fit the command")
     return circ_id, command
 

@@ -88,6 +88,10 @@ class Purpose(enum.IntEnum):
 
     SESSION = 1
     TCP = 2
+    MAILBOX = 3
+
+
+_PLAIN_PURPOSES = frozenset({Purpose.SESSION, Purpose.MAILBOX})  # one byte says it all
 
 
 class Frame(NamedTuple):
@@ -247,7 +251,7 @@ class Begin:
 
 def encode_begin(begin: Begin) -> bytes:
     """purpose u8, then for TCP: host_len u8 || host || port u16."""
-    if begin.purpose is Purpose.SESSION:
+    if begin.purpose is not Purpose.TCP:
         return bytes([begin.purpose])
     host = begin.host.encode("ascii")
     if not _is_host(host) or not 0 < begin.port <= 0xFFFF:
@@ -258,8 +262,8 @@ def encode_begin(begin: Begin) -> bytes:
 def parse_begin(data: bytes | memoryview) -> Begin:
     """Parse a BEGIN frame's data. Raises WireError; policy is the exit's own matter."""
     data = bytes(data)
-    if data == bytes([Purpose.SESSION]):
-        return Begin(Purpose.SESSION)
+    if len(data) == 1 and data[0] in _PLAIN_PURPOSES:
+        return Begin(Purpose(data[0]))
     if len(data) < 2 or data[0] != Purpose.TCP or len(data) != 2 + data[1] + _PORT.size:
         raise WireError("a BEGIN frame is malformed")
     host = data[2 : 2 + data[1]]

@@ -20,12 +20,15 @@ from engine.wire.cells import (
     parse_header,
 )
 
+OF_THE_LINK = (Command.PADDING, Command.PACKET)
+OF_CIRCUITS = [command for command in Command if command not in OF_THE_LINK]
+
 
 def test_sizes_are_those_of_the_document() -> None:
     assert (RECORD_BYTES, CELL_BYTES, HEADER_BYTES, BODY_BYTES) == (2_048, 2_032, 8, 2_024)
 
 
-@given(st.integers(1, 2**32 - 1), st.sampled_from(list(Command)[1:]), st.binary(max_size=50))
+@given(st.integers(1, 2**32 - 1), st.sampled_from(OF_CIRCUITS), st.binary(max_size=50))
 def test_round_trip(circ_id: int, command: Command, body: bytes) -> None:
     cell = build_cell(circ_id, command, body)
     assert len(cell) == CELL_BYTES
@@ -35,16 +38,17 @@ def test_round_trip(circ_id: int, command: Command, body: bytes) -> None:
     assert bytes(cell[8:]) == body.ljust(BODY_BYTES, b"\0")
 
 
-def test_padding_belongs_to_the_link() -> None:
-    assert parse_header(build_cell(0, Command.PADDING, b"")) == (0, Command.PADDING)
-    with pytest.raises(WireError, match="circuit id"):
-        parse_header(build_cell(5, Command.PADDING, b""))
-    for command in list(Command)[1:]:
+def test_padding_and_packets_belong_to_the_link() -> None:
+    for command in OF_THE_LINK:
+        assert parse_header(build_cell(0, command, b"")) == (0, command)
+        with pytest.raises(WireError, match="circuit id"):
+            parse_header(build_cell(5, command, b""))
+    for command in OF_CIRCUITS:
         with pytest.raises(WireError, match="circuit id"):
             parse_header(build_cell(0, command, b""))
 
 
-@pytest.mark.parametrize("header", ["0000000105000000", "00000001ff000000", "0000000103000001"])
+@pytest.mark.parametrize("header", ["000000017f000000", "00000001ff000000", "0000000103000001"])
 def test_unknown_commands_and_reserved_bytes_are_refused(header: str) -> None:
     with pytest.raises(WireError, match="unknown"):
         parse_header(bytes.fromhex(header))

@@ -168,8 +168,9 @@ hosts = st.from_regex(r"[a-z0-9.:-]{1,253}", fullmatch=True)
 def test_begin_round_trip(host: str, port: int) -> None:
     begin = Begin(Purpose.TCP, host, port)
     assert parse_begin(encode_begin(begin)) == begin
-    session = Begin(Purpose.SESSION)
-    assert parse_begin(encode_begin(session)) == session == Begin(Purpose.SESSION, "", 0)
+    for purpose in (Purpose.SESSION, Purpose.MAILBOX):
+        plain = Begin(purpose)
+        assert parse_begin(encode_begin(plain)) == plain == Begin(purpose, "", 0)
 
 
 @given(st.binary(max_size=40))
@@ -187,7 +188,8 @@ def test_any_bytes_as_begin(data: bytes) -> None:
     [
         b"",
         b"\x01\x00",
-        b"\x03",
+        b"\x04",
+        b"\x03\x00",
         b"\x02\x00\x00\x50",
         b"\x02\x01a\x00\x00",
         b"\x02\x01A\x00\x50",

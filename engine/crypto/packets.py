@@ -1,0 +1,75 @@
+"""The cryptography of the packet plane: one-time slots, relay layers, sealed reply packets.
+
+Everything is derived from seeds and used once. One cipher (ChaCha20, RFC 8439) for all, so that no
+reply can be told from another by a suite. Pure functions. Format and argument: docs/protocol.md,
+"Packets".
+"""
+
+from __future__ import annotations
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from engine.crypto.kdf import hkdf_expand, sha256
+from engine.errors import LayerError
+
+SEED_BYTES = 32
+HANDLE_BYTES = 16
+KEY_BYTES = 32
+PACKET_BYTES = 2_008  # a cell body without the handle
+TAG_BYTES = 16
+PACKET_PLAIN_BYTES = PACKET_BYTES - TAG_BYTES
+
+HANDLE_LABEL = b"peer2prompt slot handle v1"
+KEY_LABEL = b"peer2prompt slot key v1"
+PACKET_LABEL = b"peer2prompt reply packet v1"
+OWNER_LABEL = b"peer2prompt slot owner v1"
+
+_ZERO_NONCE = bytes(12)
+_ZERO_IV = bytes(16)
+
+
+def slot_handle(handle_seed: bytes, place: int) -> bytes:
+    """The handle of slot `place` of a batch: who has the seed of the handles can use the slots."""
+    return hkdf_expand(handle_seed, HANDLE_LABEL + place.to_bytes(2, "big"), HANDLE_BYTES)
+
+
+def slot_key(key_seed: bytes, place: int) -> bytes:
+    """The one-time key of slot `place`: known to the client, and to the relay until it is used."""
+    return hkdf_expand(key_seed, KEY_LABEL + place.to_bytes(2, "big"))
+
+
+def owner_tag(owner: bytes) -> bytes:
+    """What a relay keeps instead of the secret that names a batch or box. Looking tags up leaks
+    nothing about the secret, whatever the look-up's timing."""
+    return sha256(OWNER_LABEL, owner)
+
+
+def layer(key: bytes, payload: bytes | bytearray | memoryview) -> bytes:
+    """`payload` XOR the first bytes of ChaCha20 under a key that is used for this packet only.
+    Adding and taking off are the same."""
+    return Cipher(algorithms.ChaCha20(key, _ZERO_IV), None).encryptor().update(payload)
+
+
+def seal_packet(block_key: bytes, place: int, plain: bytes) -> bytes:
+    """A packet's payload as the ghost makes it: 1,992 bytes in, 2,008 out.
+
+    A place of one block is sealed once only: the nonce is constant.
+    """
+    if len(plain) != PACKET_PLAIN_BYTES:
+        raise ValueError("a packet's plaintext is 1992 bytes long")
+    return _cipher(block_key, place).encrypt(_ZERO_NONCE, plain, None)
+
+
+def open_packet(block_key: bytes, place: int, payload: bytes) -> bytes:
+    """The plaintext of a payload that all relay layers were taken off. Raises LayerError."""
+    try:
+        return _cipher(block_key, place).decrypt(_ZERO_NONCE, payload, None)
+    except InvalidTag as error:
+        raise LayerError("a reply packet was changed on its way") from error
+
+
+def _cipher(block_key: bytes, place: int) -> ChaCha20Poly1305:
+    key = hkdf_expand(block_key, PACKET_LABEL + place.to_bytes(2, "big"))
+    return ChaCha20Poly1305(key)
