@@ -31,8 +31,10 @@ from engine.wire.frames import (
     Begin,
     FrameType,
     Purpose,
+    RunState,
     encode_ack,
     encode_begin,
+    encode_run,
     pack_frame,
     parse_region,
 )
@@ -314,10 +316,12 @@ def frames() -> dict[str, Any]:
         + pack_frame(FrameType.ACK, 0, encode_ack(Ack(65_536))),
         "end": pack_frame(FrameType.END, 1, b"\x00"),
         "drop": pack_frame(FrameType.DROP, 0),
+        "a run begins": pack_frame(FrameType.RUN, 0, encode_run(RunState.GO)),
+        "a run ends": pack_frame(FrameType.RUN, 0, encode_run(RunState.REST)),
         "full": pack_frame(FrameType.DATA, 0xFFFF, seed("full", 1_955)),
     }
     refused = {
-        "unknown type": "0c00010000",
+        "unknown type": "0d00010000",
         "header cut short": "06000100",
         "data longer than the region": "0600010005" + "61626364",
         "bytes behind the end": "0000000001",
@@ -325,6 +329,7 @@ def frames() -> dict[str, Any]:
         "data on stream 0": "060000000161",
         "extended on a stream": "0200010480" + "00" * 1_152,
         "connected with data": "050001000161",
+        "run without a state": "0c00000000",
     }
     return {
         "about": "Regions (docs/protocol.md, section 7); zero padding to 1,960 bytes is left out.",

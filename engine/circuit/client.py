@@ -25,6 +25,7 @@ from engine.wire.create import create_body, encode_extend, parse_created_body
 from engine.wire.frames import FrameType, encode_shape, parse_shape
 
 BUILD_TIMEOUT_S = 20.0
+CLOSE_S = 60.0  # a circuit that is to close may send what it has queued for so long at least
 _RELAY = Command.RELAY  # members of an enum class are slow to look up
 _HEAD = slice(0, HEADER.size)
 
@@ -84,6 +85,7 @@ class ClientCircuit:
         self._circ_id = 0
         self._header = b""
         self._reply: _Reply | None = None
+        self._shape_asked = False
 
     # -- building ------------------------------------------------------------------------------
 
@@ -109,11 +111,22 @@ class ClientCircuit:
         endpoint.circuit_tag = self._tag
         endpoint.peer_node_id = self.path[-1].node_id
         if self.plan.shape_class is not ShapeClass.BULK:
-            # Queued, not sent: it leaves in the same cell as the first stream's BEGIN.
-            endpoint.set_plan(self.plan)
-            endpoint.mux.control(FrameType.SHAPE, encode_shape(self.plan))
+            endpoint.set_plan(self.plan, agreed=False)
         self.opened_at = trio.current_time()
         self.state = CircuitState.OPEN
+        if self.plan.shape_class is ShapeClass.ALWAYS_ON:
+            self.go()
+
+    def go(self) -> None:
+        """Start a shaped run, with or without a stream."""
+        self._ask_for_shape()
+        self.endpoint.go()
+
+    def _ask_for_shape(self) -> None:
+        """SHAPE leaves in the same cell as the first stream's BEGIN."""
+        if self.endpoint.shaped and not self._shape_asked:
+            self._shape_asked = True
+            self.endpoint.mux.control(FrameType.SHAPE, encode_shape(self.plan))
 
     async def _add_hop(self, links: LinkManager, hop: Hop) -> None:
         state, payload = ClientHop.start(self._suite, hop.node_id, hop.onion_key)
@@ -206,10 +219,14 @@ class ClientCircuit:
             self._reply.put(bytes(frame.data))
         elif frame.type == FrameType.TRUNCATED and self._reply is not None:
             self._reply.put(CircuitClosed("A relay could not reach the next one."))
-        elif frame.type == FrameType.SHAPE and parse_shape(frame.data) == self.plan:
-            return
+        elif frame.type == FrameType.SHAPE and self._agrees(parse_shape(frame.data)):
+            self.endpoint.agreed = True
         else:
             raise ProtocolError("a frame came that nobody asked for")
+
+    def _agrees(self, plan: ShapePlan) -> bool:
+        """Whether this is the one answer to our SHAPE, unchanged."""
+        return self._shape_asked and not self.endpoint.agreed and plan == self.plan
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -222,18 +239,22 @@ class ClientCircuit:
         """Open a stream to the last hop. Raises CircuitClosed when the circuit is gone."""
         if self.state is not CircuitState.OPEN:
             raise CircuitClosed("The circuit is closed.")
+        self._ask_for_shape()
         return self.endpoint.open_stream(request)
 
     async def run(self) -> None:
         """Let cells leave until the circuit closes; closes it when cancelled."""
         try:
             await self.endpoint.run_pump()
+            if self.endpoint.silent:
+                self.close("nothing came from the far end for too long")
         finally:
             self.close("the circuit was no longer needed")
 
     async def aclose(self) -> None:
-        """Close after the shaped run has reached its bucket end."""
-        await self.endpoint.wait_quiet()
+        """Close after the shaped run has reached its bucket end, however long the ladder."""
+        with trio.move_on_after(max(CLOSE_S, self.plan.longest_s)):
+            await self.endpoint.wait_quiet()
         self.close("finished")
 
     def close(self, reason: str, *, tell: bool = True) -> None:

@@ -15,7 +15,6 @@ import trio
 
 from engine.circuit.endpoint import Endpoint
 from engine.circuit.mux import CIRCUIT_WINDOW, Control
-from engine.circuit.shaping import ShapeClass
 from engine.circuit.stream import CircuitStream
 from engine.crypto.hop import CREATE_BYTES, CreateRequest, HopKeys, server_hop
 from engine.crypto.layers import RelayLayer
@@ -148,6 +147,8 @@ class RelayCircuit:
     async def _run_endpoint(self, endpoint: Endpoint) -> None:
         with trio.CancelScope() as self.scope:
             await endpoint.run_pump()
+            if endpoint.silent:
+                self.destroy(DestroyReason.TIMEOUT)
 
     # -- cells from the exit's side ------------------------------------------------------------
 
@@ -205,16 +206,19 @@ class RelayCircuit:
         endpoint = self.endpoint
         if endpoint is None:
             return
-        if frame.type == FrameType.EXTEND and not self.extending and not endpoint.mux.stream_count:
+        if frame.type == FrameType.EXTEND and not self._settled(endpoint):
             self.extending = True
             self.core.spawn(self._extend, bytes(frame.data))
-        elif frame.type == FrameType.SHAPE and not endpoint.shaper.shaped:
+        elif frame.type == FrameType.SHAPE and not self.extending:
             plan = parse_shape(frame.data)
-            if plan.shape_class is not ShapeClass.BULK:
-                endpoint.set_plan(plan)
+            endpoint.set_plan(plan, agreed=True)
             endpoint.mux.control(FrameType.SHAPE, encode_shape(plan))
         else:
             raise ProtocolError("a frame that this hop does not take now")
+
+    def _settled(self, endpoint: Endpoint) -> bool:
+        """True when this hop is the last one for good: a shape or a stream has been asked for."""
+        return self.extending or endpoint.agreed or bool(endpoint.mux.stream_count)
 
     async def _extend(self, data: bytes) -> None:
         reason = DestroyReason.TIMEOUT

@@ -29,15 +29,18 @@ __all__ = [
     "FrameType",
     "FrameWriter",
     "Purpose",
+    "RunState",
     "ShapeClass",
     "ShapePlan",
     "encode_ack",
     "encode_begin",
+    "encode_run",
     "encode_shape",
     "pack_frame",
     "parse_ack",
     "parse_begin",
     "parse_region",
+    "parse_run",
     "parse_shape",
 ]
 
@@ -68,6 +71,7 @@ class FrameType(enum.IntEnum):
     ACK = 9
     SHAPE = 10
     DROP = 11
+    RUN = 12
 
 
 class EndReason(enum.IntEnum):
@@ -81,6 +85,13 @@ class EndReason(enum.IntEnum):
     RESOURCE = 5
     POLICY = 6
     INTERNAL = 7
+
+
+class RunState(enum.IntEnum):
+    """The byte of a RUN frame."""
+
+    REST = 0
+    GO = 1
 
 
 class Purpose(enum.IntEnum):
@@ -131,6 +142,7 @@ _RULES: dict[int, _Rule] = {
         _Rule(FrameType.ACK, _ACK.size, _ACK.size, on_circuit=None),
         _Rule(FrameType.SHAPE, 4, 4 + 2 * 8, on_circuit=True),
         _Rule(FrameType.DROP, 0, MAX_FRAME_DATA, on_circuit=True),
+        _Rule(FrameType.RUN, 1, 1, on_circuit=True),
     )
 }
 
@@ -271,6 +283,18 @@ def parse_begin(data: bytes | memoryview) -> Begin:
     if not _is_host(host) or port == 0:
         raise WireError("a BEGIN frame names a malformed host or port")
     return Begin(Purpose.TCP, host.decode("ascii"), port)
+
+
+def encode_run(state: RunState) -> bytes:
+    """state u8."""
+    return bytes([state])
+
+
+def parse_run(data: bytes | memoryview) -> RunState:
+    """Parse a RUN frame's data."""
+    if len(data) != 1 or data[0] not in RunState.__members__.values():
+        raise WireError("a RUN frame names an unknown state")
+    return RunState(data[0])
 
 
 def _is_host(host: bytes) -> bool:

@@ -58,6 +58,11 @@ class ShapePlan:
         """The tick in seconds."""
         return self.tick_ms / 1000
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds that a run up to the top of the ladder takes."""
+        return self.tick_s * max(self.ladder, default=0)
+
 
 BULK_PLAN = ShapePlan(ShapeClass.BULK, 0, ())
 

@@ -36,6 +36,7 @@ frames = st.one_of(
         Frame, st.just(FrameType.ACK), st.integers(0, 0xFFFF), st.binary(min_size=24, max_size=24)
     ),
     st.builds(Frame, st.just(FrameType.DROP), st.just(0), st.binary(max_size=100)),
+    st.builds(Frame, st.just(FrameType.RUN), st.just(0), st.binary(min_size=1, max_size=1)),
     st.builds(Frame, st.just(FrameType.TRUNCATED), st.just(0), st.binary(min_size=1, max_size=1)),
     st.builds(Frame, st.just(FrameType.BEGIN), stream_ids, st.binary(min_size=1, max_size=30)),
     st.builds(
@@ -92,7 +93,7 @@ def test_a_changed_byte_is_still_canonical_or_refused(
 
 
 REFUSED = {
-    "unknown type": FRAME_HEADER.pack(12, 1, 0),
+    "unknown type": FRAME_HEADER.pack(13, 1, 0),
     "header cut short": b"\x06\x00\x01\x00",
     "data cut short": FRAME_HEADER.pack(FrameType.DATA, 1, 5) + b"abcd",
     "bytes behind the end": bytes(100) + b"\x01",
@@ -103,6 +104,8 @@ REFUSED = {
     "CONNECTED with data": FRAME_HEADER.pack(FrameType.CONNECTED, 1, 1) + b"x",
     "END without reason": FRAME_HEADER.pack(FrameType.END, 1, 0),
     "ACK of another size": FRAME_HEADER.pack(FrameType.ACK, 1, 23) + bytes(23),
+    "RUN without a state": FRAME_HEADER.pack(FrameType.RUN, 0, 0),
+    "RUN on a stream": FRAME_HEADER.pack(FrameType.RUN, 1, 1) + b"\0",
     "region too long": FRAME_HEADER.pack(FrameType.DROP, 0, MAX_FRAME_DATA)
     + bytes(MAX_FRAME_DATA + 1),
 }
