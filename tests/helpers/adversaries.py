@@ -19,7 +19,7 @@ from engine.circuit.relay import RelayCircuit
 from engine.identity import Identity
 from engine.link.connection import CellBuffer, CellQueue, Link, Route
 from engine.link.manager import LinkManager
-from engine.wire.cells import BODY_BYTES, HEADER, RECORD_BYTES, Command, DestroyReason
+from engine.wire.cells import BODY_BYTES, HEADER, RECORD_BYTES, Command
 from tests.helpers.network import LocalNetwork, LocalNode
 
 UP, DOWN = "up", "down"  # on a tapped wire: from the side that dialled, and back
@@ -252,6 +252,7 @@ class LinkTap:
     )
     host: str = "127.0.0.1"
     port: int = 0
+    hung_up: bool = False  # set it to hang up on both sides at the next record
 
     def records(self, direction: str) -> list[bytes]:
         """What was recorded in one direction, in records."""
@@ -302,11 +303,8 @@ class LinkTap:
                     for out in self.hook(direction, number, record):
                         await sink.send_all(out)
                     number += 1
+                    if self.hung_up:
+                        scope.cancel()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         scope.cancel()
-
-
-def destroy_body(reason: DestroyReason) -> bytes:
-    """The body of a DESTROY cell, as an adversary writes it."""
-    return bytes([reason])
