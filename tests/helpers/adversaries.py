@@ -16,6 +16,9 @@ import trio
 from engine.circuit.client import ClientCircuit
 from engine.circuit.path import Hop
 from engine.circuit.relay import RelayCircuit
+from engine.circuit.shaping import BULK_PLAN
+from engine.crypto.suite import default_suite
+from engine.errors import CircuitClosed
 from engine.identity import Identity
 from engine.link.connection import CellBuffer, CellQueue, Link, Route
 from engine.link.manager import LinkManager
@@ -226,6 +229,31 @@ class MaliciousClient:
 def stranger(suite: int, identity: Identity | None = None) -> LinkManager:
     """Links of somebody with a name of their own; run it in the test's nursery."""
     return LinkManager(identity or Identity.generate(), suite, on_create=None)
+
+
+async def refused(
+    network: LocalNetwork, path: tuple[Hop, ...] | None = None, suite: int | None = None
+) -> None:
+    """Building a circuit must fail, well before any timeout."""
+    circuit = ClientCircuit(path or network.path(), suite or default_suite(), "test", BULK_PLAN)
+    with trio.fail_after(10):
+        try:
+            await circuit.build(network.client_links)
+        except CircuitClosed:
+            return
+    raise AssertionError("a circuit was built")
+
+
+def rewrite(command: int, offset: int, new: bytes) -> CellHook:
+    """A hook that overwrites part of the body of every cell of one command."""
+
+    def hook(cell: SeenCell) -> Iterable[SeenCell]:
+        if cell.command != command:
+            return (cell,)
+        body = cell.body[:offset] + new + cell.body[offset + len(new) :]
+        return (replace(cell, body=body),)
+
+    return hook
 
 
 # -- the wire ------------------------------------------------------------------------------------
