@@ -314,11 +314,12 @@ class Endpoint:
     async def wait_quiet(self) -> None:
         """Return when nothing is queued and a shaped run has reached its bucket end (always-on
         runs have none)."""
-        while not self.closed and (self.mux.has_output or self._in_run):
+        while not self.closed and (self.mux.has_output or self.in_run):
             await self._idle.park()
 
     @property
-    def _in_run(self) -> bool:
+    def in_run(self) -> bool:
+        """True while a run that will end goes on."""
         return self.shaper.running and not self.shaper.always_on
 
     def close(self) -> None:
