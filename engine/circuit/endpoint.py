@@ -144,6 +144,8 @@ class Endpoint:
                 stream = self._streams.get(event.stream_id)
                 if stream is not None:
                     stream.on_data(event.data)
+                else:  # it was closed on this side
+                    mux.consumed(event.stream_id, len(event.data))
             else:
                 self._handle(event)
         if mux.has_output:

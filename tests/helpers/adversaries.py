@@ -281,6 +281,7 @@ class LinkTap:
     host: str = "127.0.0.1"
     port: int = 0
     hung_up: bool = False  # set it to hang up on both sides at the next record
+    paused: set[str] = field(default_factory=set)  # directions that are not read now
 
     def records(self, direction: str) -> list[bytes]:
         """What was recorded in one direction, in records."""
@@ -322,7 +323,7 @@ class LinkTap:
         partial = bytearray()
         number = 0
         try:
-            async for chunk in source:
+            while chunk := await self._read(source, direction):
                 self.recorded[direction] += chunk
                 partial += chunk
                 while len(partial) >= RECORD_BYTES:
@@ -336,3 +337,8 @@ class LinkTap:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         scope.cancel()
+
+    async def _read(self, source: trio.SocketStream, direction: str) -> bytes:
+        while direction in self.paused:
+            await trio.sleep(0.01)
+        return bytes(await source.receive_some(RECORD_BYTES))
