@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 
 from engine.config import is_routable
@@ -72,5 +73,8 @@ class RelaySet:
     def with_role(self, role: Role) -> list[Advert]:
         """Every known node with `role`, in a stable order."""
         now = self._clock()
-        found = [a for a in self._adverts.values() if a.roles & role and a.expires > now]
-        return sorted(found, key=lambda advert: advert.node_id)
+        return [
+            advert
+            for _, advert in sorted(self._adverts.items(), key=itemgetter(0))
+            if advert.roles & role and advert.expires > now
+        ]

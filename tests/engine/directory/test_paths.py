@@ -1,4 +1,4 @@
-"""Path rules and guards: no two hops of one network or family; refuse, never weaken."""
+"""Path rules: no two hops of one network or family; refuse, never weaken."""
 
 from __future__ import annotations
 
@@ -8,29 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.directory.guards import BACKOFF_S, KEEP_S, SAMPLE_SIZE, GuardList
 from engine.directory.paths import choose_middles, fits, may_share_path, network_of, to_hop
 from engine.errors import NoRoute
-from engine.identity import Identity
-from engine.wire.advert import Address, Advert, OnionKey, Role
-
-NOW = 1_800_000_000
-
-
-def advert(host: str, *, family: bytes = bytes(16), operator: bytes = bytes(16)) -> Advert:
-    """An unsigned advert: path rules look at values, not signatures."""
-    identity = Identity.generate()
-    return Advert(
-        ed25519_public=identity.public,
-        link_static=bytes(32),
-        onion_keys=(OnionKey(bytes(32), NOW - 10, NOW + 3_600),),
-        roles=Role.RELAY,
-        published=NOW,
-        expires=NOW + 3_600,
-        addresses=(Address(host, 9001),),
-        family_tag=family,
-        operator_tag=operator,
-    )
+from tests.helpers.adverts import NOW, advert
 
 
 @pytest.mark.parametrize(
@@ -99,55 +79,3 @@ def test_an_advert_without_a_valid_key_is_no_hop() -> None:
     assert to_hop(advert("10.1.0.1"), "guard", NOW).role == "guard"
     with pytest.raises(NoRoute):
         to_hop(advert("10.1.0.1"), "guard", NOW + 86_400)
-
-
-class TestGuards:
-    relays = [advert(f"10.{n}.0.1") for n in range(6)]  # noqa: RUF012 - never changed
-
-    def choose(self, guards: GuardList, now: float = NOW) -> Advert:
-        return guards.choose(self.relays, [], now=now, rng=Random(1))
-
-    def test_the_same_guard_is_kept_over_restarts(self) -> None:
-        guards = GuardList()
-        first = self.choose(guards)
-        for seed in range(10):
-            again = GuardList(guards.dump())
-            assert again.choose(self.relays, [], now=NOW + 60, rng=Random(seed)) is first
-
-    def test_an_unreachable_guard_yields_to_the_next_and_comes_back(self) -> None:
-        guards = GuardList()
-        first = self.choose(guards)
-        guards.failed(first.node_id, NOW)
-        assert self.choose(guards) is not first
-        assert self.choose(guards, NOW + BACKOFF_S[0] + 1) is first
-
-    def test_failures_never_grow_the_sample(self) -> None:
-        guards = GuardList()
-        seen = set()
-        for _ in range(SAMPLE_SIZE):
-            guard = self.choose(guards)
-            seen.add(guard.node_id)
-            guards.failed(guard.node_id, NOW)
-        with pytest.raises(NoRoute):
-            self.choose(guards)
-        assert len(seen) == SAMPLE_SIZE == len(guards.dump())
-
-    def test_a_guard_is_replaced_when_its_time_is_over(self) -> None:
-        guards = GuardList()
-        self.choose(guards)
-        added = {item["added"] for item in guards.dump()}
-        self.choose(guards, NOW + KEEP_S + 1)
-        assert added.isdisjoint(item["added"] for item in guards.dump())
-
-    def test_a_guard_in_the_exits_network_is_not_used(self) -> None:
-        guards = GuardList()
-        exit_node = advert("10.2.9.9")
-        for _ in range(5):
-            guard = guards.choose(self.relays, [exit_node], now=NOW, rng=Random(3))
-            assert network_of(guard.addresses[0].host) != "10.2.0.0/16"
-
-    def test_the_age_of_the_guard(self) -> None:
-        guards = GuardList()
-        assert guards.age_s(NOW) is None
-        self.choose(guards)
-        assert guards.age_s(NOW + 60) == 60
