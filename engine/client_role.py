@@ -8,7 +8,8 @@ directly.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import httpx
 import trio
@@ -18,12 +19,15 @@ from engine.circuit.http import CircuitTransport
 from engine.circuit.pool import CircuitPool
 from engine.config import NodeConfig
 from engine.control.events import EventBus
-from engine.control.protocol import Circuit, Hop
+from engine.control.protocol import Circuit, GuardInfo, Hop, PathInfo, TableInfo
 from engine.control.server import Handler
 from engine.crypto.suite import default_suite
 from engine.directory.guards import GuardList
+from engine.directory.networks import load_table
 from engine.directory.relays import RelaySet
+from engine.directory.rules import PathRules
 from engine.errors import NoRoute
+from engine.guard_store import GuardStore
 from engine.handlers import WalletHandlers
 from engine.identity import Identity
 from engine.link.manager import LinkManager
@@ -35,6 +39,7 @@ from wallet.store import Store
 from wallet.wallet import Wallet
 
 WALLET_PURPOSE = "wallet"
+TABLE_OLD_S = 180 * 86_400.0  # addresses change hands slowly, but they do
 
 
 class ClientRole:
@@ -46,7 +51,9 @@ class ClientRole:
         store: Store,
         relays: RelaySet,
         bus: EventBus,
-        guards: GuardList,
+        guards: GuardStore,
+        saved: Sequence[Mapping[str, object]],
+        rules: PathRules,
     ) -> None:
         self._config = config
         self._store = store
@@ -55,18 +62,19 @@ class ClientRole:
         self.pool = CircuitPool(
             self.links,
             relays,
-            guards,
+            GuardList(saved),
             suite=default_suite(),
-            save_guards=self._save_guards,
+            save_guards=guards.save,
             on_change=self._circuit_changed,
+            rules=rules,
         )
         self.wallet = Wallet(store, self._transport_for)
         self.chats = ChatService(
             store,
             self.wallet,
             relays,
-            lambda ghost, plan: Route(self.pool, relays, ghost, plan),
-            config.shapes,
+            lambda ghost: Route(self.pool, relays, ghost, config.plan),
+            config.plan,
             bus,
         )
         self._relays = relays
@@ -75,10 +83,15 @@ class ClientRole:
     async def load(
         cls, config: NodeConfig, store: Store, relays: RelaySet, bus: EventBus
     ) -> ClientRole:
-        """A client with the guards it used before."""
-        saved = await store.guards.all()
-        by_place = sorted(saved.values(), key=lambda guard: int(guard.pop("place", 0)))
-        return cls(config, store, relays, bus, GuardList(by_place))
+        """A client with the guards it used before, and the table of networks if there is one.
+
+        Raises ConfigError when the table cannot be read.
+        """
+        guards = GuardStore(store.guards)
+        source = config.paths.table
+        table = None if source is None else await trio.to_thread.run_sync(load_table, source)
+        rules = PathRules(config.paths, table)
+        return cls(config, store, relays, bus, guards, await guards.load(), rules)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
@@ -99,17 +112,12 @@ class ClientRole:
 
     # -- seams ---------------------------------------------------------------------------------
 
-    def _transport_for(self, _url: str) -> httpx.AsyncBaseTransport:
+    def _transport_for(self, url: str) -> httpx.AsyncBaseTransport:
         if self._config.mint_via == "direct":
             return httpx.AsyncHTTPTransport()
-        return CircuitTransport(lambda: self.pool.shared_exit(WALLET_PURPOSE, BULK_PLAN))
-
-    async def _save_guards(self, sample: list[dict[str, object]]) -> None:
-        kept = {str(guard["node_id"]) for guard in sample}
-        for node_id in set(await self._store.guards.all()) - kept:
-            await self._store.guards.delete(node_id)
-        for place, guard in enumerate(sample):
-            await self._store.guards.put(str(guard["node_id"]), {**guard, "place": place})
+        self.pool.keep_ready(WALLET_PURPOSE, BULK_PLAN)
+        # One circuit a mint: two mints that compare notes see two clients.
+        return CircuitTransport(lambda: self.pool.shared_exit(WALLET_PURPOSE, BULK_PLAN, url))
 
     def _circuit_changed(self, circuit_id: int, state: str, reason: str) -> None:
         self._bus.publish(
@@ -129,7 +137,6 @@ class ClientRole:
             "models": chats.desk.models,
             "ask": chats.ask,
             "ask.cancel": chats.cancel,
-            "shapes": chats.listing.shapes,
             "sessions.list": chats.listing.list_all,
             "sessions.create": chats.listing.create,
             "sessions.messages": chats.listing.messages,
@@ -167,13 +174,30 @@ class ClientRole:
                 found.append(f"The mint {mint.url} does not answer.")
             if mint.held_sat:
                 found.append(f"The mint {mint.url} holds {mint.held_sat} sat as pending.")
+        report = self.pool.report()
+        found += report.suspects
+        if report.table is not None and time.time() - report.table.made > TABLE_OLD_S:
+            days = int((time.time() - report.table.made) / 86_400)
+            found.append(f"The table of networks is {days} days old; get a newer one.")
         if self._config.mint_via == "direct":
             found.append("Mints are reached directly: they see this machine's address.")
         return found
 
-    def guard_age_s(self) -> float | None:
-        """How long the guard in use has been kept."""
-        return self.pool.guards.age_s(time.time())
+    def paths(self) -> PathInfo:
+        """How paths are chosen and how the guards fare, for the control protocol."""
+        report = self.pool.report()
+        return PathInfo(
+            guards=[GuardInfo(**asdict(guard)) for guard in report.guards],
+            guard=report.in_use,
+            guard_age_s=report.age_s,
+            layer2=report.layer2,
+            layer2_change_s=report.layer2_change_s,
+            set_size=report.set_size,
+            measured=report.measured,
+            build_timeout_s=report.build_timeout_s,
+            table=None if report.table is None else TableInfo(**asdict(report.table)),
+            refusals=list(report.refusals),
+        )
 
 
 def _describe(number: int, circuit: ClientCircuit) -> Circuit:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from engine.circuit.shape_menu import ShapeMenu
+from engine.directory.settings import PathSettings, parse_asns, parse_countries
 from engine.errors import ConfigError, WireError
 from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
-from engine.wire.shape import DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass
+from engine.wire.shape import BULK_PLAN, DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass, ShapePlan
 
 ROLES = ("client", "relay", "ghost")
 PASSPHRASE_FILE_ENV = "PEER2PROMPT_PASSPHRASE_FILE"
@@ -63,7 +63,8 @@ class NodeConfig:
     mint_via: str = "circuit"
     ghost: GhostConfig | None = None
     mint_hosts: tuple[tuple[str, int], ...] = ()
-    shapes: ShapeMenu = field(default_factory=ShapeMenu)
+    plan: ShapePlan = field(default_factory=lambda: ShapePlan(ShapeClass.TEXT))
+    paths: PathSettings = field(default_factory=PathSettings)
     mailbox: MailboxSettings = field(default_factory=MailboxSettings)
 
 
@@ -141,7 +142,7 @@ def parse_config(
         )
     store, link, network = top.table("store"), top.table("link"), top.table("network")
     wallet, ghost, exits, shape = (top.table(k) for k in ("wallet", "ghost", "exit", "shape"))
-    mailbox = top.table("mailbox")
+    mailbox, paths = top.table("mailbox"), top.table("paths")
     listen = link.take("listen", str, "")
     config = NodeConfig(
         home=home,
@@ -154,10 +155,11 @@ def parse_config(
         mint_via=_one_of(wallet.take("via", str, "circuit"), ("circuit", "direct"), "wallet.via"),
         ghost=_ghost_config(ghost, base) if "ghost" in roles else None,
         mint_hosts=tuple(parse_address(host) for host in exits.strings("mint_hosts")),
-        shapes=_shape_menu(shape),
+        plan=_shape_plan(shape),
         mailbox=_mailbox_settings(mailbox),
+        paths=_path_settings(paths, base),
     )
-    tables = [top, store, link, network, wallet, exits, shape, mailbox]
+    tables = [top, store, link, network, wallet, exits, shape, mailbox, paths]
     for table in [*tables, ghost] if "ghost" in roles else tables:
         table.finish()
     if roles & {"relay", "ghost"} and config.listen is None:
@@ -200,7 +202,7 @@ def _ghost_config(table: _Table, base: Path) -> GhostConfig:
     )
 
 
-def _shape_menu(table: _Table) -> ShapeMenu:
+def _shape_plan(table: _Table) -> ShapePlan:
     name = table.take("class", str, "text")
     tick = table.take("tick_ms", int, DEFAULT_TICK_MS)
     ladder = table.take("ladder", list, list(DEFAULT_LADDER))
@@ -209,10 +211,25 @@ def _shape_menu(table: _Table) -> ShapeMenu:
         raise ConfigError(f"There is no shape class {name!r}.", hint=f"Use {', '.join(classes)}.")
     if not all(isinstance(step, int) and 0 < step < 65_536 for step in ladder):
         raise ConfigError("shape.ladder must be a list of cell counts from 1 to 65,535.")
+    if classes[name] is ShapeClass.BULK:
+        return BULK_PLAN
     try:
-        return ShapeMenu(classes[name], tick, tuple(ladder))
+        return ShapePlan(classes[name], tick, tuple(ladder))
     except WireError as error:
         raise ConfigError(f"The settings under [shape] do not fit: {error}.") from error
+
+
+def _path_settings(table: _Table, base: Path) -> PathSettings:
+    def of(key: str) -> tuple[list[object], str]:
+        return table.take(key, list, []), f"paths.{key}"
+
+    return PathSettings(
+        table=table.path("asn_table", base),
+        avoid_asns=parse_asns(*of("avoid_asns")),
+        avoid_countries=parse_countries(*of("avoid_countries")),
+        prefer_asns=parse_asns(*of("prefer_asns")),
+        prefer_countries=parse_countries(*of("prefer_countries")),
+    )
 
 
 def _mailbox_settings(table: _Table) -> MailboxSettings:

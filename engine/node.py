@@ -7,6 +7,7 @@ it.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from base64 import b64encode
@@ -21,7 +22,6 @@ import trio
 from engine.circuit.exits import MintExit
 from engine.circuit.onion_keys import OnionKeys
 from engine.circuit.relay import StreamHandler
-from engine.circuit.shape_menu import cost_of
 from engine.circuit.stream import CircuitStream
 from engine.config import PASSPHRASE_FILE_ENV, NodeConfig, StoreConfig
 from engine.control.events import EventBus
@@ -184,8 +184,9 @@ class Node:
 
     async def _status(self, _params: object) -> Status:
         self._relays.reload()
-        client, plan = self._client, self.config.shapes.default
+        client, plan = self._client, self.config.plan
         relays = self._relays.with_role(Role.RELAY)
+        report = client.pool.report() if client is not None else None
         balances = await client.wallet.balances() if client is not None else []
         return Status(
             version=program_version(),
@@ -201,9 +202,10 @@ class Node:
             shape_class=plan.shape_class.label,
             tick_ms=plan.tick_ms,
             tier="bulk" if plan.shape_class is ShapeClass.BULK else "text-shaped",
-            set_size=len(relays),
-            guard_age_s=client.guard_age_s() if client is not None else None,
-            shape_leak_bound=cost_of(plan).leak_bound,
+            set_size=report.set_size if report is not None else len(relays),
+            guard_age_s=report.age_s if report is not None else None,
+            guard=report.in_use if report is not None else None,
+            shape_leak_bound=shape_leak_bound(self.config),
             last_cost_msat=client.chats.last_cost_msat if client is not None else None,
             warnings=[*self._relays.errors, *(await client.warnings() if client else [])],
             mailboxes=self._mailboxes(),
@@ -225,6 +227,7 @@ class Node:
             directory=DirectoryInfo(
                 source=str(self._relays.source or ""), errors=self._relays.errors
             ),
+            paths=self._client.paths() if self._client is not None else None,
         )
 
     async def _earnings(self, _params: object) -> Earnings | dict[str, object]:
@@ -241,6 +244,13 @@ class Node:
     async def _stop(self, params: dict[str, float]) -> dict[str, object]:
         self.stop(params["drain_s"])
         return {}
+
+
+def shape_leak_bound(config: NodeConfig) -> str:
+    """What the length of a shaped run can tell a guard, at most."""
+    if config.plan.shape_class is ShapeClass.BULK:
+        return "unbounded"
+    return f"{math.log2(len(config.plan.ladder)):.0f} bit per answer"
 
 
 def program_version() -> str:

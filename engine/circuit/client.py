@@ -26,6 +26,8 @@ from engine.wire.frames import FrameType, encode_shape, parse_shape
 
 BUILD_TIMEOUT_S = 20.0
 CLOSE_S = 60.0  # a circuit that is to close may send what it has queued for so long at least
+GUARD_TIMEOUT_S = 15.0  # to connect to the guard and shake hands with it
+BUILD_TIMEOUT_S = 20.0  # for the hops behind it, unless the caller knows better
 _RELAY = Command.RELAY  # members of an enum class are slow to look up
 _HEAD = slice(0, HEADER.size)
 
@@ -36,6 +38,15 @@ class CircuitState(enum.Enum):
     BUILDING = "building"
     OPEN = "open"
     CLOSED = "closed"
+
+
+class Fault(enum.Enum):
+    """Where a circuit that could not be built, or was cut, must have failed."""
+
+    NONE = "none"
+    GUARD = "guard"  # the guard was not reached, or did not answer for itself
+    BEHIND = "behind"  # anywhere on the path; the guard could have caused it
+    BEYOND = "beyond"  # a hop behind the guard said so, under its own key
 
 
 class _Reply:
@@ -76,6 +87,11 @@ class ClientCircuit:
         self.cells_down = 0
         self.rtt_s: float | None = None
         self.hops_built = 0
+        self.hop_times_s: list[float] = []
+        self.fault = Fault.NONE
+        self.timed_out = False
+        self.streams_opened = 0
+        self.used_at: float | None = None  # when the first stream was opened
         self.endpoint = Endpoint(self, initiator=True, on_control=self._on_control)
         self.closed_event = trio.Event()
         self._suite = suite
@@ -86,18 +102,24 @@ class ClientCircuit:
         self._header = b""
         self._reply: _Reply | None = None
         self._shape_asked = False
+        self._answered = False  # the last hop so far has spoken about the next one
 
     # -- building ------------------------------------------------------------------------------
 
-    async def build(self, links: LinkManager) -> None:
-        """Telescope through the path. Raises CircuitClosed naming the role that failed."""
+    async def build(self, links: LinkManager, timeout_s: float = BUILD_TIMEOUT_S) -> None:
+        """Telescope through the path, the hops behind the guard in `timeout_s`.
+
+        Raises CircuitClosed naming the role that failed; `fault` then says who can have caused it.
+        """
         try:
-            with trio.fail_after(BUILD_TIMEOUT_S):
-                for hop in self.path:
-                    started = trio.current_time()
-                    await self._add_hop(links, hop)
-                    self.rtt_s = trio.current_time() - started
+            with trio.fail_after(GUARD_TIMEOUT_S):
+                await self._timed_hop(links, self.path[0])
+            with trio.fail_after(timeout_s):
+                for hop in self.path[1:]:
+                    await self._timed_hop(links, hop)
         except (trio.TooSlowError, ProtocolError, CircuitClosed) as error:
+            self.timed_out = isinstance(error, trio.TooSlowError) and self.hops_built > 0
+            self.fault = self._fault()
             self.close(f"hop {self.hops_built + 1} failed")
             role = self.path[self.hops_built].role
             raise CircuitClosed(f"No circuit: the {role} did not answer as it should.") from error
@@ -105,6 +127,19 @@ class ClientCircuit:
             self.close("building was cancelled")
             raise
         self._open()
+
+    async def _timed_hop(self, links: LinkManager, hop: Hop) -> None:
+        started = trio.current_time()
+        self._answered = False
+        await self._add_hop(links, hop)
+        self.rtt_s = trio.current_time() - started
+        self.hop_times_s.append(self.rtt_s)
+
+    def _fault(self) -> Fault:
+        if self.hops_built == 0:
+            return Fault.GUARD
+        # An answer of hop two or later came under that hop's key: the guard let it through.
+        return Fault.BEYOND if self._answered and self.hops_built > 1 else Fault.BEHIND
 
     def _open(self) -> None:
         endpoint = self.endpoint
@@ -199,6 +234,7 @@ class ClientCircuit:
                 self.endpoint.deliver(self._layers.open(body))
             except LayerError:
                 self.tampered = True
+                self._cut()
                 self.close("a relay on the path tampered with a cell")
             except ProtocolError:
                 self.close("the far end broke the protocol")
@@ -211,13 +247,21 @@ class ClientCircuit:
 
     def _lost(self, reason: DestroyReason) -> None:
         name = reason.name.lower().replace("_", " ")
+        self._cut()
         self.close(f"closed by the network ({name})", tell=False)
+
+    def _cut(self) -> None:
+        """Something on the path ended the circuit; in use, that is for the guard's account."""
+        if self.tampered or (self.state is CircuitState.OPEN and self.endpoint.mux.stream_count):
+            self.fault = Fault.BEHIND
 
     def _on_control(self, event: Control) -> None:
         frame = event.frame
         if frame.type == FrameType.EXTENDED and self._reply is not None:
+            self._answered = True
             self._reply.put(bytes(frame.data))
         elif frame.type == FrameType.TRUNCATED and self._reply is not None:
+            self._answered = True
             self._reply.put(CircuitClosed("A relay could not reach the next one."))
         elif frame.type == FrameType.SHAPE and self._agrees(parse_shape(frame.data)):
             self.endpoint.agreed = True
@@ -240,22 +284,31 @@ class ClientCircuit:
         if self.state is not CircuitState.OPEN:
             raise CircuitClosed("The circuit is closed.")
         self._ask_for_shape()
+        self.streams_opened += 1
+        if self.used_at is None:
+            self.used_at = trio.current_time()
         return self.endpoint.open_stream(request)
+
+    @property
+    def lost_link(self) -> Link | None:
+        """The link to the guard when it is closed: every circuit on it went at once."""
+        return self._link if self._link is not None and self._link.closed else None
 
     async def run(self) -> None:
         """Let cells leave until the circuit closes; closes it when cancelled."""
         try:
             await self.endpoint.run_pump()
             if self.endpoint.silent:
+                self._cut()
                 self.close("nothing came from the far end for too long")
         finally:
             self.close("the circuit was no longer needed")
 
-    async def aclose(self) -> None:
+    async def aclose(self, reason: str = "finished") -> None:
         """Close after the shaped run has reached its bucket end, however long the ladder."""
         with trio.move_on_after(max(CLOSE_S, self.plan.longest_s)):
             await self.endpoint.wait_quiet()
-        self.close("finished")
+        self.close(reason)
 
     def close(self, reason: str, *, tell: bool = True) -> None:
         """Close at once: keys erased, streams cut, the guard told unless the link told us."""
@@ -269,7 +322,7 @@ class ClientCircuit:
             if tell:
                 self._send_cell(Command.DESTROY, bytes([DestroyReason.FINISHED]))
                 link.flush()
-            link.drop_route(self._circ_id)
+            link.routes.pop(self._circ_id, None)
         self._layers.erase()
         if self._reply is not None:
             self._reply.put(CircuitClosed("The circuit closed while it was being built."))

@@ -8,29 +8,34 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import SystemRandom
 
 import trio
 
-from engine.circuit.client import CircuitState, ClientCircuit
-from engine.circuit.path import Hop
-from engine.circuit.shaping import ShapePlan
+from engine.circuit.build_times import BuildTimes
+from engine.circuit.client import CircuitState, ClientCircuit, Fault
+from engine.circuit.pathchoice import MAILBOX_PURPOSE, PathChoice
+from engine.circuit.shaping import ShapeClass, ShapePlan
+from engine.circuit.shared import SharedCircuits
+from engine.crypto.geometry import REGION_BYTES
 from engine.directory.guards import GuardList
-from engine.directory.paths import choose_middles, to_hop
 from engine.directory.relays import RelaySet
+from engine.directory.report import GuardReport, guard_facts, suspicions
+from engine.directory.rules import PathRules
 from engine.errors import CircuitClosed, NoRoute
+from engine.link.connection import Link
 from engine.link.manager import LinkManager
-from engine.wire.advert import Advert, Role
+from engine.wire.advert import Advert
 
 BUILD_ATTEMPTS = 5
-AVOID_S = 60.0  # how long a relay that just failed is passed over when others fit
-MAX_AGE_S = 3_600.0  # a circuit older than this takes no new streams
 EVENTS_KEPT = 50
 MIDDLES_TO_GHOST = 2
 MIDDLES_TO_RELAY = 1
-MAILBOX_PURPOSE = "mailbox"
+UPKEEP_S = 5.0
+SPARE_RETRY_S = (5.0, 10.0, 30.0, 120.0, 300.0)
+BULK_RATE_BYTES_S = 65_536  # a transfer slower than this says nothing of the relays
 
 
 @dataclass(frozen=True)
@@ -55,20 +60,27 @@ class CircuitPool:
         suite: int,
         save_guards: Callable[[list[dict[str, object]]], Awaitable[None]],
         on_change: Callable[[int, str, str], None],
+        rules: PathRules | None = None,
     ) -> None:
         self.notes: deque[CircuitNote] = deque(maxlen=EVENTS_KEPT)
         self.circuits: dict[int, ClientCircuit] = {}
         self.guards = guards
+        self._rng = SystemRandom()
+        self._paths = PathChoice(relays, guards, rules or PathRules(), self._rng)
+        self._times = BuildTimes()
+        self._shared = SharedCircuits(self._rng)
         self._links = links
         self._relays = relays
         self._suite = suite
         self._save_guards = save_guards
         self._on_change = on_change
-        self._avoid: dict[bytes, tuple[float, int]] = {}  # until when, how suspect
-        self._shared: dict[str, int] = {}
-        self._locks: dict[str, trio.Lock] = {}
+        self._locks: dict[tuple[str, str], trio.Lock] = {}
+        self._ready: dict[str, ShapePlan] = {}
+        self._spare_due: dict[str, tuple[float, int]] = {}  # when to try again, failures so far
+        self._carried: dict[int, int] = {}  # data cells of bulk circuits at the last look
+        self._lost_link: Link | None = None
+        self._counted = False  # counters moved since they were saved
         self._next_id = 1
-        self._rng = SystemRandom()
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -77,7 +89,9 @@ class CircuitPool:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 task_status.started()
-                await trio.sleep_forever()
+                while True:
+                    await trio.sleep(UPKEEP_S)
+                    await self._upkeep()
         finally:
             self._nursery = None
 
@@ -85,48 +99,44 @@ class CircuitPool:
 
     async def build_to(self, ghost: Advert, purpose: str, plan: ShapePlan) -> ClientCircuit:
         """A fresh circuit guard, middle, middle, ghost. Raises NoRoute or CircuitClosed."""
-        return await self._build(ghost, "ghost", MIDDLES_TO_GHOST, purpose, plan)
+        return await self._build([ghost], "ghost", MIDDLES_TO_GHOST, purpose, plan)
 
     async def build_to_relay(self, last: Advert, purpose: str, plan: ShapePlan) -> ClientCircuit:
-        """A fresh circuit guard, middle, last. Raises NoRoute or CircuitClosed."""
-        role = "mailbox" if purpose.startswith(MAILBOX_PURPOSE) else "exit"
-        return await self._build(last, role, MIDDLES_TO_RELAY, purpose, plan)
+        """A fresh circuit guard, middle, last. Raises NoRoute or CircuitClosed.
 
-    async def shared_exit(self, purpose: str, plan: ShapePlan) -> ClientCircuit:
-        """The open circuit of `purpose` to an exit relay, built when there is none."""
-        async with self._locks.setdefault(purpose, trio.Lock()):
-            circuit = self.circuits.get(self._shared.get(purpose, 0))
-            if circuit is not None and self._fresh(circuit):
-                return circuit
-            exits = self._relays.with_role(Role.MINT_EXIT)
-            if not exits:
-                raise NoRoute(
-                    "No relay that reaches mints is known.",
-                    kept="Nothing was sent; your ecash is untouched.",
-                    hint="Check the directory with: peer2prompt network",
-                )
-            self._rng.shuffle(exits)
-            avoided = self._avoided()
-            exits.sort(key=lambda advert: avoided.get(advert.node_id, 0))
-            circuit = await self._build(exits, "exit", MIDDLES_TO_RELAY, purpose, plan)
-            self._shared[purpose] = next(k for k, v in self.circuits.items() if v is circuit)
+        For purposes that begin with "mailbox" the middle is one of the layer-2 guards.
+        """
+        role = "mailbox" if purpose.startswith(MAILBOX_PURPOSE) else "exit"
+        return await self._build([last], role, MIDDLES_TO_RELAY, purpose, plan)
+
+    async def shared_exit(self, purpose: str, plan: ShapePlan, tag: str = "") -> ClientCircuit:
+        """The circuit of `purpose` and `tag` to an exit relay: the one in use, a spare, or new."""
+        key = (purpose, tag)
+        async with self._locks.setdefault(key, trio.Lock()):
+            circuit = self._shared.current(key, trio.current_time())
+            if circuit is None:
+                circuit = await self._build_to_exit(purpose, plan)
+                self._shared.take(key, circuit)
             return circuit
 
-    @staticmethod
-    def _fresh(circuit: ClientCircuit) -> bool:
-        return (
-            circuit.state is CircuitState.OPEN
-            and trio.current_time() - circuit.created_at < MAX_AGE_S
-        )
+    def keep_ready(self, purpose: str, plan: ShapePlan) -> None:
+        """From now on have a clean circuit to an exit ready for `purpose`."""
+        if purpose not in self._ready:
+            self._ready[purpose] = plan
+            if self._nursery is not None:
+                self._nursery.start_soon(self._make_spares)
+
+    async def _build_to_exit(self, purpose: str, plan: ShapePlan) -> ClientCircuit:
+        exits = self._paths.exits()
+        return await self._build(exits, "exit", MIDDLES_TO_RELAY, purpose, plan)
 
     async def _build(
-        self, last: Advert | list[Advert], role: str, middles: int, purpose: str, plan: ShapePlan
+        self, last: Sequence[Advert], role: str, middles: int, purpose: str, plan: ShapePlan
     ) -> ClientCircuit:
-        candidates = last if isinstance(last, list) else [last]
         failure: CircuitClosed | None = None
         for attempt in range(BUILD_ATTEMPTS):
-            path = self._choose_path(candidates[attempt % len(candidates)], role, middles)
-            circuit = ClientCircuit(path, self._suite, purpose, plan, why=self._why(path))
+            choice = self._paths.choose(_from(last, attempt), role, middles, purpose)
+            circuit = ClientCircuit(choice.hops, self._suite, purpose, plan, why=choice.why)
             try:
                 await self._attempt(circuit)
             except CircuitClosed as error:
@@ -139,27 +149,6 @@ class CircuitPool:
             hint="Relays or the far end may be down; see: peer2prompt network",
         ) from failure
 
-    def _choose_path(self, last: Advert, role: str, middles: int) -> tuple[Hop, ...]:
-        """Exit first, then the guard, then the middles. Raises NoRoute."""
-        self._relays.reload()
-        now = time.time()
-        relays = self._relays.with_role(Role.RELAY)
-        guard = self.guards.choose(relays, [last], now=now, rng=self._rng)
-        middle = choose_middles(
-            relays, [last, guard], middles, avoid=self._avoided(), rng=self._rng
-        )
-        hops = [(guard, "guard"), *((advert, "middle") for advert in middle), (last, role)]
-        return tuple(to_hop(advert, name, int(now)) for advert, name in hops)
-
-    def _why(self, path: tuple[Hop, ...]) -> str:
-        """How this path came about, in a sentence for the user."""
-        middles = sum(hop.role == "middle" for hop in path)
-        return (
-            f"The {path[-1].role} was chosen first; the guard is the one this node keeps; "
-            f"{middles} of {len(self._relays.with_role(Role.RELAY))} relays were drawn as middles, "
-            "none sharing a network, family or operator with another hop."
-        )
-
     async def _attempt(self, circuit: ClientCircuit) -> None:
         nursery = self._nursery
         if nursery is None:
@@ -168,75 +157,165 @@ class CircuitPool:
         self._next_id += 1
         self.circuits[circuit_id] = circuit
         self._note(circuit_id, circuit, "building", "building a new path")
-        guard = circuit.path[0].node_id
         try:
-            await circuit.build(self._links)
+            await circuit.build(self._links, self._times.timeout_s(len(circuit.path)))
         except CircuitClosed:
             del self.circuits[circuit_id]
             self._note(circuit_id, circuit, "closed", circuit.reason)
-            self._blame(circuit)
-            await self._save_guards(self.guards.dump())
+            self._failed(circuit)
+            await self._save_if_changed()
             raise
         except BaseException:
             self.circuits.pop(circuit_id, None)
             raise
-        if not self.guards.in_use or not self.guards.in_use.circuits:
-            self.guards.succeeded(guard)
-            await self._save_guards(self.guards.dump())
-        else:
-            self.guards.succeeded(guard)
-        for hop in circuit.path:
-            self._avoid.pop(hop.node_id, None)
+        self._built(circuit)
+        await self._save_if_changed()
         self._note(circuit_id, circuit, "open", f"open for {circuit.purpose}")
         nursery.start_soon(self._own, circuit_id, circuit)
 
-    def check_network(self) -> None:
-        """Raise NoRoute when no path to any ghost would satisfy the rules."""
-        relays = self._relays.with_role(Role.RELAY)
-        for ghost in self._relays.with_role(Role.GHOST):
-            choose_middles(relays, [ghost], MIDDLES_TO_GHOST + 1, avoid={}, rng=self._rng)
+    # -- what is learned from circuits ----------------------------------------------------------
 
-    def _blame(self, circuit: ClientCircuit) -> None:
-        """Pass over the hop that failed and, as it may have lied, less so the one before it."""
-        built = circuit.hops_built
-        if built == 0:
-            self.guards.failed(circuit.path[0].node_id, time.time())
+    def _built(self, circuit: ClientCircuit) -> None:
+        guard = circuit.path[0].node_id
+        self.guards.succeeded(guard, time.time())
+        self.guards.built(guard, True)
+        self._counted = True
+        self._times.built(circuit.hop_times_s)
+        self._paths.built(circuit)
+
+    def _failed(self, circuit: ClientCircuit) -> None:
+        """Count the failure where it may belong, and pass over the hop that failed for a while."""
+        guard = circuit.path[0].node_id
+        if circuit.fault is Fault.GUARD:
+            self.guards.failed(guard, time.time())
             return
-        self._suspect(circuit.path[built].node_id, 2)
-        if built > 1:
-            self._suspect(circuit.path[built - 1].node_id, 1)
+        self.guards.succeeded(guard, time.time())
+        if circuit.timed_out:
+            self._times.timed_out()
+        if circuit.fault is Fault.BEHIND:
+            self.guards.built(guard, False)
+            self._counted = True
+        self._paths.failed(circuit)
 
-    def _suspect(self, node_id: bytes, weight: int) -> None:
-        _until, before = self._avoid.get(node_id, (0.0, 0))
-        self._avoid[node_id] = (trio.current_time() + AVOID_S, before + weight)
-
-    def _avoided(self) -> dict[bytes, int]:
-        now = trio.current_time()
-        self._avoid = {node: entry for node, entry in self._avoid.items() if entry[0] > now}
-        return {node: weight for node, (_until, weight) in self._avoid.items()}
+    def _ended(self, circuit: ClientCircuit) -> None:
+        """Count the end of a circuit that was in use; a lost link counts once for all on it."""
+        if not circuit.streams_opened and not circuit.tampered:
+            return
+        link = circuit.lost_link
+        if link is not None and circuit.fault is Fault.BEHIND:
+            if link is self._lost_link:
+                return
+            self._lost_link = link
+        self.guards.used(circuit.path[0].node_id, circuit.fault is Fault.NONE)
+        self._counted = True
 
     async def _own(self, circuit_id: int, circuit: ClientCircuit) -> None:
         try:
             await circuit.run()
         finally:
             self.circuits.pop(circuit_id, None)
-            if circuit.tampered:  # whoever did it, the guard could have: it pays
-                self.guards.failed(circuit.path[0].node_id, time.time())
+            self._carried.pop(circuit_id, None)
+            self._ended(circuit)
             self._note(circuit_id, circuit, "closed", circuit.reason)
 
     def _note(self, circuit_id: int, circuit: ClientCircuit, state: str, text: str) -> None:
         self.notes.append(CircuitNote(time.time(), circuit_id, circuit.purpose, text))
         self._on_change(circuit_id, state, text)
 
+    # -- upkeep --------------------------------------------------------------------------------
+
+    async def _upkeep(self) -> None:
+        """Replace what is worn, have spares ready, measure, save."""
+        for circuit, reason in self._shared.worn(trio.current_time()):
+            self._retire(circuit, reason)
+        dropped = {guard.node_id for guard in self.guards.sample if guard.dropped}
+        for circuit in list(self.circuits.values()):
+            if circuit.path[0].node_id.hex() in dropped and not circuit.endpoint.mux.stream_count:
+                self._retire(circuit, "its guard was dropped")
+        self._measure()
+        await self._make_spares()
+        if self._counted or self.guards.changed:
+            await self._save()
+
+    async def _make_spares(self) -> None:
+        for purpose, plan in self._ready.items():
+            due, failures = self._spare_due.get(purpose, (0.0, 0))
+            now = trio.current_time()
+            if now < due or self._shared.has_spare(purpose, now):
+                continue
+            wait = SPARE_RETRY_S[min(failures, len(SPARE_RETRY_S) - 1)]
+            self._spare_due[purpose] = (now + wait, failures + 1)
+            try:
+                circuit = await self._build_to_exit(purpose, plan)
+            except (CircuitClosed, NoRoute):
+                continue  # noted already; whoever needs a circuit gets the reason
+            self._spare_due.pop(purpose, None)
+            self._shared.keep(purpose, circuit)
+
+    def _measure(self) -> None:
+        """How fast bulk circuits carry data just now, as far as it says something of relays."""
+        for circuit_id, circuit in self.circuits.items():
+            if circuit.plan.shape_class is not ShapeClass.BULK:
+                continue
+            cells = circuit.cells_up + circuit.cells_down
+            rate = (cells - self._carried.get(circuit_id, cells)) * REGION_BYTES / UPKEEP_S
+            self._carried[circuit_id] = cells
+            if rate >= BULK_RATE_BYTES_S and circuit.state is CircuitState.OPEN:
+                self._paths.carried(circuit, rate)
+
+    async def _save_if_changed(self) -> None:
+        if self.guards.changed:
+            await self._save()
+
+    async def _save(self) -> None:
+        self.guards.changed = self._counted = False
+        await self._save_guards(self.guards.dump())
+
+    # -- what the user may know -----------------------------------------------------------------
+
+    def check_network(self) -> None:
+        """Raise NoRoute when no path to any ghost would satisfy the rules."""
+        self._paths.check(MIDDLES_TO_GHOST)
+
+    def report(self) -> GuardReport:
+        """Guards, sets and refusals, for the user."""
+        now = time.time()
+        change = self.guards.layer2.next_change()
+        in_use = self.guards.in_use
+        return GuardReport(
+            guards=guard_facts(self.guards, now),
+            in_use=None if in_use is None else in_use.short_id,
+            age_s=self.guards.age_s(now),
+            layer2=len(self.guards.layer2.node_ids),
+            layer2_change_s=None if change is None else max(0.0, change - now),
+            set_size=len(self._paths.relays()),
+            measured=self._paths.speeds.measured,
+            build_timeout_s=self._times.timeout_s(MIDDLES_TO_GHOST + 2),
+            table=self._paths.rules.table,
+            refusals=tuple(self._paths.refusals),
+            suspects=suspicions(self.guards.suspects()),
+        )
+
     # -- life ----------------------------------------------------------------------------------
 
     def retire(self, circuit: ClientCircuit) -> None:
         """Close a circuit once its shaped run has reached its bucket end."""
+        self._retire(circuit, "finished")
+
+    def _retire(self, circuit: ClientCircuit, reason: str) -> None:
         if self._nursery is not None:
-            self._nursery.start_soon(circuit.aclose)
+            self._nursery.start_soon(circuit.aclose, reason)
 
     async def drain(self) -> None:
-        """Wait until every circuit's shaped run has reached its bucket end."""
+        """Wait until every circuit's shaped run has reached its bucket end; save the counters."""
         async with trio.open_nursery() as nursery:
             for circuit in list(self.circuits.values()):
                 nursery.start_soon(circuit.aclose)
+        if self._counted or self.guards.changed:
+            await self._save()
+
+
+def _from(candidates: Sequence[Advert], start: int) -> Iterator[Advert]:
+    """The candidates in turn, each attempt beginning with the next."""
+    for place in range(len(candidates)):
+        yield candidates[(start + place) % len(candidates)]

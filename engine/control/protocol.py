@@ -113,6 +113,8 @@ class Status(Result, frozen=True):
     tier: str = ""
     set_size: int = 0
     guard_age_s: float | None = None
+    guard: str | None = None
+    """Short id of the guard in use."""
     shape_leak_bound: str = ""
     last_cost_msat: int | None = None
     warnings: list[str] = []
@@ -143,23 +145,6 @@ class Session(Result, frozen=True):
     created: float = 0
     updated: float = 0
     messages: int = 0
-    shape: str = ""
-    """The traffic shape chosen for this chat; empty for the node's default."""
-
-
-class Shape(Result, frozen=True):
-    """A traffic shape: what it costs, each way, and the most an answer tells the guard."""
-
-    shape: str
-    default: bool = False
-    tick_ms: int = 0
-    ladder: list[int] = []
-    bytes_per_minute: int | None = None
-    least_bytes: int | None = None
-    least_s: float | None = None
-    leak_bits: float | None = None
-    leak_bound: str = ""
-    words: str = ""
 
 
 class MessageMeta(Result, frozen=True):
@@ -181,7 +166,6 @@ class Message(Result, frozen=True):
 class SessionCreateParams(Params, frozen=True):
     title: str = ""
     model: str | None = None
-    shape: str | None = None
 
 
 class SessionMessagesParams(Params, frozen=True):
@@ -206,8 +190,6 @@ class AskParams(Params, frozen=True):
     model: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
-    shape: str | None = None
-    """Traffic shape of this chat from now on; None keeps what was chosen."""
     settle: bool = False
     """Get the unspent credit back before `ask.done`, so that its account is final."""
 
@@ -283,10 +265,53 @@ class DirectoryInfo(Result, frozen=True):
     errors: list[str] = []
 
 
+class GuardInfo(Result, frozen=True):
+    """One guard of the sample. Shares are from 0 to 1, null where nothing was counted."""
+
+    id: str
+    state: str = ""
+    """in use, primary, reserve, unlisted, avoided or dropped"""
+    age_s: float = 0
+    left_s: float = 0
+    confirmed: bool = False
+    reachable: bool = True
+    circuits: int = 0
+    builds: int = 0
+    builds_good: float | None = None
+    uses: int = 0
+    uses_good: float | None = None
+
+
+class TableInfo(Result, frozen=True):
+    """The user's table of networks. `made` is unix seconds."""
+
+    name: str
+    made: float = 0
+    entries: int = 0
+    countries: bool = False
+
+
+class PathInfo(Result, frozen=True):
+    """How this client chooses paths, and how its guards fare."""
+
+    guards: list[GuardInfo] = []
+    guard: str | None = None
+    guard_age_s: float | None = None
+    layer2: int = 0
+    layer2_change_s: float | None = None
+    set_size: int = 0
+    measured: int = 0
+    build_timeout_s: float = 0
+    table: TableInfo | None = None
+    refusals: list[str] = []
+
+
 class Network(Result, frozen=True):
     relays: list[NetworkNode] = []
     ghosts: list[NetworkNode] = []
     directory: DirectoryInfo = DirectoryInfo()
+    paths: PathInfo | None = None
+    """Null on a node that is no client."""
 
 
 class AdvertResult(Result, frozen=True):
@@ -457,7 +482,6 @@ METHODS: Final[dict[str, Method]] = {
     "status": Method(NoParams, Status),
     "stop": Method(StopParams, Empty),
     "models": Method(NoParams, list[Model]),
-    "shapes": Method(NoParams, list[Shape]),
     "sessions.list": Method(NoParams, list[Session]),
     "sessions.create": Method(SessionCreateParams, Session),
     "sessions.messages": Method(SessionMessagesParams, list[Message]),

@@ -142,7 +142,7 @@ async def test_a_circuit_to_a_relay_ends_at_that_relay(tmp_path: Path) -> None:
         circuit = await b.pool.build_to_relay(last, "mailbox", BULK_PLAN)
         assert [hop.role for hop in circuit.path] == ["guard", "middle", "mailbox"]
         assert circuit.path[-1].node_id == last.node_id
-        assert circuit.why.startswith("The mailbox was chosen first")
+        assert circuit.why.startswith("The mailbox came first")
         assert not any(hop.host in circuit.why for hop in circuit.path)
 
 
