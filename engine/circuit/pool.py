@@ -65,8 +65,9 @@ class CircuitPool:
         self.notes: deque[CircuitNote] = deque(maxlen=EVENTS_KEPT)
         self.circuits: dict[int, ClientCircuit] = {}
         self.guards = guards
+        self.rules = rules or PathRules()
         self._rng = SystemRandom()
-        self._paths = PathChoice(relays, guards, rules or PathRules(), self._rng)
+        self._paths = PathChoice(relays, guards, self.rules, self._rng)
         self._times = BuildTimes()
         self._shared = SharedCircuits(self._rng)
         self._links = links
@@ -291,7 +292,7 @@ class CircuitPool:
             set_size=len(self._paths.relays()),
             measured=self._paths.speeds.measured,
             build_timeout_s=self._times.timeout_s(MIDDLES_TO_GHOST + 2),
-            table=self._paths.rules.table,
+            table=self.rules.table,
             refusals=tuple(self._paths.refusals),
             suspects=suspicions(self.guards.suspects()),
         )

@@ -42,6 +42,14 @@ def test_paths_are_relative_to_the_file() -> None:
     assert config.directory == Path("/d")
 
 
+def test_wishes_about_paths() -> None:
+    paths = {"asn_table": "asn.dat", "avoid_asns": ["AS1", 2], "avoid_countries": ["de"]}
+    config = parse({"paths": paths})
+    assert config.paths.table == Path("/base/asn.dat")
+    assert config.paths.avoid_asns == {1, 2}
+    assert config.paths.avoid_countries == {"DE"}
+
+
 @pytest.mark.parametrize(
     ("data", "names"),
     [
@@ -59,6 +67,10 @@ def test_paths_are_relative_to_the_file() -> None:
         ({"shape": {"ladder": [5, 4]}}, "ladder"),
         ({"shape": {"ladder": ["a"]}}, "ladder"),
         ({"network": {"test_network": "yes"}}, "test_network"),
+        ({"paths": {"avoid_asns": [1]}}, "need a table"),
+        ({"paths": {"asn_table": "t", "avoid_asns": ["x"]}}, "avoid_asns"),
+        ({"paths": {"asn_table": "t", "prefer_countries": ["Mars"]}}, "prefer_countries"),
+        ({"paths": {"asn_tabel": "t"}}, "paths.asn_tabel"),
         ({"roles": ["ghost"], "link": {"listen": "127.0.0.1:9"}}, "provider_url"),
         (
             {

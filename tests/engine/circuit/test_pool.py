@@ -15,7 +15,10 @@ from engine.circuit.pool import CircuitPool
 from engine.circuit.shaping import BULK_PLAN
 from engine.crypto.suite import default_suite
 from engine.directory.guards import GuardList
+from engine.directory.networks import TextTable
 from engine.directory.relays import RelaySet
+from engine.directory.rules import PathRules
+from engine.directory.settings import PathSettings
 from engine.errors import CircuitClosed, NoRoute
 from engine.wire.advert import Advert, Role
 from engine.wire.directory_file import format_directory
@@ -155,3 +158,113 @@ async def test_retired_circuits_are_closed_and_forgotten(tmp_path: Path) -> None
             while b.pool.circuits:
                 await trio.sleep(0.01)
         assert circuit.state is CircuitState.CLOSED
+
+
+async def test_tags_of_one_purpose_never_share_a_circuit(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        one = await b.pool.shared_exit("wallet", BULK_PLAN, "https://one.example")
+        other = await b.pool.shared_exit("wallet", BULK_PLAN, "https://two.example")
+        assert one is not other
+        assert await b.pool.shared_exit("wallet", BULK_PLAN, "https://one.example") is one
+
+
+async def test_a_clean_circuit_waits_for_the_purpose_that_wants_one(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.pool.keep_ready("wallet", BULK_PLAN)
+        with trio.fail_after(10):
+            while not any(c.state is CircuitState.OPEN for c in b.pool.circuits.values()):
+                await trio.sleep(0.01)
+        (spare,) = b.pool.circuits.values()
+        assert await b.pool.shared_exit("wallet", BULK_PLAN, "a mint") is spare
+        await b.pool._upkeep()
+        assert len(b.pool.circuits) == 2
+
+
+async def test_mailbox_circuits_draw_their_middle_from_a_small_set(tmp_path: Path) -> None:
+    async with bench(tmp_path, relays=8) as b:
+        last = b.network.nodes[0].advert()
+        middles = {
+            (await b.pool.build_to_relay(last, "mailbox-poll", BULK_PLAN)).path[1].node_id.hex()
+            for _ in range(12)
+        }
+        assert middles <= b.pool.guards.layer2.node_ids
+        assert len(b.pool.guards.layer2.node_ids) == 4
+        assert {item.get("layer") for item in b.saved[-1]} == {None, 2}
+
+
+async def test_failures_are_counted_where_they_belong(tmp_path: Path) -> None:
+    """A hop that says itself that it cannot go on clears the guard; silence does not."""
+    async with bench(tmp_path) as b:
+        first = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        guard = b.pool.guards.in_use
+        assert guard is not None
+        assert (guard.builds.tried, guard.builds.good) == (1, 1)
+        stop(b.network, b.ghost.node_id)
+        with trio.fail_after(60), pytest.raises(CircuitClosed):
+            await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        assert (guard.builds.tried, guard.builds.good) == (1, 1)
+        assert first.state is CircuitState.CLOSED
+
+
+async def test_a_guard_that_cannot_reach_the_next_hop_is_charged(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        first = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        guard = b.pool.guards.in_use
+        assert guard is not None
+        for node in b.network.nodes:
+            if node.identity.node_id not in (first.path[0].node_id, b.ghost.node_id):
+                stop(b.network, node.identity.node_id)
+        with trio.fail_after(60), pytest.raises(CircuitClosed):
+            await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        assert guard.builds.tried == 1 + 5
+        assert guard.builds.good == 1
+
+
+async def test_a_circuit_cut_in_use_is_charged_once_a_link(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        circuits = [await b.pool.build_to(b.ghost, "chat", BULK_PLAN) for _ in range(3)]
+        guard = b.pool.guards.in_use
+        assert guard is not None
+        for circuit in circuits:
+            await circuit.open_stream(SESSION).wait_connected()
+        for node in b.network.nodes:
+            if node.identity.node_id == circuits[0].path[0].node_id:
+                for link in node.links.links:
+                    link.close()
+        with trio.fail_after(10):
+            for circuit in circuits:
+                await circuit.closed_event.wait()
+            while b.pool.circuits:
+                await trio.sleep(0.01)
+        assert (guard.uses.tried, guard.uses.good) == (1, 0)
+
+
+async def test_the_report_names_guards_and_counts_but_no_address(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        circuit = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        report = b.pool.report()
+        assert report.in_use == circuit.path[0].short_id
+        assert [guard.state for guard in report.guards] == ["in use", "primary", "primary"]
+        assert report.guards[0].confirmed
+        assert report.set_size == 4
+        assert "127." not in repr(report)
+
+
+async def test_refusals_are_kept_for_the_report(tmp_path: Path) -> None:
+    async with bench(tmp_path, relays=2) as b:
+        for _ in range(2):
+            with pytest.raises(NoRoute):
+                await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        (refusal,) = b.pool.report().refusals
+        assert "2 more relays are needed; of the 2 known 1 fits (1 is on the path" in refusal
+
+
+async def test_an_exit_the_user_avoids_is_refused_with_the_reason(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        table = TextTable(["127.5.0.0/16 64500"], "t", 0.0)
+        wish = PathSettings(tmp_path, avoid_asns=frozenset({64500}))
+        b.pool._paths.rules = PathRules(wish, table)
+        with pytest.raises(NoRoute, match="your settings avoid"):
+            await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        with pytest.raises(NoRoute, match="avoided by your settings"):
+            await b.pool.shared_exit("wallet", BULK_PLAN)
