@@ -59,6 +59,8 @@ class LiveSession:
         self.detached_at: float | None = trio.current_time()
         self.ended = False
         self.broken = False
+        self._heard_at = trio.current_time()
+        self._writing_since: float | None = None
         self._shop = shop
         self._changed = Signal()
         self._money = trio.Lock()
@@ -73,7 +75,7 @@ class LiveSession:
         """The client is on a new stream. The older one neither sends nor hears from now on."""
         if self.serving is not None:
             self.serving.cancel()
-            self.serving = None
+            self.serving = self._writing_since = None
         self.detached_at = trio.current_time()
         self.session.attach(quote, raw_quote, resumed=resumed)
 
@@ -90,15 +92,41 @@ class LiveSession:
             finally:
                 stream.set_busy(False)
                 if self.serving is scope:
-                    self.serving = None
+                    self.serving = self._writing_since = None
                     self.session.detach()
                     self.detached_at = trio.current_time()
+
+    @property
+    def away_s(self) -> float:
+        """How long the client has been away: without a stream, or silent about its bill."""
+        now = trio.current_time()
+        if self.detached_at is not None:
+            return now - self.detached_at
+        return now - self._heard_at if self.session.awaits_signature else 0.0
+
+    @property
+    def stuck_s(self) -> float:
+        """How long the stream has not taken what is to be sent."""
+        since = self._writing_since
+        return 0.0 if since is None else trio.current_time() - since
+
+    def drop_stream(self) -> None:
+        """The stream is of no use any more; the client may come back on another."""
+        if self.serving is not None:
+            self.serving.cancel()
+
+    def deliver_to_mail(self) -> None:
+        """Nobody reads: let the answer come to its end without a reader."""
+        if self.detached_at is not None:
+            self.session.deliver_to_mail()
+            self.carry_on()
 
     async def _read(self, stream: ByteStream, reader: MessageReader, scope: object) -> None:
         while not self.ended:
             data = await stream.receive_some()
             if not data or self.serving is not scope:
                 return
+            self._heard_at = trio.current_time()
             for message in reader.feed(data):
                 self.session.receive(message)
                 self.carry_on()
@@ -110,7 +138,9 @@ class LiveSession:
             self._run_commands()
             stream.set_busy(self.session.busy)
             if data:
+                self._heard_at = self._writing_since = trio.current_time()
                 await stream.send_all(data)
+                self._writing_since = None
             else:
                 await self._changed.changed_since(version)
 

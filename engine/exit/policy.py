@@ -43,6 +43,8 @@ class GhostTerms:
     cap_msat: int
     quote_life_s: int = 24 * 3600
     resume_s: float = 180.0
+    mail_after_s: float = 20.0
+    """How long a client may be away before its answer goes to its mailboxes."""
     max_sessions: int = 256
     tell_provider_user: bool = False
     """Whether the provider asks for a `user` value per end user: a random one per session."""

@@ -19,9 +19,10 @@ from engine.errors import CircuitClosed, ProtocolError
 from engine.exit.backends.base import ChatBackend
 from engine.exit.live import LiveSession, Workshop
 from engine.exit.policy import GhostTerms, admit
+from engine.exit.post import PostOffice
 from engine.market.commands import Admitted, Chain, Refusal
 from engine.market.ghost_session import GhostSession
-from engine.market.seams import ByteStream, EarningWallet, GhostStore, Signer
+from engine.market.seams import ByteStream, EarningWallet, GhostStore, Mailer, Signer
 from engine.wire import session as wire
 from engine.wire.quote import Quote
 from engine.wire.receipt import receipt_hash
@@ -32,6 +33,9 @@ HELLO_TIMEOUT_S = 60.0
 SWEEP_S = 10.0
 DAY_S = 86_400
 DRAIN_POLL_S = 0.1
+DRAIN_UNREAD_S = 3.0
+"""How long a drain lets the provider go on with an answer that nobody reads."""
+POST_S = 1.0
 
 
 class GhostService:
@@ -59,11 +63,16 @@ class GhostService:
         self._sessions: dict[bytes, LiveSession] = {}
         self._quote: tuple[Quote, bytes] | None = None
         self._draining = False
+        self._post: PostOffice | None = None
 
     def __repr__(self) -> str:
         return f"GhostService(sessions={len(self._sessions)})"
 
     # -- life ------------------------------------------------------------------------------------
+
+    def mail_by(self, mailer: Mailer) -> None:
+        """Answers of clients that went away leave by this mailer from now on."""
+        self._post = PostOffice(mailer, self._terms.mail_after_s)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run until cancelled."""
@@ -78,16 +87,42 @@ class GhostService:
                     on_earning=self._on_earning,
                     now=self._now,
                 )
+                nursery.start_soon(self._visit_post)
                 task_status.started()
                 await self._sweep()
         finally:
             self._shop = None
 
     async def drain(self) -> None:
-        """Refuse new questions and wait until the running answers are done."""
+        """Refuse new questions, wait until the running answers are done, and mail those whose
+        client is away. One that still runs without a reader is cut short after a while."""
         self._draining = True
-        while any(live.session.busy and not live.broken for live in self._sessions.values()):
+        started = trio.current_time()
+        while waiting := [live for live in self._sessions.values() if self._holds_up(live)]:
+            late = trio.current_time() - started > DRAIN_UNREAD_S
+            for live in waiting:
+                if live.away_s > 0:
+                    await self._hasten(live, late=late)
             await trio.sleep(DRAIN_POLL_S)
+
+    def _holds_up(self, live: LiveSession) -> bool:
+        if live.broken or live.ended:
+            return False
+        mail = self._post is not None and live.session.awaits_mail and live.away_s > 0
+        return live.session.busy or mail
+
+    async def _hasten(self, live: LiveSession, *, late: bool) -> None:
+        if self._post is not None and live.session.awaits_mail:
+            await self._post.post(live)
+        if live.session.busy and (late or not live.session.awaits_mail):
+            live.abandon()
+
+    async def _visit_post(self) -> None:
+        while True:
+            await trio.sleep(POST_S)
+            for live in list(self._sessions.values()):
+                if self._post is not None:
+                    await self._post.visit(live)
 
     async def _sweep(self) -> None:
         """Bill and forget the sessions whose client did not come back."""

@@ -8,6 +8,7 @@ Pure state; no I/O, no clock.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -53,6 +54,9 @@ class GhostAnswer:
         self.reason = ""
         self.usage: tuple[int, int] | None = None
         self.bill: Bill | None = None
+        self.blocks: tuple[bytes, ...] = ()
+        """Reply blocks for this answer, should its client go away."""
+        self.mailed = False
         self._text = bytearray()
         self._marks: list[tuple[int, int]] = [(0, 0)]
         self._pushed = 0
@@ -121,6 +125,17 @@ class GhostAnswer:
         self._most_sent = max(self._most_sent, end)
         stop, tokens = self._marks[end]
         return Delta(self.q, start, tokens, self._text[start:stop].decode())
+
+    def delivered(self, max_bytes: int) -> Iterator[Delta]:
+        """Everything that was ever sent, from the start, in deltas of about `max_bytes`."""
+        first = 0
+        while first < self._most_sent:
+            start, last = self._marks[first][0], first + 1
+            while last < self._most_sent and self._marks[last + 1][0] - start <= max_bytes:
+                last += 1
+            stop, tokens = self._marks[last]
+            yield Delta(self.q, start, tokens, self._text[start:stop].decode())
+            first = last
 
     def rewind(self, have: int) -> bool:
         """Send on from byte `have`; false when that is not an end of something sent before."""

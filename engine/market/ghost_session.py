@@ -33,6 +33,7 @@ from engine.market.commands import (
 )
 from engine.market.credit import MSAT, Ledger
 from engine.market.ghost_answer import Bill, GhostAnswer, Phase
+from engine.market.ghost_mail import is_over, write_letter
 from engine.market.meter import Tariff
 from engine.wire import session as wire
 from engine.wire.quote import Quote
@@ -154,6 +155,8 @@ class GhostSession:
                 self._on_pay(message)
             case wire.Ask():
                 self._on_ask(message)
+            case wire.Mail(q, blocks):
+                self._on_mail(q, blocks)
             case wire.Cancel(q):
                 self._on_cancel(q)
             case wire.Resume(q, have):
@@ -226,6 +229,11 @@ class GhostSession:
     def _on_cancel(self, q: int) -> None:
         if self.answer is not None and self.answer.q == q:
             self._cut_short("cancelled")
+
+    def _on_mail(self, q: int, blocks: tuple[bytes, ...]) -> None:
+        answer = self.answer
+        if answer is not None and answer.q == q and answer.blocks != blocks:
+            answer.blocks, answer.mailed = blocks, False
 
     def _on_resume(self, q: int, have: int) -> None:
         answer = self.answer
@@ -357,6 +365,39 @@ class GhostSession:
     def abandon(self) -> None:
         """The client did not come back in time: bill what it was sent, stop everything."""
         self._cut_short("abandoned")
+
+    # -- a client that is away -------------------------------------------------------------------
+
+    @property
+    def awaits_mail(self) -> bool:
+        """Whether an answer with reply blocks was not mailed yet."""
+        answer = self.answer
+        return answer is not None and bool(answer.blocks) and not answer.mailed
+
+    @property
+    def awaits_signature(self) -> bool:
+        """Whether the client was sent a bill and has not accepted it."""
+        bill = self.answer.bill if self.answer is not None else None
+        return bill is not None and not bill.accepted
+
+    def deliver_to_mail(self) -> None:
+        """Nobody reads: what the credit covers counts as delivered, as the mail will hold it."""
+        answer = self.answer
+        if answer is None or not self._held or answer.phase not in (Phase.RUNNING, Phase.ENDED):
+            return
+        while answer.next_delta(self.ledger.balance, wire.MAX_DELTA) is not None:
+            self.ledger.due = answer.due_msat
+        self._advance()
+
+    def mail(self, limit: int) -> bytes:
+        """The letter for the client, once, when the answer is over; b"" before that and after."""
+        answer = self.answer
+        if answer is None or not self.awaits_mail or self._pays:
+            return b""
+        if not is_over(answer, self.ledger.balance):
+            return b""
+        answer.mailed = True
+        return write_letter(answer, self.ledger.balance, limit)
 
     # -- inner workings --------------------------------------------------------------------------
 

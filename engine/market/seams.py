@@ -32,6 +32,18 @@ class ByteStream(Protocol):
         ...
 
 
+class Mailer(Protocol):
+    """Sends a letter over reply blocks. Both raise WireError for a block that is none."""
+
+    def capacity(self, block: bytes) -> int:
+        """How many bytes fit into the letter."""
+        ...
+
+    async def send(self, blocks: Sequence[bytes], data: bytes) -> int:
+        """Send all of it over each block; returns over how many it left."""
+        ...
+
+
 class Signer(Protocol):
     """A node identity, as far as signing goes."""
 

@@ -74,12 +74,12 @@ def flag(value: Value) -> bool:
     return value
 
 
-def many(kind: Kind, maximum: int) -> Kind:
-    """A list of at most `maximum` values of one kind, as a tuple."""
+def many(kind: Kind, maximum: int, minimum: int = 0) -> Kind:
+    """A list of `minimum` to `maximum` values of one kind, as a tuple."""
 
     def check(value: Value) -> tuple[Any, ...]:
-        if not isinstance(value, list) or len(value) > maximum:
-            raise WireError("A list in a message is missing or too long.")
+        if not isinstance(value, list) or not minimum <= len(value) <= maximum:
+            raise WireError("A list in a message is missing, too short or too long.")
         return tuple(kind(item) for item in value)
 
     return check

@@ -1,7 +1,7 @@
 """Messages of a session between a client and a ghost, over the bytes of one circuit stream.
 
     frame   = u32 length (big-endian) || deterministic CBOR map; the key "t" names the type
-    client  : hello  pay  ask  cancel  resume  sign  settle  bye
+    client  : hello  pay  ask  mail  cancel  resume  sign  settle  bye
     ghost   : quote  paid  started  delta  need  done  settled  error
 
 One dataclass per message; the attribute names are the keys on the wire. Amounts are msat unless
@@ -31,6 +31,8 @@ MAX_OUTPUTS = 64
 """Change and refunds are powers of two below 2^64, so 64 blanks hold any amount."""
 MAX_SECRET = 1024
 MAX_WORDS = 400
+MAX_BLOCKS = 3
+MAX_BLOCK_BYTES = 512
 HELLO_LABEL = b"peer2prompt session hello v1"
 HASH_LABEL = b"peer2prompt session hash v1"
 KEYSET_SIZES = (8, 33)
@@ -87,6 +89,15 @@ class Ask:
     q: int
     model: str
     body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Where answer `q` may be sent when its client is away: one to three reply blocks. A later
+    message with other blocks takes the place of an earlier one."""
+
+    q: int
+    blocks: tuple[bytes, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +204,7 @@ class Error:
     after: int
 
 
-ClientMessage: TypeAlias = Hello | Pay | Ask | Cancel | Resume | Sign | Settle | Bye
+ClientMessage: TypeAlias = Hello | Pay | Ask | Mail | Cancel | Resume | Sign | Settle | Bye
 GhostMessage: TypeAlias = QuoteMsg | Paid | Started | Delta | Need | Done | Settled | Error
 Message: TypeAlias = ClientMessage | GhostMessage
 
@@ -233,6 +244,7 @@ _CLIENT: dict[str, tuple[type[ClientMessage], Fields]] = {
         },
     ),
     "ask": (Ask, {"q": _Q, "model": _MODEL, "body": blob(MAX_BODY)}),
+    "mail": (Mail, {"q": _Q, "blocks": many(blob(MAX_BLOCK_BYTES), MAX_BLOCKS, 1)}),
     "cancel": (Cancel, {"q": _Q}),
     "resume": (Resume, {"q": _Q, "have": uint()}),
     "sign": (Sign, {"n": _Q, "sig": octets(64)}),

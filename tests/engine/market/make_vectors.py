@@ -69,6 +69,7 @@ def messages() -> list[session.Message]:
         ),
         session.Paid(1, 10_000, change),
         session.Ask(1, "smollm2-135m-instruct", body),
+        session.Mail(1, (bytes(range(48)), bytes(range(48, 96)))),
         session.Started(1),
         session.Delta(1, 0, 1, "An"),
         session.Delta(1, 2, 2, " oni\u00f6n"),
@@ -92,6 +93,7 @@ def invalid() -> list[dict[str, str]]:
         "unknown type": cbor.encode({"t": "steal", "q": 1}),
         "keys out of order": bytes.fromhex("a2617466") + b"cancel" + bytes.fromhex("617101"),
         "number not in shortest form": good.replace(b"\x61\x71\x01", b"\x61\x71\x18\x01"),
+        "mail without a block": cbor.encode({"t": "mail", "q": 1, "blocks": []}),
         "bytes after the end": good + b"\x00",
         "indefinite length": b"\xbf" + good[1:] + b"\xff",
     }

@@ -64,6 +64,9 @@ MESSAGES = st.one_of(
         outs,
     ),
     st.builds(session.Ask, u32, st.text(max_size=30), st.binary(max_size=300)),
+    st.builds(
+        session.Mail, u32, st.lists(st.binary(max_size=512), min_size=1, max_size=3).map(tuple)
+    ),
     st.builds(session.Cancel, u32),
     st.builds(session.Resume, u32, amount),
     st.builds(session.Sign, u32, octets(64)),
