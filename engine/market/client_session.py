@@ -15,10 +15,14 @@ from typing import TypeAlias
 
 from engine.errors import GhostError, PaymentError, ProtocolError
 from engine.market.credit import MSAT, Ledger
+from engine.market.letter import Letter
 from engine.market.meter import Tariff
 from engine.wire import session as wire
 from engine.wire.quote import ModelOffer, Quote
 from engine.wire.receipt import FIRST, Receipt, countersign, receipt_hash
+
+UNKNOWN_PAYMENTS = 1_000
+"""Payments a process may have made after it last wrote down their number."""
 
 
 class Overbilled(PaymentError):
@@ -116,7 +120,7 @@ ClientEvent: TypeAlias = (
 class ClientAnswer:
     """The answer being received, and the question that can be sent again after a cut."""
 
-    __slots__ = ("ask", "body", "out", "started", "tariff")
+    __slots__ = ("ask", "body", "mailed", "out", "started", "tariff")
 
     def __init__(self, ask: wire.Ask, tariff: Tariff) -> None:
         self.ask = ask
@@ -124,9 +128,29 @@ class ClientAnswer:
         self.body = bytearray()
         self.out = 0
         self.started = False
+        self.mailed = False
+        """Whether the ghost has reply blocks for it."""
+
+    @property
+    def may_have_cost(self) -> int:
+        """What a ghost may have billed that we cannot ask: what we were sent and half a chunk, or
+        what a letter could hold."""
+        if self.mailed:
+            return self.tariff.most_msat
+        return self.tariff.running_msat(self.out) + self.tariff.chunk_msat // 2
 
     def __repr__(self) -> str:
         return f"ClientAnswer(q={self.ask.q}, started={self.started})"
+
+
+@dataclass(frozen=True, slots=True)
+class Footing:
+    """Numbers that go on over a process's end: question, payment, receipt and its hash."""
+
+    q: int
+    n: int
+    receipt_n: int
+    receipt_head: bytes
 
 
 class ClientSession:
@@ -138,6 +162,7 @@ class ClientSession:
         self.node_id = node_id
         self.hash = wire.session_hash(session, key)
         self.quote: Quote | None = None
+        self.raw_quote = b""
         self.ledger = Ledger()
         self.answer: ClientAnswer | None = None
         self.paying: tuple[int, int] | None = None
@@ -156,9 +181,53 @@ class ClientSession:
         self._receipt_head = FIRST
         self._shortfall = 0
         self._gap = False
+        self._lost: tuple[ClientAnswer, int] | None = None
+        self._adopts = False
+        self._written_off = 0
 
     def __repr__(self) -> str:
         return f"ClientSession(balance={self.ledger.balance}, answer={self.answer})"
+
+    # -- over the end of a process ---------------------------------------------------------------
+
+    def footing(self) -> Footing:
+        """Where numbers and receipts stand, for `take_over` in a later process."""
+        return Footing(self._last_q, self._last_n, self._receipt_n, self._receipt_head)
+
+    def take_over(self, footing: Footing, ask: wire.Ask, tariff: Tariff, quote: Quote) -> None:
+        """Go on with an answer that an earlier process asked for. Its text comes again from byte 0;
+        what credit there is, only the ghost knows."""
+        self.quote = quote
+        self._last_q = footing.q
+        self._last_n = footing.n + UNKNOWN_PAYMENTS
+        self._receipt_n, self._receipt_head = footing.receipt_n, footing.receipt_head
+        self.answer = ClientAnswer(ask, tariff)
+        self.answer.started = True
+        self._adopts = True
+
+    def take_letter(self, letter: Letter) -> list[ClientEvent]:
+        """What a letter adds to the answer; ProtocolError when it is not about the same answer."""
+        if self.answer is None and self._lost is not None:
+            self.answer, shortfall = self._lost
+            self.ledger.balance += shortfall
+        self._lost = None
+        answer = self.answer
+        if answer is None or not letter.text.startswith(answer.body):
+            raise ProtocolError("The letter does not go on where the answer stood.")
+        events: list[ClientEvent] = []
+        if rest := letter.text[len(answer.body) :]:
+            try:
+                text = rest.decode("utf-8")
+            except UnicodeDecodeError:
+                raise ProtocolError("The letter cuts a character in two.") from None
+            delta = wire.Delta(answer.ask.q, len(answer.body), letter.out, text)
+            events.append(self._on_delta(delta))
+        if letter.done is not None:
+            events.append(self._on_done(letter.done))
+            if self._adopts:  # what an earlier process had paid is not in these books
+                self.ledger.balance = max(0, self.ledger.balance)
+                self._adopts = False
+        return events
 
     # -- what the client sends -------------------------------------------------------------------
 
@@ -191,6 +260,7 @@ class ClientSession:
             raise GhostError("An earlier question of this session is still being answered.")
         tariff = self.tariff(model, len(body), messages)
         self._last_q += 1
+        self._lost = None
         ask = wire.Ask(self._last_q, model, body)
         self.answer = ClientAnswer(ask, tariff)
         self.ledger.due = tariff.accepted_msat
@@ -208,6 +278,19 @@ class ClientSession:
 
     def cancel(self) -> wire.Cancel | None:
         return None if self.answer is None else wire.Cancel(self.answer.ask.q)
+
+    def mail(self, blocks: tuple[bytes, ...]) -> wire.Mail | None:
+        """Hands out reply blocks for the unfinished answer."""
+        if self.answer is None or not blocks:
+            return None
+        self.answer.mailed = True
+        return wire.Mail(self.answer.ask.q, blocks)
+
+    def write_off(self) -> None:
+        """The ghost cannot be reached: the answer is given up, and may have cost something."""
+        if self.answer is not None:
+            self._written_off += self.answer.may_have_cost
+        self.give_up()
 
     def give_up(self) -> None:
         """Forget the unfinished answer (its ghost cannot be reached or is not honest)."""
@@ -276,12 +359,14 @@ class ClientSession:
         quote = Quote.decode(raw)
         if quote.node_id != self.node_id:
             raise ProtocolError("The quote is not signed by the ghost this circuit leads to.")
-        self.quote = quote
+        self.quote, self.raw_quote = quote, raw
         return Quoted(quote)
 
     def _on_paid(self, paid: wire.Paid) -> ClientEvent | None:
         if paid.n == 0:
             self.reported_msat = paid.credit
+            if self._adopts:
+                self.ledger.balance, self._adopts = paid.credit, False
             self._check_resumed(paid.credit)
             return Resumed(paid.credit)
         if self.paying is None or paid.n != self.paying[0]:
@@ -296,15 +381,19 @@ class ClientSession:
     def _check_resumed(self, credit: int) -> None:
         """A ghost that forgot a billed answer (restart, long absence) may have taken its price:
         what was delivered and half a chunk, never more. See `_lose_answer`."""
-        answer = self.answer
-        slack = self.ledger.balance if self.settling else 0
-        if answer is not None:
-            slack = answer.tariff.running_msat(answer.out) + answer.tariff.chunk_msat // 2
+        slack = self.ledger.balance if self.settling else self._written_off
+        if self.answer is not None:
+            slack += self.answer.may_have_cost
         self._check_credit(credit + slack)
         self._shortfall = max(0, self.ledger.balance - credit)
+        if self.answer is None and not self.settling and self._shortfall:
+            self._lose_answer()
+        self._written_off = 0
 
     def _lose_answer(self) -> None:
         """The ghost no longer has the answer: take its credit as it is, and a gap in the chain."""
+        if self.answer is not None:
+            self._lost = self.answer, self._shortfall
         self.give_up()
         self.ledger.balance -= self._shortfall
         self._gap = True

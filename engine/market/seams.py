@@ -6,8 +6,8 @@ the repositories. Types only; nothing here does anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from wallet.ecash.types import BlindSignature, Proof
 from wallet.store.market import BilledAnswer, Earning, EarningTotals
@@ -41,6 +41,44 @@ class Mailer(Protocol):
 
     async def send(self, blocks: Sequence[bytes], data: bytes) -> int:
         """Send all of it over each block; returns over how many it left."""
+        ...
+
+
+class Pickup(Protocol):
+    """A prepared way back for one letter: `block` goes to the ghost, `dump` to the store."""
+
+    @property
+    def block(self) -> bytes: ...
+    @property
+    def expires(self) -> float:
+        """Unix seconds."""
+        ...
+
+    @property
+    def cells(self) -> int: ...
+    def dump(self) -> bytes: ...
+
+
+class Fetched(Protocol):
+    """What a visit to a mailbox brought: the letter's beginning, and whether that is all."""
+
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def complete(self) -> bool: ...
+
+
+class Mailboxes(Protocol):
+    """Prepares and visits mailboxes. All but `load` raise NoRoute or CircuitClosed."""
+
+    async def prepare(self, cells: int, ghost: bytes, beside: Sequence[Any]) -> Pickup:
+        """A pickup for a letter of the ghost, over other relays than the pickups `beside`."""
+        ...
+
+    async def fetch(self, pickup: Any, *, done: Callable[[bytes], bool] | None) -> Fetched: ...
+    async def discard(self, pickup: Any) -> None: ...
+    def load(self, raw: bytes) -> Pickup:
+        """A pickup from its dump. Raises WireError."""
         ...
 
 
@@ -197,6 +235,13 @@ class GhostStore(Protocol):
     def receipts(self) -> ReceiptBook: ...
     @property
     def earnings(self) -> EarningsBook: ...
+
+
+class UnfinishedBook(Protocol):
+    """Records of answers under way, each with the message it is for."""
+
+    async def begin(self, session_id: str, ask_id: str, data: bytes) -> int: ...
+    async def update(self, message_id: int, data: bytes) -> None: ...
 
 
 class ClientStore(Protocol):

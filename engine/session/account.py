@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import trio
 
+from engine.errors import ProtocolError
 from engine.market.client_session import Finished
 from engine.session.events import AskResult, ReceiptNote
 from engine.wire import session as wire
@@ -18,7 +19,7 @@ from engine.wire.receipt import receipt_hash
 class Run:
     """A question from the call until its result."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, shown: str = "") -> None:
         self.q = 0
         self.model = model
         self.quoted_msat = 0
@@ -28,7 +29,8 @@ class Run:
         self.ended = self.begun
         self.finished: Finished | None = None
         self.failed: wire.Error | None = None
-        self.asked_again = False
+        self.by_mail = False
+        self._shown = shown.encode()
 
     def __repr__(self) -> str:
         return f"Run(q={self.q}, over={self.over})"
@@ -36,6 +38,19 @@ class Run:
     def finish(self, finished: Finished) -> None:
         self.finished = finished
         self.ended = trio.current_time()
+
+    def unseen(self, text: str, offset: int) -> tuple[str, int] | None:
+        """The part of a delta that was not shown before, and its place. Raises ProtocolError when
+        it is not what was shown."""
+        data = text.encode()
+        before = self._shown[offset : offset + len(data)]
+        if not data.startswith(before):
+            raise ProtocolError(
+                "The ghost sends another answer than the one that had begun.",
+                kept="What was shown of it before is kept.",
+            )
+        new = data[len(before) :]
+        return (new.decode(), offset + len(before)) if new else None
 
     @property
     def over(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -18,7 +18,6 @@ from engine.crypto.keys import SIGNATURE_BYTES
 from engine.errors import CircuitClosed, GhostError, Peer2PromptError, ProtocolError
 from engine.market import client_session as machine
 from engine.market.client_session import ClientSession
-from engine.market.convert import keyset_bytes, signatures_of
 from engine.market.seams import ByteStream, ClientStore, PayingWallet
 from engine.session import failures
 from engine.session.account import Account, Run
@@ -29,8 +28,12 @@ from engine.session.events import (
     PaidOut,
     StateChanged,
 )
+from engine.session.lifeline import Lifeline
 from engine.session.link import LOST, STALL_S, GhostLink, OpenStream
 from engine.session.payer import Payer
+from engine.session.record import AnswerRecord
+from engine.session.rescue import Patience
+from engine.session.settling import Settler
 from engine.session.vault import SavedSession, SessionVault
 from engine.wire import session as wire
 from engine.wire.quote import Quote
@@ -38,9 +41,7 @@ from wallet.errors import WalletError
 
 QUOTE_MARGIN_S = 30
 """A quote that ends sooner is renewed before a question is asked under it."""
-SETTLE_TRIES = 4
-SETTLE_RETRY_S = 1.0
-RESOLVE_S = 45.0
+UNKNOWN = "unknown_answer"
 
 
 def _ignore(_event: object) -> None:
@@ -77,9 +78,18 @@ class AskSession:
         self._greeted: set[type] = set()
         self._run: Run | None = None
         self._cancel_wanted = False
-        self._settling: wire.Settle | None = None
-        self._settle_answer: machine.SettledUp | wire.Error | None = None
+        self._line: Lifeline | None = None
+        self._patience: Patience | None = None
+        self._unsent: wire.Sign | None = None
         self._account = Account()
+        self._settler = Settler(
+            wallet,
+            self._link,
+            drive=lambda done: self._drive(done, pay=False),
+            keep=self._keep,
+            forget=self._forget,
+        )
+        self._state = ""
         self._on_event: OnEvent = _ignore
         self._abort: Callable[[Exception], None] = _ignore
         self._poke: Callable[[], None] = lambda: None
@@ -132,25 +142,70 @@ class AskSession:
         model: str,
         params: Mapping[str, Any] | None = None,
         on_event: OnEvent | None = None,
+        line: Lifeline | None = None,
     ) -> AskResult:
-        """Ask and read the answer to its end; it streams out through `on_event`."""
+        """Ask and read the answer to its end; it streams out through `on_event`. With a lifeline
+        it is followed over lost circuits and through mailboxes for as long as makes sense."""
+        body = _body(messages, params or {})
+
+        async def work(run: Run) -> AskResult:
+            await self._make_ready()
+            return await self._ask(run, body, len(messages))
+
+        return await self._begin(Run(model), work, on_event, line)
+
+    async def take_up(
+        self, record: AnswerRecord, shown: str, line: Lifeline, on_event: OnEvent | None = None
+    ) -> AskResult:
+        """Bring an answer to its end that an earlier process asked for; `shown` is what was kept
+        of it, and only what follows is told."""
+        run = Run(record.model, shown)
+        run.q = record.q
+
+        async def work(run: Run) -> AskResult:
+            if self._saved is None:
+                raise GhostError("The session of this answer is not known any more.")
+            record.hand_over(self._session_with(self._saved.ghost))
+            run.quoted_msat = record.tariff.most_msat
+            self._run = run
+            self._tell("resuming")
+            return await self._see_through(run)
+
+        return await self._begin(run, work, on_event, line)
+
+    async def _begin(
+        self,
+        run: Run,
+        work: Callable[[Run], Awaitable[AskResult]],
+        on_event: OnEvent | None,
+        line: Lifeline | None,
+    ) -> AskResult:
         async with self._turn:
             self._on_event = on_event or _ignore
             self._cancel_wanted = False
-            body = _body(messages, params or {})
-            run = Run(model)
+            self._line = line
+            self._patience = Patience(line, now=self._now) if line is not None else None
+            cuts = self._link.cuts
             try:
-                await self._make_ready()
-                return await self._ask(run, body, len(messages))
+                return await work(run)
             except (Peer2PromptError, WalletError) as error:
                 raise await self._failed(error, run) from error
             finally:
-                self._run = None
+                self._run = self._line = self._patience = None
                 self._busy(False)
+                if line is not None:
+                    line.close(used=self._link.cuts > cuts)
+
+    def hurry(self) -> None:
+        """The network may be back: do not wait for the next round of a lost answer."""
+        if self._patience is not None:
+            self._patience.hurry()
 
     async def cancel(self) -> None:
         """Stop the running answer: what was delivered is billed, the rest is not."""
         self._cancel_wanted = True
+        if self._patience is not None and not self.connected:
+            self._patience.stop()
         await self._send_cancel()
 
     async def settle(self, on_event: OnEvent | None = None) -> int:
@@ -226,15 +281,19 @@ class AskSession:
     async def _go_on(self, session: ClientSession) -> None:
         """Send again what the cut may have swallowed."""
         _, payer = self._parts()
+        if self._unsent is not None:
+            await self._link.send(self._unsent)
+            self._unsent = None
         again = session.go_on()
         if again is not None:
             await self._link.send(again)
             self._busy(True)
             if self._cancel_wanted:
                 await self._send_cancel()
+        if self._line is not None and (mail := session.mail(self._line.blocks)) is not None:
+            await self._link.send(mail)
         payer.on_new_stream()
-        if self._settling is not None:
-            await self._link.send(self._settling)
+        await self._settler.on_new_stream()
 
     def _busy(self, busy: bool) -> None:
         if self._link.stream is not None:
@@ -258,6 +317,7 @@ class AskSession:
             self._abort, self._poke = abort, poke
             payer.armed, payer.failure = pay, None
             nursery.start_soon(payer.run)
+            nursery.start_soon(self._hand_out)
             try:
                 while not done():
                     await self._link.read_or_reconnect()
@@ -269,11 +329,27 @@ class AskSession:
         if failure is not None:
             raise failure
 
+    async def _hand_out(self) -> None:
+        """Give the ghost reply blocks for the running answer as soon as there are some."""
+        line, run = self._line, self._run
+        if line is None or run is None or run.over:
+            return
+        try:
+            await line.extend()
+            session, _ = self._parts()
+            if self.connected and (mail := session.mail(line.blocks)) is not None:
+                await self._link.send(mail)
+        except (*LOST, WalletError):
+            return  # they go with the next stream; what is not written down is not handed out
+
     # -- messages --------------------------------------------------------------------------------
 
     async def _handle(self, message: wire.Message) -> None:
-        session, payer = self._parts()
-        event = session.receive(message)
+        session, _ = self._parts()
+        await self._take(session.receive(message))
+
+    async def _take(self, event: machine.ClientEvent | None) -> None:
+        _, payer = self._parts()
         match event:
             case machine.Quoted() | machine.Resumed():
                 self._greeted.add(type(event))
@@ -292,7 +368,7 @@ class AskSession:
             case machine.Failed(error):
                 self._on_failed(error)
             case machine.SettledUp():
-                self._settle_answer = event
+                self._settler.on_answer(event)
             case _:
                 return
 
@@ -301,11 +377,14 @@ class AskSession:
         run = self._run
         if run is None:
             return
-        if run.first is None:
-            run.first = trio.current_time()
+        if self._patience is not None:
+            self._patience.progress()
+        if run.first is None or self._state != "streaming":
+            run.first = run.first or trio.current_time()
             self._tell("streaming")
         run.parts.append(text)
-        self._on_event(AnswerDelta(text, offset))
+        if news := run.unseen(text, offset):
+            self._on_event(AnswerDelta(*news))
 
     async def _on_finished(self, event: machine.Finished) -> None:
         self._link.progress()
@@ -314,13 +393,13 @@ class AskSession:
         try:
             await self._link.send(event.sign)
         except LOST:
-            return  # the answer is complete; the ghost lacks a countersignature, that is all
+            self._unsent = event.sign  # the answer is complete; the ghost hears of it later
 
     def _on_failed(self, error: wire.Error) -> None:
         if self._run is not None and error.q == self._run.q:
             self._run.failed = error
-        elif self._settling is not None and error.q == 0:
-            self._settle_answer = error
+        elif self._settler.busy and error.q == 0:
+            self._settler.on_answer(error)
         elif error.q == 0:
             raise failures.of_ghost(error)
 
@@ -343,22 +422,78 @@ class AskSession:
         session, _ = self._parts()
         run.quoted_msat = session.tariff(run.model, len(body), messages).most_msat
         self._run = run
-        while True:
+        ask = session.ask(run.model, body, messages)
+        await self._write_down(ask, messages)
+        await self._send_ask(run, ask)
+        if run.failed is not None and run.failed.code == UNKNOWN and not run.parts:
+            run.failed = None  # it was lost before its first word: it costs nothing to ask again
             ask = session.ask(run.model, body, messages)
-            run.q = ask.q
-            self._tell("asking")
-            self._busy(True)
+            await self._write_down(ask, messages)
+            await self._send_ask(run, ask)
+        return await self._see_through(run)
+
+    async def _write_down(self, ask: wire.Ask, messages: int) -> None:
+        """From here on the answer outlives this process."""
+        session, _ = self._parts()
+        if self._line is None or self._saved is None:
+            return
+        raw, footing = session.raw_quote, session.footing()
+        await self._line.begin(AnswerRecord.of(self._saved, raw, ask, messages, footing))
+
+    async def _send_ask(self, run: Run, ask: wire.Ask) -> None:
+        """Send the question and read until it is over or the way is lost for now."""
+        run.q = ask.q
+        self._tell("asking")
+        self._busy(True)
+        try:
             try:
                 await self._link.send(ask)
             except LOST as error:
                 await self._link.lost(error)
             await self._drive(lambda: run.over, pay=True)
+        except LOST:
+            if self._line is None:
+                raise
+
+    async def _see_through(self, run: Run) -> AskResult:
+        """Follow the answer to its end, over new circuits and through mailboxes."""
+        while run.finished is None:
+            cause: Exception | None = None
+            try:
+                await self._drive(lambda: run.over, pay=True)
+            except LOST as error:
+                cause = error
             if run.finished is not None:
-                return await self._result(run, run.finished)
-            lost = run.failed is not None and run.failed.code == "unknown_answer"
-            if not lost or run.parts or run.asked_again:
+                break
+            forgotten = run.failed is not None and run.failed.code == UNKNOWN
+            if cause is None and not forgotten:
                 raise failures.of_ghost(run.failed)
-            run.failed, run.asked_again = None, True
+            if await self._from_mail(run):
+                break
+            patience = self._patience
+            if patience is None or not await patience.pause(ghost_has_it=not forgotten):
+                raise cause or failures.of_ghost(run.failed)
+            self._tell("resuming")
+        if run.finished is None:
+            raise failures.of_ghost(run.failed)
+        if not self.connected:
+            _, payer = self._parts()
+            await payer.resolve()
+        return await self._result(run, run.finished)
+
+    async def _from_mail(self, run: Run) -> bool:
+        """Whether the answer's letter lay in a mailbox and brought it to its end."""
+        session, _ = self._parts()
+        if self._line is None or not self._line.can_fetch:
+            return False
+        self._tell("fetching")
+        letter = await self._line.fetch(run.q)
+        if letter is None:
+            return False
+        for event in session.take_letter(letter):
+            await self._take(event)
+        run.by_mail = run.finished is not None
+        return run.by_mail
 
     async def _result(self, run: Run, finished: machine.Finished) -> AskResult:
         session, _ = self._parts()
@@ -392,7 +527,7 @@ class AskSession:
         if (unreachable or dishonest) and session is not None and payer is not None:
             await self._link.drop()
             await payer.resolve()
-            session.give_up()
+            session.write_off()
         if unreachable:
             return failures.of_way(error, run.received_bytes, self.credit_msat)
         return error
@@ -407,59 +542,16 @@ class AskSession:
             await self._drive(lambda: payer.idle, pay=False)
         saved = self._saved
         if saved is not None and saved.slot:
-            await self._resolve_slot(saved.slot)
-        # Of a session that another process left, only the ghost knows the credit.
-        credit = session.reported_msat if self._leftover else session.ledger.balance
+            await self._settler.resolve(saved.slot)
+        credit = session.ledger.balance
+        if self._leftover:  # only the ghost knows what another process had paid
+            credit = max(credit, session.reported_msat)
         if saved is None or not saved.mint or credit < 1000:
             await self._forget()
             return 0
-        return await self._settle_at(saved, credit // 1000)
-
-    async def _settle_at(self, saved: SavedSession, sat: int) -> int:
-        session, _ = self._parts()
-        with trio.CancelScope(shield=True):
-            slot = await self._wallet.refund_outputs(saved.mint, sat)
-            self._saved = saved.with_slot(slot.id)
-            await self._save()
-        outs = tuple(slot.outputs)
-        self._settling = wire.Settle(saved.mint, sat, keyset_bytes(slot.keyset_id), outs)
-        session.settling = True
-        try:
-            settled = await self._ask_for_settlement(self._settling)
-        except LOST as error:
-            await self._resolve_slot(slot.id)
-            raise failures.of_way(error, 0, self.credit_msat) from error
-        finally:
-            self._settling = None
-            session.settling = False
-        with trio.CancelScope(shield=True):
-            back = await self._wallet.refund_settle(slot.id, signatures_of(settled.change))
-            await self._forget()
-        self._account.settled(back * 1000, settled.credit_msat)
+        back, left = await self._settler.run(session, saved, credit // 1000)
+        self._account.settled(back * 1000, left)
         return back
-
-    async def _ask_for_settlement(self, settle: wire.Settle) -> machine.SettledUp:
-        for attempt in range(SETTLE_TRIES):
-            self._settle_answer = None
-            try:
-                await self._link.send(settle)
-            except LOST as error:
-                await self._link.lost(error)
-            await self._drive(lambda: self._settle_answer is not None, pay=False)
-            answer = self._settle_answer
-            if isinstance(answer, machine.SettledUp):
-                return answer
-            if answer is None or not answer.retry or attempt + 1 == SETTLE_TRIES:
-                raise failures.of_ghost(answer)
-            await trio.sleep(SETTLE_RETRY_S * 2**attempt)
-        raise failures.of_ghost(None)
-
-    async def _resolve_slot(self, slot: str) -> None:
-        with trio.move_on_after(RESOLVE_S, shield=True):
-            try:
-                await self._wallet.refund_resolve(slot)
-            except WalletError:
-                return  # the vault keeps the slot; it is tried again with the next settlement
 
     # -- money and records -----------------------------------------------------------------------
 
@@ -490,6 +582,10 @@ class AskSession:
         if self._run is None or session.waits_for_credit:
             self._abort(error)
 
+    async def _keep(self, saved: SavedSession) -> None:
+        self._saved = saved
+        await self._save()
+
     async def _save(self) -> None:
         if self._saved is not None:
             await self._vault.save(self._saved)
@@ -516,6 +612,7 @@ class AskSession:
         return quote
 
     def _tell(self, state: str) -> None:
+        self._state = state
         self._on_event(StateChanged(state))
 
 

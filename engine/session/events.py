@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """building | opening | paying | asking | streaming | resuming | settling."""
+    """building | opening | paying | asking | streaming | resuming | fetching | settling."""
 
     state: str
     detail: str = ""

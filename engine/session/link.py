@@ -50,6 +50,8 @@ class GhostLink:
         self._reader = wire.MessageReader(from_client=False)
         self._sending = trio.Lock()
         self._losses = 0
+        self.cuts = 0
+        """Streams lost so far."""
 
     def __repr__(self) -> str:
         return f"GhostLink(up={self.stream is not None})"
@@ -114,6 +116,7 @@ class GhostLink:
     async def lost(self, error: Exception) -> None:
         """The stream is gone: wait a little before the next, or give up with the error."""
         await self.drop()
+        self.cuts += 1
         self._losses += 1
         if self._losses > MAX_LOSSES:
             self._losses = 0

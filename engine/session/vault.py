@@ -52,6 +52,22 @@ class SavedSession:
     def sign(self, message: bytes) -> bytes:
         return SigningKey(self.seed).sign(message).signature
 
+    def encode(self) -> bytes:
+        """The record as it is stored."""
+        fields: dict[str, cbor.Value] = {
+            "session": self.session,
+            "seed": self.seed,
+            "ghost": self.ghost,
+            "mint": self.mint,
+            "slot": self.slot,
+        }
+        return cbor.encode(fields)
+
+    @classmethod
+    def decode(cls, raw: bytes) -> SavedSession:
+        """The session in a record. Raises WireError."""
+        return cls(**take(cbor.decode_map(raw), _RECORD))
+
     def with_mint(self, mint: str) -> SavedSession:
         return replace(self, mint=mint)
 
@@ -66,14 +82,7 @@ class SessionVault:
         self._secrets = store.secrets
 
     async def save(self, saved: SavedSession) -> None:
-        fields: dict[str, cbor.Value] = {
-            "session": saved.session,
-            "seed": saved.seed,
-            "ghost": saved.ghost,
-            "mint": saved.mint,
-            "slot": saved.slot,
-        }
-        await self._secrets.put(NAMESPACE, saved.name, cbor.encode(fields))
+        await self._secrets.put(NAMESPACE, saved.name, saved.encode())
 
     async def forget(self, saved: SavedSession) -> None:
         await self._secrets.delete(NAMESPACE, saved.name)
@@ -84,7 +93,7 @@ class SessionVault:
         for name in await self._secrets.keys(NAMESPACE):
             raw = await self._secrets.get(NAMESPACE, name)
             try:
-                found.append(SavedSession(**take(cbor.decode_map(raw or b""), _RECORD)))
+                found.append(SavedSession.decode(raw or b""))
             except WireError:
                 continue
         return found

@@ -55,8 +55,8 @@ class FakePost:
     discarded: list[bytes] = field(default_factory=list)
     fetches: int = 0
 
-    async def prepare(self, cells: int, avoid: Sequence[object] = ()) -> FakePickup:
-        del avoid
+    async def prepare(self, cells: int, ghost: bytes, beside: Sequence[object]) -> FakePickup:
+        del ghost, beside
         await trio.lowlevel.checkpoint()
         if len(self.prepared) >= self.room:
             raise NoRoute("The network is too small for a mailbox.")
@@ -100,3 +100,20 @@ class FakePost:
                 sent += 1
         self.letters.append(data)
         return sent
+
+
+@dataclass
+class FakeBook:
+    """Records of answers under way."""
+
+    records: dict[int, bytes] = field(default_factory=dict)
+
+    async def begin(self, session_id: str, ask_id: str, data: bytes) -> int:
+        del session_id, ask_id
+        await trio.lowlevel.checkpoint()
+        self.records[len(self.records) + 1] = data
+        return len(self.records)
+
+    async def update(self, message_id: int, data: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        self.records[message_id] = data

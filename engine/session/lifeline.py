@@ -1,0 +1,124 @@
+"""What lets one answer outlive its circuit and this process: a record in the store, and pickups.
+
+Written down before the question is sent. `fetch` looks into the mailboxes for the answer's letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.errors import CircuitClosed, NoRoute, ProtocolError
+from engine.market.letter import Letter, holds_end, read_letter
+from engine.market.seams import Mailboxes, Pickup, UnfinishedBook
+from engine.session.pickups import PickupShelf
+from engine.session.record import AnswerRecord
+
+
+class Lifeline:
+    """The lifeline of one answer in one message of a chat."""
+
+    def __init__(
+        self,
+        book: UnfinishedBook,
+        boxes: Mailboxes | None,
+        shelf: PickupShelf | None,
+        *,
+        chat: str,
+        ask_id: str,
+    ) -> None:
+        self.message_id: int | None = None
+        self._book = book
+        self._boxes = boxes
+        self._shelf = shelf
+        self._chat = chat
+        self._ask_id = ask_id
+        self._record: AnswerRecord | None = None
+        self._pickups: tuple[Pickup, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Lifeline(pickups={len(self._pickups)})"
+
+    @classmethod
+    def taken_up(
+        cls,
+        book: UnfinishedBook,
+        boxes: Mailboxes | None,
+        record: AnswerRecord,
+        *,
+        chat: str,
+        ask_id: str,
+        message_id: int,
+    ) -> Lifeline:
+        """The lifeline an earlier process left. Raises WireError when its record is damaged."""
+        line = cls(book, boxes, None, chat=chat, ask_id=ask_id)
+        line.message_id, line._record = message_id, record
+        if boxes is not None:
+            line._pickups = tuple(boxes.load(raw) for raw in record.pickups)
+        return line
+
+    @property
+    def can_fetch(self) -> bool:
+        """Whether the ghost can send the answer to a mailbox."""
+        return bool(self._pickups)
+
+    @property
+    def expires(self) -> float:
+        """When the last pickup is over, unix seconds; 0 without any."""
+        return max((pickup.expires for pickup in self._pickups), default=0.0)
+
+    @property
+    def blocks(self) -> tuple[bytes, ...]:
+        """The reply blocks that are written down and may be handed out."""
+        return tuple(pickup.block for pickup in self._pickups)
+
+    async def begin(self, record: AnswerRecord) -> None:
+        """Write the answer down; only then may the question be sent."""
+        if self._shelf is not None:
+            self._pickups = self._shelf.pickups
+        self._record = record = record.with_pickups(_dumps(self._pickups))
+        if self.message_id is None:
+            self.message_id = await self._book.begin(self._chat, self._ask_id, record.encode())
+        else:
+            await self._book.update(self.message_id, record.encode())
+
+    async def extend(self) -> None:
+        """Wait until the session has pickups, and write them down."""
+        if self._pickups or self._shelf is None or self._record is None or self.message_id is None:
+            return
+        pickups = await self._shelf.ready()
+        self._record = self._record.with_pickups(_dumps(pickups))
+        await self._book.update(self.message_id, self._record.encode())
+        self._pickups = pickups
+
+    async def fetch(self, q: int) -> Letter | None:
+        """One visit to each mailbox until one has the whole letter; the longest one found."""
+        best: Letter | None = None
+        for pickup in self._pickups:
+            letter = await self._visit(pickup, q)
+            if letter is not None and (best is None or _weight(letter) > _weight(best)):
+                best = letter
+            if best is not None and best.complete:
+                break
+        return best
+
+    async def _visit(self, pickup: Pickup, q: int) -> Letter | None:
+        if self._boxes is None:
+            return None
+        try:
+            fetched = await self._boxes.fetch(pickup, done=lambda data: holds_end(data, q))
+            return read_letter(fetched.data, q) if fetched.data else None
+        except (NoRoute, CircuitClosed, ProtocolError):
+            return None
+
+    def close(self, *, used: bool) -> None:
+        """The answer is over. `used`: the ghost may have mailed it."""
+        if self._shelf is not None and used and self._pickups:
+            self._shelf.wear_out()
+
+
+def _weight(letter: Letter) -> tuple[bool, int]:
+    return letter.complete, len(letter.text)
+
+
+def _dumps(pickups: Sequence[Pickup]) -> tuple[bytes, ...]:
+    return tuple(pickup.dump() for pickup in pickups)
