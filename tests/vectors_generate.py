@@ -15,11 +15,20 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 
+from engine.crypto import work
 from engine.crypto.hop import CreateRequest, HopKeys, server_respond, start_with
 from engine.crypto.kdf import hkdf_expand
 from engine.crypto.keys import x25519_public
 from engine.crypto.layers import ClientLayers, RelayLayer
 from engine.crypto.link_cipher import RATCHET_LABEL
+from engine.crypto.packets import (
+    layer,
+    owner_tag,
+    seal_packet,
+    slot_handle,
+    slot_key,
+    slot_order,
+)
 from engine.crypto.suite import Suite
 from engine.errors import WireError
 from engine.identity import Identity
@@ -39,6 +48,19 @@ from engine.wire.frames import (
     parse_region,
 )
 from engine.wire.link import LinkCredentials, LinkHandshake
+from engine.wire.mailbox import (
+    Batch,
+    BoxRequest,
+    DiscardRequest,
+    Greeting,
+    PollRequest,
+    RouteRequest,
+    encode_have,
+    work_bits,
+    work_challenge,
+)
+from engine.wire.packet import Chunk, split_chunks
+from engine.wire.reply_block import ReplyBlock
 from engine.wire.shape import ShapeClass, ShapePlan, encode_shape
 
 FOLDER = Path(__file__).parents[1] / "docs" / "vectors"
@@ -426,6 +448,85 @@ def adverts() -> dict[str, Any]:
     }
 
 
+# -- mailbox -------------------------------------------------------------------------------------
+
+
+def mailbox() -> dict[str, Any]:
+    cells = 16
+    block = ReplyBlock(
+        key=seed("block key"),
+        handle_seed=seed("first handles"),
+        cells=cells,
+        expires=NOW + 3_600,
+        node_id=seed("first relay"),
+        host="192.0.2.7",
+        port=9_001,
+    )
+    answer = seed("answer", 3_000)
+    return {
+        "about": "Slots, packets, blocks and mailbox requests (docs/protocol.md, section 12).",
+        "seeds": {name: seed(name).hex() for name in ("first handles", "first keys", "box handles")}
+        | {"box keys": seed("box keys").hex(), "block key": seed("block key").hex()},
+        "order": slot_order(seed("first keys"), cells),
+        "owner": seed("owner").hex(),
+        "owner_tag": owner_tag(seed("owner")).hex(),
+        "answer": answer.hex(),
+        "ways": [_way(block, chunk) for chunk in split_chunks(answer)],
+        "block": block.encode().hex(),
+        "blocks_refused": {
+            "version 2": (b"\x02" + block.encode()[1:]).hex(),
+            "17 cells": (block.encode()[:65] + b"\x00\x11" + block.encode()[67:]).hex(),
+            "a byte left over": (block.encode() + b"\x00").hex(),
+        },
+        "greeting": Greeting(seed("challenge", 16), 8, 11).encode().hex(),
+        "requests": {name: request.encode().hex() for name, request in _requests().items()},
+        "work": _work_case(),
+    }
+
+
+def _way(block: ReplyBlock, chunk: Chunk) -> dict[str, Any]:
+    """One packet on its way, through slot `seq` of the first relay."""
+    place = chunk.seq
+    at_box = slot_order(seed("first keys"), block.cells)[place]
+    sealed = seal_packet(block.key, place, chunk.encode())
+    layered = layer(slot_key(seed("first keys"), place), sealed)
+    boxed = layer(slot_key(seed("box keys"), at_box), layered)
+    return {
+        "place": place,
+        "plain": chunk.encode().hex(),
+        "handle": slot_handle(block.handle_seed, place).hex(),
+        "payload_sha256": _sha(sealed),
+        "place_at_the_box": at_box,
+        "handle_at_the_box": slot_handle(seed("box handles"), at_box).hex(),
+        "payload_behind_the_first_relay_sha256": _sha(layered),
+        "payload_in_the_box_sha256": _sha(boxed),
+    }
+
+
+def _requests() -> dict[str, RouteRequest | BoxRequest | PollRequest | DiscardRequest]:
+    batch = Batch(seed("owner"), seed("first handles"), seed("first keys"), 16, 3_600)
+    box = dataclasses.replace(batch, handle_seed=seed("box handles"), key_seed=seed("box keys"))
+    nonce = seed("nonce", 8)
+    return {
+        "route": RouteRequest(
+            nonce, batch, seed("box handles"), seed("box relay"), "2001:db8::7", 9_001
+        ),
+        "box": BoxRequest(nonce, box),
+        "poll": PollRequest(seed("owner"), encode_have([0, 9, 1_023])),
+        "discard": DiscardRequest(seed("owner")),
+    }
+
+
+def _work_case() -> dict[str, Any]:
+    challenge = work_challenge(seed("challenge", 16), seed("owner"))
+    bits = work_bits(8, 64)
+    return {
+        "challenge": challenge.hex(),
+        "bits_for_8_and_64_slots": bits,
+        "nonce": work.solve(challenge, bits).hex(),
+    }
+
+
 def generate(known_ciphertext: str | None) -> dict[str, Any]:
     """File name to content."""
     return {
@@ -435,6 +536,7 @@ def generate(known_ciphertext: str | None) -> dict[str, Any]:
         "frames.json": frames(),
         "cells.json": cells(),
         "adverts.json": adverts(),
+        "mailbox.json": mailbox(),
     }
 
 

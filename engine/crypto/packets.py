@@ -24,6 +24,7 @@ PACKET_PLAIN_BYTES = PACKET_BYTES - TAG_BYTES
 HANDLE_LABEL = b"peer2prompt slot handle v1"
 KEY_LABEL = b"peer2prompt slot key v1"
 PACKET_LABEL = b"peer2prompt reply packet v1"
+ORDER_LABEL = b"peer2prompt slot order v1"
 OWNER_LABEL = b"peer2prompt slot owner v1"
 
 _ZERO_NONCE = bytes(12)
@@ -38,6 +39,16 @@ def slot_handle(handle_seed: bytes, place: int) -> bytes:
 def slot_key(key_seed: bytes, place: int) -> bytes:
     """The one-time key of slot `place`: known to the client, and to the relay until it is used."""
     return hkdf_expand(key_seed, KEY_LABEL + place.to_bytes(2, "big"))
+
+
+def slot_order(key_seed: bytes, cells: int) -> list[int]:
+    """The places at the next relay that places 0, 1, ... of a batch lead to: a permutation known
+    to the client and the relay, so that which slots were used says nothing one relay further."""
+
+    def rank(place: int) -> bytes:
+        return hkdf_expand(key_seed, ORDER_LABEL + place.to_bytes(2, "big"))
+
+    return sorted(range(cells), key=rank)
 
 
 def owner_tag(owner: bytes) -> bytes:

@@ -6,9 +6,8 @@ full relay refuses new boxes and never evicts one. In memory only. docs/protocol
 
 from __future__ import annotations
 
-import heapq
-
 from engine.crypto.packets import PACKET_BYTES
+from engine.mailbox.deadlines import Deadlines
 from engine.mailbox.slots import NoRoom, Taken
 from engine.wire.mailbox import has
 from engine.wire.packet import packet_body
@@ -17,11 +16,10 @@ from engine.wire.packet import packet_body
 class _Box:
     """Packets by the place of the slot they came through."""
 
-    __slots__ = ("cells", "expires", "packets")
+    __slots__ = ("cells", "packets")
 
-    def __init__(self, cells: int, expires: float) -> None:
+    def __init__(self, cells: int) -> None:
         self.cells = cells
-        self.expires = expires
         self.packets: dict[int, tuple[bytes, bytes]] = {}
 
 
@@ -32,7 +30,7 @@ class BoxTable:
         self._max_cells = max_bytes // PACKET_BYTES
         self._reserved = 0
         self._boxes: dict[bytes, _Box] = {}
-        self._expiries: list[tuple[float, bytes]] = []
+        self._deadlines = Deadlines()
 
     def __len__(self) -> int:
         return len(self._boxes)
@@ -54,9 +52,9 @@ class BoxTable:
             raise NoRoom
         if tag in self._boxes:
             raise Taken
-        self._boxes[tag] = _Box(cells, now + ttl_s)
+        self._boxes[tag] = _Box(cells)
         self._reserved += cells
-        heapq.heappush(self._expiries, (now + ttl_s, tag))
+        self._deadlines.set(tag, now + ttl_s)
 
     def deposit(self, tag: bytes, place: int, handle: bytes, payload: bytes) -> bool:
         """Put a packet in a box; False when the box is gone or the place is taken."""
@@ -81,11 +79,9 @@ class BoxTable:
         box = self._boxes.pop(tag, None)
         if box is not None:
             self._reserved -= box.cells
+            self._deadlines.withdraw(tag)
 
     def expire(self, now: float) -> None:
         """Erase every box whose time is over."""
-        while self._expiries and self._expiries[0][0] <= now:
-            expires, tag = heapq.heappop(self._expiries)
-            box = self._boxes.get(tag)
-            if box is not None and box.expires == expires:
-                self.discard(tag)
+        for tag in self._deadlines.due(now):
+            self.discard(tag)

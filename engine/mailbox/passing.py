@@ -126,9 +126,14 @@ class PacketPlane:
         link = self._outlet.links.find(held.onward.node_id)
         if link is None:
             self._wait_for_link(held)
-        elif not held.paced and (wait_s := self._outlet.reserve(link)) > 0:
+        else:
+            self._put_on(link, held)
+
+    def _put_on(self, link: Link, held: Held) -> None:
+        if not held.paced and (wait_s := self._outlet.reserve(link)) > 0:
             paced = Held(held.onward, held.body, paced=True)
             self.hold.put_back(paced, self._clock() + wait_s)
+            self._wake.unpark()
         elif self._outlet.send(link, held.body):
             self.counters.passed += 1
         else:
@@ -149,20 +154,19 @@ class PacketPlane:
             self._nursery.start_soon(self._dial, held.onward)
 
     async def _dial(self, onward: NextRelay) -> None:
-        reached = False
+        links = self._outlet.links
         try:
-            await self._outlet.links.get(onward.node_id, onward.host, onward.port)
-            reached = True
+            link: Link | None = await links.get(onward.node_id, onward.host, onward.port)
         except (CircuitClosed, ProtocolError):
-            pass
-        finally:
-            packets = self._dialling.pop(onward.node_id)
-            self._waiting -= len(packets)
-            if not reached:
-                self.counters.dropped_unreachable += len(packets)
+            link = None
+        packets = self._dialling.pop(onward.node_id)
+        self._waiting -= len(packets)
+        if link is None:
+            self.counters.dropped_unreachable += len(packets)
+            return
         for held in packets:
-            self._pass_on(held)
-        self._outlet.links.flush()
+            self._put_on(link, held)
+        links.flush()
 
     async def _sweep(self) -> None:
         while True:

@@ -9,7 +9,15 @@ import struct
 from dataclasses import dataclass, field
 
 from engine.crypto.keys import NODE_ID_BYTES
-from engine.crypto.packets import KEY_BYTES, SEED_BYTES, layer, open_packet, slot_handle, slot_key
+from engine.crypto.packets import (
+    KEY_BYTES,
+    SEED_BYTES,
+    layer,
+    open_packet,
+    slot_handle,
+    slot_key,
+    slot_order,
+)
 from engine.errors import LayerError, WireError
 from engine.wire.mailbox import OWNER_BYTES
 from engine.wire.packet import Chunk, parse_packet_body
@@ -102,8 +110,7 @@ class Inbox:
         self._legs = legs
         self._chunks: dict[int, bytes] = {}
         self._total = 0
-        seed = legs[-1].handle_seed
-        self._places = {slot_handle(seed, place): place for place in range(block.cells)}
+        self._ways = _ways(legs, block.cells)
 
     @property
     def data(self) -> bytes:
@@ -121,16 +128,16 @@ class Inbox:
     def accept(self, body: bytes) -> None:
         """Take what a mailbox sent for one cell: a packet of ours, or random bytes."""
         handle, payload = parse_packet_body(body)
-        place = self._places.get(handle)
-        if place is None or place in self.have:
+        way = self._ways.get(handle)
+        if way is None or way[-1] in self.have:
             return
         # Also when it does not open: a slot is used once, so a better packet cannot come, and the
         # acknowledgement must not tell a mailbox which packets opened.
-        self.have.add(place)
-        for leg in self._legs:
+        self.have.add(way[-1])
+        for leg, place in zip(self._legs, way, strict=True):
             payload = layer(slot_key(leg.key_seed, place), payload)
         try:
-            chunk = Chunk.decode(open_packet(self._block.key, place, payload))
+            chunk = Chunk.decode(open_packet(self._block.key, way[0], payload))
         except (LayerError, WireError):
             self.spoiled += 1
             return
@@ -140,3 +147,14 @@ class Inbox:
         if self._total in (0, chunk.total):
             self._total = chunk.total
             self._chunks.setdefault(chunk.seq, chunk.data)
+
+
+def _ways(legs: tuple[Leg, ...], cells: int) -> dict[bytes, list[int]]:
+    """The places a packet passed on its way, first relay first, by its handle at the mailbox."""
+    ways = [[place] for place in range(cells)]
+    for leg in legs[:-1]:
+        order = slot_order(leg.key_seed, cells)
+        for way in ways:
+            way.append(order[way[-1]])
+    seed = legs[-1].handle_seed
+    return {slot_handle(seed, way[-1]): way for way in ways}

@@ -23,6 +23,7 @@ from engine.mailbox.outlet import PacketOutlet
 from engine.mailbox.passing import PacketPlane
 from engine.mailbox.settings import MailboxSettings
 from engine.mailbox.slots import NextRelay, NoRoom, SlotTable, Taken
+from engine.wire.frames import EndReason
 from engine.wire.mailbox import (
     ANSWER_BYTES,
     CHALLENGE_BYTES,
@@ -43,6 +44,7 @@ from engine.wire.mailbox import (
 
 REQUEST_TIMEOUT_S = 60.0  # leaves a slow client time to do its work
 MAX_REQUESTS = 1_024  # on one stream: enough for every poll of a full visit to the largest box
+MAX_VISITS = 512  # streams at once; each may hold a stream's send buffer, 256 KiB
 LEAST_BITS, MOST_BITS = 8, 18  # of an empty and a full table, for the smallest batch
 FREE_FILL = 0.5  # up to this fill the least is asked
 SLACK_BITS = 1  # how much the price may have risen since the greeting
@@ -90,6 +92,7 @@ class MailboxService:
         self._links = outlet.links
         self._address_ok = address_ok
         self._clock = clock
+        self._visits = 0
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Pass packets on until cancelled."""
@@ -111,6 +114,16 @@ class MailboxService:
 
     async def serve(self, stream: CircuitStream, _request: bytes) -> None:
         """Greet, then answer requests until the client ends or falls silent."""
+        if self._visits >= MAX_VISITS:
+            stream.end(EndReason.RESOURCE)
+            return
+        self._visits += 1
+        try:
+            await self._visit(stream)
+        finally:
+            self._visits -= 1
+
+    async def _visit(self, stream: CircuitStream) -> None:
         stream.accept()
         visit = _Visit(os.urandom(CHALLENGE_BYTES), self._bits())
         await stream.send_all(visit.greeting.encode())

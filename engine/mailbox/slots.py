@@ -8,10 +8,17 @@ are used. In memory only: a restart forgets every slot, which is forward secrecy
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass, field
 
-from engine.crypto.packets import HANDLE_BYTES, KEY_BYTES, owner_tag, slot_handle, slot_key
+from engine.crypto.packets import (
+    HANDLE_BYTES,
+    KEY_BYTES,
+    owner_tag,
+    slot_handle,
+    slot_key,
+    slot_order,
+)
+from engine.mailbox.deadlines import Deadlines
 from engine.wire.mailbox import Batch
 
 MAX_SLOTS = 65_536  # per relay; a slot costs some 300 bytes
@@ -48,7 +55,7 @@ class Used:
 
 
 class _Batch:
-    """The slots of one registration. `handles` is dropped with the batch."""
+    """The slots of one registration; what is used up leaves no trace in it."""
 
     __slots__ = ("expires", "handles", "keys", "left", "next_handles", "onward", "tag")
 
@@ -62,7 +69,8 @@ class _Batch:
         self.keys = bytearray().join(slot_key(batch.key_seed, place) for place in places)
         self.next_handles = bytearray()
         if onward is not None:
-            self.next_handles += b"".join(slot_handle(next_seed, place) for place in places)
+            order = slot_order(batch.key_seed, batch.cells)
+            self.next_handles += b"".join(slot_handle(next_seed, place) for place in order)
 
     def take(self, place: int) -> Used:
         """The slot's content; what is left in the buffers is zeros."""
@@ -70,6 +78,7 @@ class _Batch:
         handle_at = slice(place * HANDLE_BYTES, (place + 1) * HANDLE_BYTES)
         key, handle = bytes(self.keys[key_at]), bytes(self.next_handles[handle_at])
         self.keys[key_at] = _ZERO_KEY
+        self.handles[place] = b""
         if handle:
             self.next_handles[handle_at] = _ZERO_HANDLE
         self.left -= 1
@@ -88,7 +97,7 @@ class SlotTable:
         self.max_slots = max_slots
         self._slots: dict[bytes, tuple[_Batch, int]] = {}
         self._batches: dict[bytes, _Batch] = {}
-        self._expiries: list[tuple[float, bytes]] = []
+        self._deadlines = Deadlines()
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -110,7 +119,7 @@ class SlotTable:
             raise Taken
         self._batches[new.tag] = new
         self._slots.update((handle, (new, place)) for place, handle in enumerate(new.handles))
-        heapq.heappush(self._expiries, (new.expires, new.tag))
+        self._deadlines.set(new.tag, new.expires)
         return new.tag
 
     def use(self, handle: bytes, now: float) -> Used | None:
@@ -120,23 +129,21 @@ class SlotTable:
             return None
         batch, place = entry
         used = batch.take(place)
-        if batch.expires <= now:
-            return None
-        return used
+        if not batch.left:
+            self.discard(batch.tag)
+        return used if now < batch.expires else None
 
     def discard(self, tag: bytes) -> None:
         """Erase a batch before its time."""
         batch = self._batches.pop(tag, None)
         if batch is None:
             return
+        self._deadlines.withdraw(tag)
         for handle in batch.handles:
             self._slots.pop(handle, None)
         batch.erase()
 
     def expire(self, now: float) -> None:
         """Erase every batch whose time is over."""
-        while self._expiries and self._expiries[0][0] <= now:
-            expires, tag = heapq.heappop(self._expiries)
-            batch = self._batches.get(tag)
-            if batch is not None and batch.expires == expires:
-                self.discard(tag)
+        for tag in self._deadlines.due(now):
+            self.discard(tag)

@@ -19,7 +19,15 @@ from tests import vectors_generate
 from tests.engine.crypto import reference
 from tests.engine.crypto.support import load_vectors
 
-FILES = ["link.json", "hop.json", "layers.json", "frames.json", "cells.json", "adverts.json"]
+FILES = [
+    "link.json",
+    "hop.json",
+    "layers.json",
+    "frames.json",
+    "cells.json",
+    "adverts.json",
+    "mailbox.json",
+]
 
 
 @pytest.fixture(scope="module")
