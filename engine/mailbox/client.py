@@ -19,8 +19,8 @@ import trio
 from engine.circuit.client import ClientCircuit
 from engine.circuit.effort import solve_in_thread
 from engine.circuit.stream import CircuitStream
-from engine.directory.paths import fits
 from engine.directory.relays import RelaySet
+from engine.directory.rules import PathRules
 from engine.errors import CircuitClosed, NoRoute, ProtocolError
 from engine.mailbox.pickup import Leg, Pickup
 from engine.wire.advert import Advert, Role
@@ -79,6 +79,7 @@ class MailboxClient:
         build: Build,
         relays: RelaySet,
         *,
+        rules: PathRules | None = None,
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
         return_relays: int = 1,
@@ -87,6 +88,7 @@ class MailboxClient:
     ) -> None:
         self._build = build
         self._relays = relays
+        self._rules = rules or PathRules()
         self._rng = rng or SystemRandom()
         self._clock = clock
         self._return_relays = return_relays
@@ -146,7 +148,8 @@ class MailboxClient:
         """Mailbox relays that fit, in random order, each with `others` more that fit it."""
         self._relays.reload()
         known = self._relays.with_role(Role.MAILBOX)
-        found = [advert for advert in known if fits(advert, avoid)]
+        fits = self._rules.fits
+        found = [a for a in self._rules.allowed(known) if fits(a, avoid)]
         if others:
             found = [a for a in found if any(fits(other, [*avoid, a]) for other in found)]
         if not found:
