@@ -9,6 +9,7 @@ knows nothing of what a cell means.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
 from collections import deque
@@ -36,6 +37,7 @@ BATCH_RECORDS = 32  # 64 KiB per system call: beyond that batches stop paying
 BATCH_BYTES = BATCH_RECORDS * RECORD_BYTES
 ROUNDS_PER_CHECKPOINT = 8  # batches handled before other tasks get a turn
 QUEUE_LOW_CELLS = 64  # a source of cells goes on when its link has fewer queued
+ID_ATTEMPTS = 64  # a link uses some thousand ids of two thousand million
 SPARE_CELLS = 64  # buffers kept for reuse: a batch coming in and one going out
 
 
@@ -118,17 +120,17 @@ class Link:
         self._ready: deque[CellQueue] = deque()
         self._unsent = memoryview(b"")
         self._writer = trio.lowlevel.ParkingLot()
-        self._next_circ = 0
 
     # -- circuits on this link -----------------------------------------------------------------
 
     def new_circ_id(self, route: Route) -> int:
         """Reserve a circuit id of ours (the top bit tells whose it is) and route it."""
         top = INITIATOR_BIT if self.initiator else 0
-        for _ in range(INITIATOR_BIT - 1):
-            self._next_circ = self._next_circ % (INITIATOR_BIT - 1) + 1
-            circ_id = top | self._next_circ
-            if circ_id not in self.routes:
+        for _ in range(ID_ATTEMPTS):
+            # At random: counted up, an id would tell how many circuits the link has carried.
+            low = int.from_bytes(os.urandom(4)) & (INITIATOR_BIT - 1)
+            circ_id = top | low
+            if low and circ_id not in self.routes:
                 self.routes[circ_id] = route
                 return circ_id
         raise LinkError("this link carries no more circuits")
