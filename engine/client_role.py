@@ -73,8 +73,8 @@ class ClientRole:
             store,
             self.wallet,
             relays,
-            lambda ghost: Route(self.pool, relays, ghost, config.plan),
-            config.plan,
+            lambda ghost, plan: Route(self.pool, relays, ghost, plan),
+            config.shapes,
             bus,
         )
         self._relays = relays
@@ -137,6 +137,7 @@ class ClientRole:
             "models": chats.desk.models,
             "ask": chats.ask,
             "ask.cancel": chats.cancel,
+            "shapes": chats.listing.shapes,
             "sessions.list": chats.listing.list_all,
             "sessions.create": chats.listing.create,
             "sessions.messages": chats.listing.messages,

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from engine.circuit.shape_menu import ShapeMenu
 from engine.directory.settings import PathSettings, parse_asns, parse_countries
 from engine.errors import ConfigError, WireError
 from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
-from engine.wire.shape import BULK_PLAN, DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass, ShapePlan
+from engine.wire.shape import DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass
 
 ROLES = ("client", "relay", "ghost")
 PASSPHRASE_FILE_ENV = "PEER2PROMPT_PASSPHRASE_FILE"
@@ -63,7 +64,7 @@ class NodeConfig:
     mint_via: str = "circuit"
     ghost: GhostConfig | None = None
     mint_hosts: tuple[tuple[str, int], ...] = ()
-    plan: ShapePlan = field(default_factory=lambda: ShapePlan(ShapeClass.TEXT))
+    shapes: ShapeMenu = field(default_factory=ShapeMenu)
     paths: PathSettings = field(default_factory=PathSettings)
     mailbox: MailboxSettings = field(default_factory=MailboxSettings)
 
@@ -155,7 +156,7 @@ def parse_config(
         mint_via=_one_of(wallet.take("via", str, "circuit"), ("circuit", "direct"), "wallet.via"),
         ghost=_ghost_config(ghost, base) if "ghost" in roles else None,
         mint_hosts=tuple(parse_address(host) for host in exits.strings("mint_hosts")),
-        plan=_shape_plan(shape),
+        shapes=_shape_menu(shape),
         mailbox=_mailbox_settings(mailbox),
         paths=_path_settings(paths, base),
     )
@@ -202,7 +203,7 @@ def _ghost_config(table: _Table, base: Path) -> GhostConfig:
     )
 
 
-def _shape_plan(table: _Table) -> ShapePlan:
+def _shape_menu(table: _Table) -> ShapeMenu:
     name = table.take("class", str, "text")
     tick = table.take("tick_ms", int, DEFAULT_TICK_MS)
     ladder = table.take("ladder", list, list(DEFAULT_LADDER))
@@ -211,10 +212,8 @@ def _shape_plan(table: _Table) -> ShapePlan:
         raise ConfigError(f"There is no shape class {name!r}.", hint=f"Use {', '.join(classes)}.")
     if not all(isinstance(step, int) and 0 < step < 65_536 for step in ladder):
         raise ConfigError("shape.ladder must be a list of cell counts from 1 to 65,535.")
-    if classes[name] is ShapeClass.BULK:
-        return BULK_PLAN
     try:
-        return ShapePlan(classes[name], tick, tuple(ladder))
+        return ShapeMenu(classes[name], tick, tuple(ladder))
     except WireError as error:
         raise ConfigError(f"The settings under [shape] do not fit: {error}.") from error
 

@@ -7,7 +7,6 @@ it.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
 from base64 import b64encode
@@ -22,6 +21,7 @@ import trio
 from engine.circuit.exits import MintExit
 from engine.circuit.onion_keys import OnionKeys
 from engine.circuit.relay import StreamHandler
+from engine.circuit.shape_menu import cost_of
 from engine.circuit.stream import CircuitStream
 from engine.config import PASSPHRASE_FILE_ENV, NodeConfig, StoreConfig
 from engine.control.events import EventBus
@@ -184,7 +184,7 @@ class Node:
 
     async def _status(self, _params: object) -> Status:
         self._relays.reload()
-        client, plan = self._client, self.config.plan
+        client, plan = self._client, self.config.shapes.default
         relays = self._relays.with_role(Role.RELAY)
         report = client.pool.report() if client is not None else None
         balances = await client.wallet.balances() if client is not None else []
@@ -205,7 +205,7 @@ class Node:
             set_size=report.set_size if report is not None else len(relays),
             guard_age_s=report.age_s if report is not None else None,
             guard=report.in_use if report is not None else None,
-            shape_leak_bound=shape_leak_bound(self.config),
+            shape_leak_bound=cost_of(plan).leak_bound,
             last_cost_msat=client.chats.last_cost_msat if client is not None else None,
             warnings=[*self._relays.errors, *(await client.warnings() if client else [])],
             mailboxes=self._mailboxes(),
@@ -244,13 +244,6 @@ class Node:
     async def _stop(self, params: dict[str, float]) -> dict[str, object]:
         self.stop(params["drain_s"])
         return {}
-
-
-def shape_leak_bound(config: NodeConfig) -> str:
-    """What the length of a shaped run can tell a guard, at most."""
-    if config.plan.shape_class is ShapeClass.BULK:
-        return "unbounded"
-    return f"{math.log2(len(config.plan.ladder)):.0f} bit per answer"
 
 
 def program_version() -> str:

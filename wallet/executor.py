@@ -1,9 +1,11 @@
 """Moves one operation of the journal to its end, whatever the mint and the network do.
 
 The order is always: commit the operation, ask the mint, check, book. When an answer is missing,
-nothing is guessed: the signatures are asked for by NUT-09; failing that the inputs' states by
-NUT-07; only when the mint has not touched them is the identical request sent again. Inputs that
-the mint holds as pending are never given back.
+nothing is guessed: the mint is asked for the state of the inputs (NUT-07) or the quote, and then
+for the signatures (NUT-09); only when it has not touched either is the identical request sent
+again. In that order, because a request of ours may still be at work there: what it ends between
+the two questions is seen by the second. A refusal is looked into before it is believed, and inputs
+that the mint holds as pending are never given back.
 """
 
 from __future__ import annotations
@@ -39,9 +41,9 @@ from wallet.store import Store, Transaction
 
 ATTEMPTS = 4
 BACKOFF_S = 0.2
-# NUT error codes that say "look first": spent, pending, already signed, issued; and 0, which the
-# Nutshell mint also gives for its own passing troubles.
-LOOK_FIRST = {0, 11001, 11002, 11003, 11004, 20002, 20005}
+# NUT error codes after which the same request may yet succeed: spent, pending, already signed,
+# issued; and 0, which the Nutshell mint also gives for its own passing troubles.
+PASSING = {0, 11001, 11002, 11003, 11004, 20002, 20005}
 Pairs = list[tuple[OutputSpec, BlindSignature]]
 
 
@@ -99,6 +101,7 @@ class Executor:
         looked = op.state is State.PREPARED  # then there is nothing to look for
         trouble: MintProblem | None = None
         refusal: MintError | None = None
+        final = False
         for attempt in range(ATTEMPTS):
             if attempt:
                 await trio.sleep(BACKOFF_S * 2 ** (attempt - 1))
@@ -110,7 +113,7 @@ class Executor:
                     continue
                 if found is not None:
                     return found
-                if refusal is not None and attempt == ATTEMPTS - 1:
+                if refusal is not None and (final or attempt == ATTEMPTS - 1):
                     return await self._refused(op, refusal)
             if not resend:
                 return await self.take_back(op)
@@ -119,9 +122,8 @@ class Executor:
                 await self._set_state(op.id, State.EXECUTING)
                 return await self.finish(op, await self._request(op))
             except MintError as exc:
-                if exc.mint_code not in LOOK_FIRST:
-                    return await self._refused(op, exc)
                 trouble = refusal = exc
+                final = exc.mint_code not in PASSING
             except (MintUnreachable, MintLied) as exc:
                 trouble, refusal = exc, None
         return await self._wait(op, trouble)
@@ -169,21 +171,27 @@ class Executor:
     async def look(self, op: Operation) -> Result | None:
         """What has become of the request: the result when it went through, None when the mint
         has not touched it. Raises MintBusy while it is undecided."""
-        found = await self._restore(op.body.outputs, op.mint)
         if op.kind is Kind.MELT:
-            return await self._look_at_melt(op, found)
+            return await self._look_at_melt(op)
         if op.kind in (Kind.PAY, Kind.SLOT):
-            return await self._look_at_blanks(op, found)
+            return await self._look_at_blanks(op)
+        if op.kind is Kind.MINT:
+            state = (await self._mints.client(op.mint).mint_quote(op.body.quote_id)).state
+            return await self._signed(op) or await self._without_coins(op, state)
+        states = await self.states(op)
+        return await self._signed(op) or await self._without_outputs(op, states)
+
+    async def _signed(self, op: Operation) -> Result | None:
+        """The result when the mint has signed the outputs; never a part of them."""
+        found = await self._restore(op.body.outputs, op.mint)
         if len(found) == len(op.body.outputs):
             return await self.finish(op, found)
         if found:
             raise _busy("The mint has signed only a part of the outputs.")
-        if op.kind is Kind.MINT:
-            return await self._look_at_quote(op)
-        return await self._look_at_inputs(op)
+        return None
 
-    async def _look_at_inputs(self, op: Operation) -> Result | None:
-        states = await self.states(op)
+    async def _without_outputs(self, op: Operation, states: Sequence[ProofState]) -> Result | None:
+        """The outputs are not signed: what the inputs' states, asked before, say about it."""
         if ProofState.PENDING in states:
             raise _busy("The mint holds the inputs as pending.")
         if ProofState.SPENT not in states:
@@ -194,8 +202,8 @@ class Executor:
             return await self._finish_lost_race(op, fallback, states)
         raise await self._spent_elsewhere(op, states)
 
-    async def _look_at_quote(self, op: Operation) -> Result | None:
-        state = (await self._mints.client(op.mint).mint_quote(op.body.quote_id)).state
+    async def _without_coins(self, op: Operation, state: str) -> Result | None:
+        """The coins of an invoice are not signed: what its state, asked before, says about it."""
         if state == "PAID":
             return None
         if state == "UNPAID":
@@ -207,12 +215,12 @@ class Executor:
             raise Ended(MintError(message, mint_code=20002))
         raise _busy("The mint is working on this invoice.")
 
-    async def _look_at_melt(self, op: Operation, found: Pairs) -> Result | None:
+    async def _look_at_melt(self, op: Operation) -> Result | None:
         state = (await self._mints.client(op.mint).melt_quote(op.body.quote_id)).state
-        if state == "PAID":
-            return await self.finish(op, found)
         states = await self.states(op)
-        if state == "PENDING" or any(s is not ProofState.UNSPENT for s in states):
+        if state == "PAID" and all(s is ProofState.SPENT for s in states):
+            return await self.finish(op, await self._restore(op.body.outputs, op.mint))
+        if state != "UNPAID" or any(s is not ProofState.UNSPENT for s in states):
             raise _busy("The payment is under way and not decided yet.")
         if op.state is State.HELD:
             # It was under way, and the mint has let go of the ecash: the payment has failed.
@@ -222,12 +230,13 @@ class Executor:
             raise Ended(MintError(message, mint_code=20004, kept=kept))
         return None
 
-    async def _look_at_blanks(self, op: Operation, found: Pairs) -> Result | None:
+    async def _look_at_blanks(self, op: Operation) -> Result | None:
+        states = await self.states(op) if op.inputs else []
+        found = await self._restore(op.body.outputs, op.mint)
         if found:
             return await self.finish(op, found)
         if op.kind is Kind.SLOT:
             return None
-        states = await self.states(op)
         if ProofState.PENDING in states:
             raise _busy("The mint holds the payment as pending.")
         if all(s is ProofState.SPENT for s in states):

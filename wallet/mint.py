@@ -32,7 +32,13 @@ MAX_ITEMS = 500
 # Sixteen concurrent swaps drew transient errors from a mint's database lock; two are safe.
 MAX_IN_FLIGHT = 2
 # What a transport may raise when the far end is gone, be it httpx's own or one over circuits.
-BROKEN = (httpx.HTTPError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+BROKEN = (
+    httpx.HTTPError,
+    OSError,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+    trio.TooSlowError,
+)
 HEADERS = {
     "accept": "application/json",
     "accept-encoding": "identity",
@@ -51,6 +57,7 @@ class MintClient:
         timeout_s: float = 30.0,
     ) -> None:
         self.url = url
+        self._timeout_s = timeout_s
         self.latency_ms: float | None = None
         self.last_error = ""
         refuse_all = http.cookiejar.DefaultCookiePolicy(allowed_domains=[])
@@ -205,20 +212,9 @@ class MintClient:
         headers = {} if body is None else {"content-type": "application/json"}
         started = time.perf_counter()
         try:
-            async with self._http.stream(
-                method, self.url + path, content=content, headers=headers
-            ) as response:
-                data = bytearray()
-                if "content-encoding" in response.headers:  # a small answer could unpack to a lot
-                    raise self._lied("it is packed although that was not asked for")
-                # A generator, whatever httpx calls it, which must be closed when we stop early.
-                body_bytes = cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
-                async with aclosing(body_bytes) as chunks:
-                    async for chunk in chunks:
-                        data += chunk
-                        if len(data) > MAX_ANSWER_BYTES:
-                            raise self._lied("it is larger than any honest answer")
-                status = response.status_code
+            # httpx bounds each wait; a mint that drips its answer must not hold us for ever.
+            with trio.fail_after(self._timeout_s):
+                status, data = await self._read(method, path, content, headers)
         except BROKEN as exc:
             self.last_error = _words(exc)
             raise MintUnreachable(
@@ -227,7 +223,35 @@ class MintClient:
                 hint="It is tried again at the next start, or sooner when you repeat it.",
             ) from exc
         self.latency_ms = (time.perf_counter() - started) * 1000
-        return status, bytes(data)
+        return status, data
+
+    async def _read(
+        self, method: str, path: str, content: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        data = bytearray()
+        async with self._http.stream(
+            method, self.url + path, content=content, headers=headers
+        ) as response:
+            if "content-encoding" in response.headers:  # a small answer could unpack to a lot
+                raise self._lied("it is packed although that was not asked for")
+            # A generator, whatever httpx calls it, which must be closed when we stop early.
+            body_bytes = cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
+            try:
+                async with aclosing(body_bytes) as chunks:
+                    async for chunk in chunks:
+                        if len(data) > MAX_ANSWER_BYTES:
+                            break
+                        data += chunk
+                        if len(data) > MAX_ANSWER_BYTES:
+                            # Closed from below, the next read fails and ends the generators that
+                            # httpx has inside in order; the collector must not find them half read.
+                            await response.aclose()
+            except BROKEN:
+                if len(data) <= MAX_ANSWER_BYTES:
+                    raise
+            if len(data) > MAX_ANSWER_BYTES:
+                raise self._lied("it is larger than any honest answer")
+            return response.status_code, bytes(data)
 
     def _refusal(self, status: int, data: bytes) -> MintError | MintUnreachable:
         try:
@@ -246,6 +270,7 @@ class MintClient:
             f"The mint {self.url} refused (code {answer.code}{': ' + detail if detail else ''}).",
             mint_code=answer.code,
             detail=detail,
+            kept="No ecash was lost.",
         )
 
 
@@ -263,7 +288,7 @@ def _printable(value: object) -> str:
 
 
 def _words(exc: Exception) -> str:
-    if isinstance(exc, httpx.TimeoutException):
+    if isinstance(exc, httpx.TimeoutException | trio.TooSlowError):
         return "timed out"
     if isinstance(exc, httpx.ConnectError):
         return "could not connect"

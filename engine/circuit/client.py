@@ -322,7 +322,7 @@ class ClientCircuit:
             if tell:
                 self._send_cell(Command.DESTROY, bytes([DestroyReason.FINISHED]))
                 link.flush()
-            link.routes.pop(self._circ_id, None)
+            link.drop_route(self._circ_id)
         self._layers.erase()
         if self._reply is not None:
             self._reply.put(CircuitClosed("The circuit closed while it was being built."))

@@ -144,6 +144,8 @@ class Endpoint:
                 stream = self._streams.get(event.stream_id)
                 if stream is not None:
                     stream.on_data(event.data)
+                else:  # it was closed on this side
+                    mux.consumed(event.stream_id, len(event.data))
             else:
                 self._handle(event)
         if mux.has_output:
@@ -314,11 +316,12 @@ class Endpoint:
     async def wait_quiet(self) -> None:
         """Return when nothing is queued and a shaped run has reached its bucket end (always-on
         runs have none)."""
-        while not self.closed and (self.mux.has_output or self._in_run):
+        while not self.closed and (self.mux.has_output or self.in_run):
             await self._idle.park()
 
     @property
-    def _in_run(self) -> bool:
+    def in_run(self) -> bool:
+        """True while a run that will end goes on."""
         return self.shaper.running and not self.shaper.always_on
 
     def close(self) -> None:

@@ -36,6 +36,7 @@ ACK_EVERY = 1 << 17  # bytes after which a circuit's acknowledgement joins the n
 ACK_ALONE = 1 << 18  # bytes after which it leaves in a cell of its own
 READ_ACK_EVERY = 1 << 17  # bytes an application takes between acknowledgements of its stream
 MARK_EVERY = 1 << 15  # a stream may be acknowledged where its total first passes a multiple of this
+MAX_CONTROL_FRAMES = 1_024  # answers waiting to leave: more is a peer that asks and never reads
 MAX_STREAMS = 64  # open at once on a circuit: a chat needs one, a wallet a few
 MAX_STREAM_ID = 0xFFFF
 _ACK = struct.Struct(">Q16s")
@@ -189,6 +190,7 @@ class Mux:
         self._out_acked = 0
         self._in_total = 0
         self._in_acked = 0
+        self._unread = 0  # bytes of DATA that no application has taken, over all streams
 
     # -- what the application does -------------------------------------------------------------
 
@@ -242,7 +244,11 @@ class Mux:
             self._sendable.append(stream)
 
     def consumed(self, stream_id: int, count: int) -> None:
-        """The application took `count` bytes; acknowledges when enough have gathered."""
+        """The application took (or dropped) `count` bytes; acknowledges when enough have gathered.
+
+        To be told for closed streams too: what they still hold counts as unread.
+        """
+        self._unread -= count
         stream = self._streams.get(stream_id)
         if stream is None:
             return
@@ -284,6 +290,8 @@ class Mux:
                 self._receive_data(frame, events)
             else:
                 self._receive(frame, events)
+        if len(self._control) > MAX_CONTROL_FRAMES:
+            raise ProtocolError("a peer asks for answers that it does not read")
         return events
 
     def _receive(self, frame: Frame, events: list[Event]) -> None:
@@ -324,6 +332,7 @@ class Mux:
         total = stream.in_total = stream.in_total + size
         if total - stream.read_acked > STREAM_WINDOW:
             raise ProtocolError("a peer sent more than the stream window allows")
+        self._unread += size
         stream.in_digest.update(data)
         if _passes_mark(total, size):
             stream.in_marks.append((total, stream.in_digest.digest()[:16]))
@@ -392,9 +401,13 @@ class Mux:
         """True when there is something to send that should not wait for more."""
         return (
             bool(self._control)
-            or self._in_total - self._in_acked >= ACK_ALONE
+            or self._owes_ack(ACK_ALONE)
             or (bool(self._sendable) and self._next_sendable() is not None)
         )
+
+    def _owes_ack(self, least: int) -> bool:
+        """True when `least` bytes or more are to be acknowledged for the circuit, and may be."""
+        return self._in_total - self._in_acked >= least and self._unread <= CIRCUIT_WINDOW
 
     def _queue(self, frame_type: FrameType, stream_id: int, data: bytes) -> None:
         self._control.append(FRAME_HEADER.pack(frame_type, stream_id, len(data)) + data)
@@ -415,7 +428,7 @@ class Mux:
 
     def next_region(self) -> bytes | None:
         """One region (at most REGION_BYTES, without its zero padding), or None when idle."""
-        if self._in_total - self._in_acked >= ACK_EVERY:
+        if self._owes_ack(ACK_EVERY):
             self._in_acked = self._in_total
             self._queue(_ACKNOWLEDGE, 0, _ACK.pack(self._in_total, _NO_DIGEST))
         parts: list[bytes] = []

@@ -8,8 +8,9 @@ without identities.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
@@ -26,7 +27,7 @@ from engine.errors import (
     Peer2PromptError,
     ProtocolError,
 )
-from engine.link.connection import CellBuffer, CellQueue, Link, take_buffer
+from engine.link.connection import CellBuffer, CellQueue, Link, take_buffer, take_buffers
 from engine.link.manager import LinkManager
 from engine.wire.cells import HEADER, Command, DestroyReason
 from engine.wire.create import create_body, created_body, parse_created_body, parse_extend
@@ -133,6 +134,28 @@ class RelayCircuit:
         if len(self.next_queue.cells) > MAX_QUEUED_CELLS:
             self.destroy(DestroyReason.RESOURCE)
 
+    def _run_from_prev(self, link: Link, bodies: Sequence[memoryview]) -> None:
+        """Several RELAY cells from the direction of the client, to be passed on."""
+        self.used = True
+        cells = take_buffers(len(bodies))
+        try:
+            self.layer.open_forward_run(bodies, [cell.body for cell in cells])
+        except LayerError:
+            self.core.counters.cells_rejected += 1
+            self.destroy(DestroyReason.PROTOCOL)
+            return
+        self.core.counters.cells_forward += len(cells)
+        self._pass_run(link, self.next_queue, self.next_header, cells)
+
+    def _pass_run(
+        self, link: Link, queue: CellQueue, header: bytes, cells: list[CellBuffer]
+    ) -> None:
+        for cell in cells:
+            cell.data[_HEAD] = header
+        link.enqueue_run(queue, cells)
+        if len(queue.cells) > MAX_QUEUED_CELLS:
+            self.destroy(DestroyReason.RESOURCE)
+
     def _take(self, body: memoryview) -> None:
         """A cell for this hop: it is the last one so far."""
         endpoint = self.endpoint
@@ -173,6 +196,14 @@ class RelayCircuit:
                 self.destroy(DestroyReason.NONE, tell_next=False)
         else:
             self.destroy(DestroyReason.PROTOCOL)
+
+    def _run_from_next(self, bodies: Sequence[memoryview]) -> None:
+        """Several RELAY cells from the direction of the exit, to be passed on."""
+        self.used = True
+        cells = take_buffers(len(bodies))
+        self.layer.add_backward_run(bodies, [cell.body for cell in cells])
+        self.core.counters.cells_backward += len(cells)
+        self._pass_run(self.prev_link, self.prev_queue, self.prev_header, cells)
 
     # -- the outlet of the endpoint ------------------------------------------------------------
 
@@ -252,6 +283,8 @@ class RelayCircuit:
         while (region := endpoint.mux.next_region()) is not None:
             self.send(region)
         self.next_link = link
+        link.runs[self.next_id] = self._run_from_next
+        self.prev_link.runs[self.prev_id] = partial(self._run_from_prev, link)
         self._end_endpoint()
         self.flush()
 
@@ -271,7 +304,7 @@ class RelayCircuit:
         finally:
             self.pending = None
             if created is None or self.endpoint is None:
-                link.routes.pop(next_id, None)
+                link.drop_route(next_id)
                 self._send_destroy(link, CellQueue(), next_id, DestroyReason.FINISHED)
                 link.flush()
         if created is None or self.endpoint is None:
@@ -302,7 +335,7 @@ class RelayCircuit:
         """End the circuit here: keys erased, both neighbours told."""
         if self.core.circuits.pop(id(self), None) is None:
             return
-        self.prev_link.routes.pop(self.prev_id, None)
+        self.prev_link.drop_route(self.prev_id)
         self.prev_link.drop_queue(self.prev_queue)
         if tell_prev:
             self._send_destroy(self.prev_link, self.prev_queue, self.prev_id, reason)
@@ -315,7 +348,7 @@ class RelayCircuit:
     def _drop_next(self, reason: DestroyReason | None) -> None:
         link = self.next_link
         if link is not None:
-            link.routes.pop(self.next_id, None)
+            link.drop_route(self.next_id)
             link.drop_queue(self.next_queue)
             if reason is not None:
                 self._send_destroy(link, self.next_queue, self.next_id, reason)

@@ -168,8 +168,10 @@ class CircuitStream:
         self._endpoint.kick()
 
     def end(self, reason: EndReason) -> None:
-        """Close both directions at once, telling the far end why."""
+        """Close both directions at once, telling the far end why. What was not read is dropped."""
         self._endpoint.mux.end(self._id, reason)
+        self._endpoint.mux.consumed(self._id, sum(map(len, self._chunks)))
+        self._chunks.clear()
         self._endpoint.forget(self._id)
         self._endpoint.kick()
         self._fail("The stream is closed.")

@@ -145,6 +145,23 @@ class Session(Result, frozen=True):
     created: float = 0
     updated: float = 0
     messages: int = 0
+    shape: str = ""
+    """The traffic shape chosen for this chat; empty for the node's default."""
+
+
+class Shape(Result, frozen=True):
+    """A traffic shape: what it costs, each way, and the most an answer tells the guard."""
+
+    shape: str
+    default: bool = False
+    tick_ms: int = 0
+    ladder: list[int] = []
+    bytes_per_minute: int | None = None
+    least_bytes: int | None = None
+    least_s: float | None = None
+    leak_bits: float | None = None
+    leak_bound: str = ""
+    words: str = ""
 
 
 class MessageMeta(Result, frozen=True):
@@ -166,6 +183,7 @@ class Message(Result, frozen=True):
 class SessionCreateParams(Params, frozen=True):
     title: str = ""
     model: str | None = None
+    shape: str | None = None
 
 
 class SessionMessagesParams(Params, frozen=True):
@@ -190,6 +208,8 @@ class AskParams(Params, frozen=True):
     model: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
+    shape: str | None = None
+    """Traffic shape of this chat from now on; None keeps what was chosen."""
     settle: bool = False
     """Get the unspent credit back before `ask.done`, so that its account is final."""
 
@@ -482,6 +502,7 @@ METHODS: Final[dict[str, Method]] = {
     "status": Method(NoParams, Status),
     "stop": Method(StopParams, Empty),
     "models": Method(NoParams, list[Model]),
+    "shapes": Method(NoParams, list[Shape]),
     "sessions.list": Method(NoParams, list[Session]),
     "sessions.create": Method(SessionCreateParams, Session),
     "sessions.messages": Method(SessionMessagesParams, list[Message]),

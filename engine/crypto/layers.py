@@ -8,7 +8,7 @@ The client's half is engine.crypto.client_layers. Nothing here knows circuits, l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cryptography.exceptions import InvalidTag
 
@@ -89,6 +89,25 @@ class RelayLayer:
         self._filler_at = end
         self._forward_n = n + 1
 
+    def open_forward_run(self, bodies: Sequence[Buffer], outs: Sequence[memoryview]) -> None:
+        """`open_forward_into` for every body, in order. After an error no output may be used."""
+        n = self._forward_n
+        count = len(bodies)
+        if n + count > self._forward.edge or self._filler_at + count * TAG_BYTES > self._filler_end:
+            for body, out in zip(bodies, outs, strict=True):
+                self.open_forward_into(body, out)
+            return
+        opening, fillers, at = self._open_into, self._fillers, self._filler_at
+        try:
+            for number, body, out in zip(range(n, n + count), bodies, outs, strict=True):
+                opening(number.to_bytes(12, "big"), body, None, out[TAG_BYTES:])
+                out[:TAG_BYTES] = fillers[at : at + TAG_BYTES]
+                at += TAG_BYTES
+        except InvalidTag as error:
+            raise self._broken() from error
+        self._filler_at = at
+        self._forward_n = n + count
+
     def open_terminal(self, body: Buffer) -> bytes:
         """The region (1,960 bytes) of a cell meant for this hop."""
         n = self._forward_n
@@ -137,6 +156,18 @@ class RelayLayer:
             self._ratchet_backward()
         (self._add or self._stream())(body, out)
         self._backward_n = n + 1
+
+    def add_backward_run(self, bodies: Sequence[Buffer], outs: Sequence[memoryview]) -> None:
+        """`add_backward_into` for every body, in order."""
+        n = self._backward_n
+        if n + len(bodies) > self._backward.edge:
+            for body, out in zip(bodies, outs, strict=True):
+                self.add_backward_into(body, out)
+            return
+        add = self._add or self._stream()
+        for body, out in zip(bodies, outs, strict=True):
+            add(body, out)
+        self._backward_n = n + len(bodies)
 
     def _stream(self) -> Callable[..., int]:
         """Start this generation's stream: at the first cell that is layered in it."""

@@ -13,13 +13,14 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import trio
 
 from engine.errors import LinkError, ProtocolError
 from engine.wire.cells import (
+    BODY_BYTES,
     CELL_BYTES,
     HEADER,
     INITIATOR_BIT,
@@ -51,14 +52,18 @@ def _views(count: int, size: int) -> tuple[memoryview, tuple[memoryview, ...]]:
 # Cutting a view costs as much as a third of an AES call, so all views are cut once.
 _RECV, _RECORDS = _views(BATCH_RECORDS, RECORD_BYTES)
 _SEAL, _SLOTS = _views(BATCH_RECORDS, RECORD_BYTES)
-_CELLS = _views(BATCH_RECORDS, CELL_BYTES)[1]
+_PLAIN, _CELLS = _views(BATCH_RECORDS, CELL_BYTES)
 _BODIES = tuple(cell[HEADER.size :] for cell in _CELLS)
 _RELAY = Command.RELAY  # members of an enum class are slow to look up
-_FIRST_WORDS = struct.Struct(">II")
 _RELAY_WORD = _RELAY << 24  # the command and three zero bytes
+# The headers of a batch, each as one number: [n] reads n of them.
+_HEADS = tuple(struct.Struct(f">{f'Q{BODY_BYTES}x' * n}") for n in range(BATCH_RECORDS + 1))
 
 Route = Callable[[int, memoryview], None]
 """Takes (command, body); the body is only valid during the call."""
+
+RunRoute = Callable[[Sequence[memoryview]], None]
+"""Takes the bodies of RELAY cells that came one after the other; valid during the call alone."""
 
 
 class CellBuffer:
@@ -79,6 +84,16 @@ def take_buffer() -> CellBuffer:
     return _SPARE.pop() if _SPARE else CellBuffer()
 
 
+def take_buffers(count: int) -> list[CellBuffer]:
+    """As many buffers at once."""
+    missing = count - len(_SPARE)
+    if missing > 0:
+        _SPARE.extend(CellBuffer() for _ in range(missing))
+    taken = _SPARE[-count:]
+    del _SPARE[-count:]
+    return taken
+
+
 class CellQueue:
     """Cells of one circuit waiting on one link."""
 
@@ -91,7 +106,8 @@ class CellQueue:
 
 
 class Link:
-    """An open link. `routes` maps circuit ids to whoever handles their cells."""
+    """An open link. `routes` maps circuit ids to whoever handles their cells; `runs`, for circuits
+    that take several RELAY cells at once, to who handles those. `drop_route` ends both."""
 
     def __init__(
         self,
@@ -106,6 +122,7 @@ class Link:
         self.peer_node_id = keys.peer_node_id
         self.initiator = initiator
         self.routes: dict[int, Route] = {}
+        self.runs: dict[int, RunRoute] = {}
         self.closed = False
         self.queued = 0
         self.records_in = 0
@@ -135,6 +152,11 @@ class Link:
                 return circ_id
         raise LinkError("this link carries no more circuits")
 
+    def drop_route(self, circ_id: int) -> None:
+        """Nobody handles the cells of this circuit any more; the id is free."""
+        self.routes.pop(circ_id, None)
+        self.runs.pop(circ_id, None)
+
     def peer_may_choose(self, circ_id: int) -> bool:
         """True when `circ_id` lies in the half of the ids that belongs to the peer."""
         return circ_id != LINK_CIRC_ID and bool(circ_id & INITIATOR_BIT) != self.initiator
@@ -145,15 +167,27 @@ class Link:
         """Queue a whole cell, header included; `flush` sends it. The buffer is given away."""
         if self.closed:
             return
-        cells = queue.cells
-        if not cells:
-            queue.since = trio.current_time()
-            if not queue.ready:
-                queue.ready = True
-                self._ready.append(queue)
-                self._dirty.add(self)
-        cells.append(cell)
+        if not queue.cells:
+            self._wait_turn(queue)
+        queue.cells.append(cell)
         self.queued += 1
+
+    def enqueue_run(self, queue: CellQueue, run: list[CellBuffer]) -> None:
+        """`enqueue` for several cells of one circuit."""
+        if self.closed:
+            return
+        if not queue.cells:
+            self._wait_turn(queue)
+        queue.cells.extend(run)
+        self.queued += len(run)
+
+    def _wait_turn(self, queue: CellQueue) -> None:
+        """The queue's first cell comes: it takes part in the turns from now on."""
+        queue.since = trio.current_time()
+        if not queue.ready:
+            queue.ready = True
+            self._ready.append(queue)
+            self._dirty.add(self)
 
     @property
     def has_room(self) -> bool:
@@ -187,8 +221,14 @@ class Link:
         return count
 
     def _next_batch(self) -> list[CellBuffer]:
-        batch: list[CellBuffer] = []
         ready = self._ready
+        if len(ready) == 1 and len(ready[0].cells) <= BATCH_RECORDS:
+            queue = ready.popleft()
+            queue.ready = False
+            batch = list(queue.cells)
+            queue.cells.clear()
+            return batch
+        batch = []
         while ready and len(batch) < BATCH_RECORDS:
             queue = ready.popleft()
             cells = queue.cells
@@ -259,7 +299,8 @@ class Link:
         rounds = 0
         while not self.closed:
             have = len(partial)
-            _RECV[:have] = partial
+            if have:
+                _RECV[:have] = partial
             room = BATCH_BYTES - have
             try:
                 got = sock.recv_into(_RECV[have:] if have else _RECV)
@@ -290,17 +331,32 @@ class Link:
         count, left = divmod(available, RECORD_BYTES)
         self._recv.open_batch(_RECORDS[:count], _CELLS)
         self.records_in += count
-        routes, first_words = self.routes, _FIRST_WORDS.unpack_from
-        for cell, body in zip(_CELLS[:count], _BODIES, strict=False):
-            circ_id, word = first_words(cell)
-            route = routes.get(circ_id)
-            if word == _RELAY_WORD and route is not None:
-                route(_RELAY, body)
-            else:
-                self._handle_other(cell, body, route)
+        heads = _HEADS[count].unpack_from(_PLAIN)
+        at = 0
+        while at < count:
+            at = self._dispatch(heads, at)
             if self.closed:
                 return b""
         return bytes(_RECV[available - left : available]) if left else b""
+
+    def _dispatch(self, heads: tuple[int, ...], at: int) -> int:
+        """Hand on cell `at` of the batch, with those that follow on the same circuit if it takes
+        runs; returns the index of the first cell that was not handed on."""
+        head = heads[at]
+        circ_id = head >> 32
+        route = self.routes.get(circ_id)
+        end = at + 1
+        if head & 0xFFFF_FFFF != _RELAY_WORD or route is None:
+            self._handle_other(_CELLS[at], _BODIES[at], route)
+            return end
+        count = len(heads)
+        if end < count and heads[end] == head and (take_run := self.runs.get(circ_id)) is not None:
+            while end < count and heads[end] == head:
+                end += 1
+            take_run(_BODIES[at:end])
+            return end
+        route(_RELAY, _BODIES[at])
+        return end
 
     def _handle_other(self, cell: memoryview, body: memoryview, route: Route | None) -> None:
         """Any cell that is not a circuit's traffic; the strict parser decides what it is."""
@@ -334,5 +390,6 @@ class Link:
         for route in list(self.routes.values()):
             route(Command.DESTROY, body)
         self.routes.clear()
+        self.runs.clear()
         self._send.erase()
         self._recv.erase()

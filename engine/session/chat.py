@@ -14,6 +14,7 @@ from typing import Any
 
 import trio
 
+from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
 from engine.control.protocol import AskStarted
 from engine.directory.relays import RelaySet
@@ -44,6 +45,7 @@ class _Ask:
     settle: bool
     params: dict[str, Any]
     model: str | None
+    plan: ShapePlan
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     pinned: Pinned | None = None
     text: list[str] = field(default_factory=list, repr=False)
@@ -57,15 +59,17 @@ class ChatService:
         store: Store,
         wallet: Wallet,
         relays: RelaySet,
-        route_to: Callable[[bytes], Route],
-        plan: ShapePlan,
+        route_to: Callable[[bytes, ShapePlan], Route],
+        shapes: ShapeMenu,
         bus: EventBus,
     ) -> None:
         self.last_cost_msat: int | None = None
-        self.desk = SessionDesk(store, wallet, relays, route_to, bus)
-        self.listing = ChatList(store, on_new=self.desk.warm_soon, on_delete=self.desk.let_go)
+        self.desk = SessionDesk(store, wallet, relays, route_to, shapes, bus)
+        self.listing = ChatList(
+            store, shapes, on_new=self.desk.warm_soon, on_delete=self.desk.let_go
+        )
         self._store = store
-        self._plan = plan
+        self._shapes = shapes
         self._bus = bus
         self._asks: dict[str, _Ask] = {}
         self._nursery: trio.Nursery | None = None
@@ -102,7 +106,7 @@ class ChatService:
         nursery = self._nursery
         if nursery is None:
             raise Peer2PromptError("The node is shutting down.")
-        chat = await self._chat(params["session_id"], text, params["model"])
+        chat = await self._chat(params, text)
         if any(ask.chat == chat.session_id for ask in self._asks.values()):
             raise Peer2PromptError(
                 "This chat is still answering.", hint="Stop that answer or wait for its end."
@@ -116,17 +120,23 @@ class ChatService:
             settle=params["settle"],
             params=options,
             model=params["model"] or chat.model or None,
+            plan=self._shapes.plan(params["shape"] or chat.shape),
         )
         self._asks[ask.ask_id] = ask
         await self._store.messages.add(chat.session_id, "user", text)
         nursery.start_soon(self._answer, ask)
         return AskStarted(ask_id=ask.ask_id, session_id=chat.session_id)
 
-    async def _chat(self, session_id: str | None, text: str, model: str | None) -> ChatSession:
-        if session_id is not None:
-            return await self.listing.known(session_id)
+    async def _chat(self, params: dict[str, Any], text: str) -> ChatSession:
+        """The chat asked in, with the shape asked for from now on; a new one when none is named."""
+        shape = self._shapes.plan(params["shape"]).shape_class.label if params["shape"] else ""
+        if params["session_id"] is not None:
+            chat = await self.listing.known(params["session_id"])
+            if shape and shape != chat.shape:
+                await self._store.sessions.update(chat.session_id, shape=shape)
+            return chat
         title = " ".join(text.split())[:TITLE_CHARS]
-        return await self._store.sessions.create(title, model or "")
+        return await self._store.sessions.create(title, params["model"] or "", shape=shape)
 
     async def _answer(self, ask: _Ask) -> None:
         """One question to its end, whatever the end is."""
@@ -144,12 +154,12 @@ class ChatService:
                 ask.pinned.asking = False
                 ask.pinned.last_used = trio.current_time()
             if not ask.settle:
-                self.desk.warm_soon()  # so that the next new chat starts as quickly
+                self.desk.warm_after(ask.pinned)  # so that the next new chat starts as quickly
 
     async def _ask_ghost(self, ask: _Ask) -> dict[str, Any]:
         history = await self._history(ask.chat)
         pinned = ask.pinned = await self.desk.session_for(
-            ask.chat, ask.model, lambda: self._tell_state(ask, "building")
+            ask.chat, ask.model, ask.plan, lambda: self._tell_state(ask, "building")
         )
         pinned.asking = True
         quote = pinned.quote
@@ -179,7 +189,7 @@ class ChatService:
             "route": route.hops,
             "cells_up": up - before[0],
             "cells_down": down - before[1],
-            "shape_class": self._plan.shape_class.label,
+            "shape_class": route.plan.shape_class.label,
         }
 
     async def _history(self, chat: str) -> list[dict[str, str]]:

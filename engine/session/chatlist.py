@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from engine.control.protocol import Message, MessageMeta, Session
+from engine.circuit.shape_menu import ShapeMenu, cost_of
+from engine.control.protocol import Message, MessageMeta, Session, Shape
 from engine.errors import Peer2PromptError
+from engine.wire.shape import ShapeClass, ShapePlan
 from wallet.store import ChatMessage, ChatSession, Store
 
 
@@ -16,11 +18,13 @@ class ChatList:
     def __init__(
         self,
         store: Store,
+        shapes: ShapeMenu,
         *,
         on_new: Callable[[], None],
         on_delete: Callable[[str], Awaitable[None]],
     ) -> None:
         self._store = store
+        self._shapes = shapes
         self._on_new = on_new
         self._on_delete = on_delete
 
@@ -37,8 +41,9 @@ class ChatList:
 
     async def create(self, params: dict[str, Any]) -> Session:
         """An empty chat."""
+        shape = self._shapes.plan(params["shape"]).shape_class.label if params["shape"] else ""
         chat = await self._store.sessions.create(
-            params["title"] or "New chat", params["model"] or ""
+            params["title"] or "New chat", params["model"] or "", shape=shape
         )
         self._on_new()
         return _session(chat)
@@ -64,6 +69,26 @@ class ChatList:
         await self._on_delete(chat.session_id)
         return {}
 
+    async def shapes(self, _params: dict[str, Any]) -> list[Shape]:
+        """Every traffic shape with its cost, the recommended one first."""
+        return [_shape(plan, self._shapes) for plan in self._shapes.plans]
+
+
+def _shape(plan: ShapePlan, menu: ShapeMenu) -> Shape:
+    cost = cost_of(plan)
+    return Shape(
+        shape=plan.shape_class.label,
+        default=plan == menu.default,
+        tick_ms=plan.tick_ms,
+        ladder=list(plan.ladder) if plan.shape_class is ShapeClass.TEXT else [],
+        bytes_per_minute=cost.bytes_per_minute,
+        least_bytes=cost.least_bytes,
+        least_s=cost.least_s,
+        leak_bits=cost.leak_bits,
+        leak_bound=cost.leak_bound,
+        words=cost.words,
+    )
+
 
 def _session(chat: ChatSession) -> Session:
     return Session(
@@ -73,6 +98,7 @@ def _session(chat: ChatSession) -> Session:
         created=chat.created,
         updated=chat.updated,
         messages=chat.messages,
+        shape=chat.shape,
     )
 
 

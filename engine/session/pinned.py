@@ -14,6 +14,7 @@ from typing import Any
 
 import trio
 
+from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
 from engine.control.protocol import Model
 from engine.directory.relays import RelaySet
@@ -23,6 +24,7 @@ from engine.session.route import Route
 from engine.session.vault import SavedSession, SessionVault
 from engine.wire.advert import Role
 from engine.wire.quote import Quote
+from engine.wire.shape import ShapePlan
 from wallet.errors import WalletError
 from wallet.store import Store
 from wallet.wallet import Wallet
@@ -31,6 +33,7 @@ log = logging.getLogger("peer2prompt.chat")
 
 SETTLE_IDLE_S = 90.0  # a chat that rests this long gets its unspent credit back
 OFFER_RETRY_S = 60.0  # a ghost that did not answer is not asked again before
+MSAT_PER_SAT = 1_000
 RECLAIM_RETRY_S = (2.0, 10.0, 60.0, 300.0)
 
 
@@ -44,6 +47,11 @@ class Pinned:
     quote: Quote | None = None
     asking: bool = False
 
+    def fits(self, model: str | None, plan: ShapePlan) -> bool:
+        """Whether a question for this model in this shape may go over it."""
+        served = model is None or _serves(self.quote, model)
+        return served and self.route.plan == plan
+
 
 class SessionDesk:
     """Opens, keeps and leaves the sessions of all chats; answers `models`."""
@@ -53,13 +61,15 @@ class SessionDesk:
         store: Store,
         wallet: Wallet,
         relays: RelaySet,
-        route_to: Callable[[bytes], Route],
+        route_to: Callable[[bytes, ShapePlan], Route],
+        shapes: ShapeMenu,
         bus: EventBus,
     ) -> None:
         self._store = store
         self._wallet = wallet
         self._relays = relays
         self._route_to = route_to
+        self._shapes = shapes
         self._bus = bus
         self._vault = SessionVault(store)
         self._pinned: dict[str, Pinned] = {}
@@ -91,8 +101,10 @@ class SessionDesk:
             for one in pinned:
                 nursery.start_soon(self.leave, one)
 
-    def _open_session(self, ghost: bytes, saved: SavedSession | None = None) -> Pinned:
-        route = self._route_to(ghost)
+    def _open_session(
+        self, ghost: bytes, plan: ShapePlan, saved: SavedSession | None = None
+    ) -> Pinned:
+        route = self._route_to(ghost, plan)
         session = AskSession(route.open_stream, self._wallet, self._store, saved=saved)
         return Pinned(session, route, trio.current_time())
 
@@ -102,7 +114,7 @@ class SessionDesk:
             if self._spare is not None or not await self._funded():
                 return
             try:
-                self._spare = await self._open_any(None)
+                self._spare = await self._open_any(None, self._shapes.default)
             except (Peer2PromptError, WalletError) as error:
                 log.info("no session could be opened ahead of need (%s)", error.code)
 
@@ -111,17 +123,29 @@ class SessionDesk:
         if self._nursery is not None:
             self._nursery.start_soon(self.warm)
 
+    def warm_after(self, pinned: Pinned | None) -> None:
+        """Open a spare session once the run of the one just used has ended: a circuit built in the
+        middle of it would show the guard when the answer was done. On a line that is always on any
+        moment would show something, so the next chat opens its own."""
+        if self._nursery is not None and not self._shapes.default.always_on:
+            self._nursery.start_soon(self._warm_after, pinned)
+
+    async def _warm_after(self, pinned: Pinned | None) -> None:
+        if pinned is not None:
+            await pinned.route.wait_quiet()
+        await self.warm()
+
     async def _funded(self) -> bool:
         return any(balance.available_sat for balance in await self._wallet.balances())
 
-    async def _open_any(self, model: str | None) -> Pinned:
+    async def _open_any(self, model: str | None, plan: ShapePlan) -> Pinned:
         """An open, prepaid session with some ghost that serves `model`."""
         failure: Exception | None = None
         for ghost in self._ghosts():
             offer = self._offers.get(ghost)
             if offer is not None and model is not None and not _serves(offer, model):
                 continue
-            pinned = self._open_session(ghost)
+            pinned = self._open_session(ghost, plan)
             try:
                 await self._connect(pinned)
                 if model is not None and not _serves(self._offers[ghost], model):
@@ -161,19 +185,19 @@ class SessionDesk:
         return quote
 
     async def session_for(
-        self, chat: str, model: str | None, on_building: Callable[[], None]
+        self, chat: str, model: str | None, plan: ShapePlan, on_building: Callable[[], None]
     ) -> Pinned:
         """The chat's pinned session, else the spare, else a new one (`on_building` tells)."""
         pinned = self._pinned.get(chat)
-        if pinned is not None and (model is None or _serves(pinned.quote, model)):
+        if pinned is not None and pinned.fits(model, plan):
             return pinned
         if pinned is not None:
             del self._pinned[chat]
             await self.leave(pinned)
-        pinned = await self._take_spare(model)
+        pinned = await self._take_spare(model, plan)
         if pinned is None:
             on_building()
-            pinned = await self._open_any(model)
+            pinned = await self._open_any(model, plan)
         self._pinned[chat] = pinned
         return pinned
 
@@ -183,10 +207,10 @@ class SessionDesk:
         if pinned is not None:
             await self.leave(pinned)
 
-    async def _take_spare(self, model: str | None) -> Pinned | None:
+    async def _take_spare(self, model: str | None, plan: ShapePlan) -> Pinned | None:
         async with self._warming:  # a spare that is being opened is worth waiting for
             spare = self._spare
-            if spare is None or (model is not None and not _serves(spare.quote, model)):
+            if spare is None or not spare.fits(model, plan):
                 return None
             self._spare = None
             return spare
@@ -195,27 +219,45 @@ class SessionDesk:
         while True:
             await trio.sleep(SETTLE_IDLE_S / 6)
             for chat, pinned in list(self._pinned.items()):
-                idle = trio.current_time() - pinned.last_used
-                if not pinned.asking and idle > SETTLE_IDLE_S:
-                    del self._pinned[chat]
-                    await self.leave(pinned)
+                now = trio.current_time()
+                if pinned.asking or pinned.route.in_run:
+                    # Rest counts from the end of the run: from the end of the answer it would
+                    # tell the guard, by the run that settles, when that was.
+                    pinned.last_used = now
+                elif now - pinned.last_used > SETTLE_IDLE_S:
+                    await self._settle_rested(chat, pinned)
+
+    async def _settle_rested(self, chat: str, pinned: Pinned) -> None:
+        """Get its credit back, and close its circuit unless that is always on."""
+        pinned.last_used = trio.current_time()
+        if not pinned.route.plan.always_on:
+            del self._pinned[chat]
+            await self.leave(pinned)
+        elif pinned.session.credit_msat >= MSAT_PER_SAT:
+            await self.settle(pinned)
 
     async def leave(self, pinned: Pinned) -> None:
         """Settle, say goodbye, and close the circuit at its bucket end."""
+        if await self.settle(pinned):
+            await pinned.session.aclose()
+        pinned.route.retire()
+
+    async def settle(self, pinned: Pinned) -> bool:
+        """Get the unspent credit back; False when that did not work out now."""
         try:
             if await pinned.session.settle():
                 self._bus.publish("wallet.changed", {})
-            await pinned.session.aclose()
         except (Peer2PromptError, WalletError) as error:
             log.info(
                 "a session was left unsettled (%s); its credit is asked back later", error.code
             )
-        pinned.route.retire()
+            return False
+        return True
 
     async def _reclaim(self, saved: SavedSession) -> None:
         """Ask back what an earlier run left with a ghost; keeps trying with back-off."""
         for delay in (*RECLAIM_RETRY_S, None):
-            pinned = self._open_session(saved.ghost, saved)
+            pinned = self._open_session(saved.ghost, self._shapes.errand, saved)
             try:
                 await pinned.session.settle()
                 await pinned.session.aclose()
@@ -258,7 +300,7 @@ class SessionDesk:
         ]
 
     async def _learn_offer(self, ghost: bytes) -> None:
-        pinned = self._open_session(ghost)
+        pinned = self._open_session(ghost, self._shapes.errand)
         try:
             await self._connect(pinned)
         except (Peer2PromptError, WalletError) as error:

@@ -59,6 +59,16 @@ class Route:
         """Role and short id of each hop, for the user's own eyes."""
         return [] if self.circuit is None else self.circuit.short_path
 
+    @property
+    def in_run(self) -> bool:
+        """True while a shaped run that will end goes on."""
+        return self.circuit is not None and self.circuit.endpoint.in_run
+
+    async def wait_quiet(self) -> None:
+        """Return when the shaped run, if one goes on, has ended."""
+        if self.circuit is not None:
+            await self.circuit.endpoint.wait_quiet()
+
     def retire(self) -> None:
         """Close the circuit when its shaped run has reached its bucket end."""
         if self.circuit is not None:

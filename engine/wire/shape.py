@@ -59,6 +59,11 @@ class ShapePlan:
         return self.tick_ms / 1000
 
     @property
+    def always_on(self) -> bool:
+        """True for the class whose runs do not end."""
+        return self.shape_class is ShapeClass.ALWAYS_ON
+
+    @property
     def longest_s(self) -> float:
         """Seconds that a run up to the top of the ladder takes."""
         return self.tick_s * max(self.ladder, default=0)

@@ -26,7 +26,7 @@ def test_an_empty_file_is_a_client() -> None:
     config = parse({})
     assert config.roles == {"client"}
     assert config.mint_via == "circuit"
-    assert config.plan.shape_class is ShapeClass.TEXT
+    assert config.shapes.default.shape_class is ShapeClass.TEXT
 
 
 def test_a_whole_ghost() -> None:

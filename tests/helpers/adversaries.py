@@ -16,10 +16,13 @@ import trio
 from engine.circuit.client import ClientCircuit
 from engine.circuit.path import Hop
 from engine.circuit.relay import RelayCircuit
+from engine.circuit.shaping import BULK_PLAN
+from engine.crypto.suite import default_suite
+from engine.errors import CircuitClosed
 from engine.identity import Identity
 from engine.link.connection import CellBuffer, CellQueue, Link, Route
 from engine.link.manager import LinkManager
-from engine.wire.cells import BODY_BYTES, HEADER, RECORD_BYTES, Command, DestroyReason
+from engine.wire.cells import BODY_BYTES, HEADER, RECORD_BYTES, Command
 from tests.helpers.network import LocalNetwork, LocalNode
 
 UP, DOWN = "up", "down"  # on a tapped wire: from the side that dialled, and back
@@ -228,6 +231,31 @@ def stranger(suite: int, identity: Identity | None = None) -> LinkManager:
     return LinkManager(identity or Identity.generate(), suite, on_create=None)
 
 
+async def refused(
+    network: LocalNetwork, path: tuple[Hop, ...] | None = None, suite: int | None = None
+) -> None:
+    """Building a circuit must fail, well before any timeout."""
+    circuit = ClientCircuit(path or network.path(), suite or default_suite(), "test", BULK_PLAN)
+    with trio.fail_after(10):
+        try:
+            await circuit.build(network.client_links)
+        except CircuitClosed:
+            return
+    raise AssertionError("a circuit was built")
+
+
+def rewrite(command: int, offset: int, new: bytes) -> CellHook:
+    """A hook that overwrites part of the body of every cell of one command."""
+
+    def hook(cell: SeenCell) -> Iterable[SeenCell]:
+        if cell.command != command:
+            return (cell,)
+        body = cell.body[:offset] + new + cell.body[offset + len(new) :]
+        return (replace(cell, body=body),)
+
+    return hook
+
+
 # -- the wire ------------------------------------------------------------------------------------
 
 RecordHook = Callable[[str, int, bytes], Iterable[bytes]]
@@ -252,6 +280,8 @@ class LinkTap:
     )
     host: str = "127.0.0.1"
     port: int = 0
+    hung_up: bool = False  # set it to hang up on both sides at the next record
+    paused: set[str] = field(default_factory=set)  # directions that are not read now
 
     def records(self, direction: str) -> list[bytes]:
         """What was recorded in one direction, in records."""
@@ -293,7 +323,7 @@ class LinkTap:
         partial = bytearray()
         number = 0
         try:
-            async for chunk in source:
+            while chunk := await self._read(source, direction):
                 self.recorded[direction] += chunk
                 partial += chunk
                 while len(partial) >= RECORD_BYTES:
@@ -302,11 +332,13 @@ class LinkTap:
                     for out in self.hook(direction, number, record):
                         await sink.send_all(out)
                     number += 1
+                    if self.hung_up:
+                        scope.cancel()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         scope.cancel()
 
-
-def destroy_body(reason: DestroyReason) -> bytes:
-    """The body of a DESTROY cell, as an adversary writes it."""
-    return bytes([reason])
+    async def _read(self, source: trio.SocketStream, direction: str) -> bytes:
+        while direction in self.paused:
+            await trio.sleep(0.01)
+        return bytes(await source.receive_some(RECORD_BYTES))

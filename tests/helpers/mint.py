@@ -82,6 +82,11 @@ class RealMint:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def books(self) -> Path:
+        """The mint's own database, for tests that compare what it owes with what wallets hold."""
+        return self.home / "mint" / "mint.sqlite3"
+
+    @property
     def log(self) -> str:
         """What the mint wrote, for the message of a failed test."""
         path = self.home / "mint.log"

@@ -27,7 +27,10 @@ class Fault:
 
     kind: lose_request (never reaches the mint), lose_answer (reaches it, the reply is dropped),
     cut_body (half of the reply), status (answer `status`/`body`, the mint sees nothing),
-    mutate (change the reply's JSON), hold (pass on when `release` is set), refuse_big.
+    mutate (change the reply's JSON), hold (pass on when `release` is set), stall_before and
+    stall_after (no answer until the proxy is cleared; the mint sees nothing, or has done it),
+    twice (the mint gets the request two times, the second reply is passed on), stale (the reply to
+    an earlier request of this path), huge (a reply without end), drip (a byte at a time).
     """
 
     kind: str
@@ -80,9 +83,11 @@ class MintProxy:
         self._target = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
+        self._taken: list[Fault] = []
         self.down = False
         self.seen: list[tuple[str, str]] = []
         self.headers: list[dict[str, str]] = []
+        self.last: dict[str, tuple[int, bytes, str]] = {}
         proxy = self
 
         class Handler(_Handler):
@@ -103,7 +108,7 @@ class MintProxy:
 
     def stop(self) -> None:
         with self._lock:
-            for fault in self._faults:
+            for fault in self._faults + self._taken:
                 fault.release.set()
         self._server.shutdown()
         self._server.server_close()
@@ -128,7 +133,7 @@ class MintProxy:
 
     def clear(self) -> None:
         with self._lock:
-            for fault in self._faults:
+            for fault in self._faults + self._taken:
                 fault.release.set()
             self._faults.clear()
         self.down = False
@@ -144,6 +149,7 @@ class MintProxy:
                     fault.times -= 1
                     if fault.times <= 0:
                         self._faults.remove(fault)
+                    self._taken.append(fault)
                     return fault
         return None
 
@@ -189,22 +195,66 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and kind == "status":
             self._answer(fault.status, fault.body, "application/json")
             return
+        if fault and kind == "stall_before":
+            fault.reached.set()
+            fault.release.wait(60)
+            self._drop()
+            return
+        if kind == "huge":
+            self._flood()
+            return
         headers = {"content-type": self.headers.get("content-type") or "application/json"}
+        earlier = proxy.last.get(self.path)
         try:
             status, answer, content_type = proxy.forward(method, self.path, body, headers)
+            if kind == "twice":
+                status, answer, content_type = proxy.forward(method, self.path, body, headers)
         except OSError:
             self._drop()
             return
-        if fault and kind in ("lose_answer", "hold"):
+        proxy.last[self.path] = status, answer, content_type
+        if fault and kind in ("lose_answer", "hold", "stall_after"):
             fault.reached.set()
-            if kind == "hold":
+            if kind != "lose_answer":
                 fault.release.wait(60)
-            else:
+            if kind != "hold":
                 self._drop()
                 return
         if fault and kind == "mutate" and fault.mutate and status == 200:
             answer = json.dumps(fault.mutate(json.loads(answer))).encode()
+        if kind == "stale" and earlier is not None:
+            status, answer, content_type = earlier
+        if fault and kind == "drip":
+            self._drip(fault, answer)
+            return
         self._answer(status, answer, content_type, cut=kind == "cut_body")
+
+    def _flood(self) -> None:
+        """JSON that goes on as long as anybody reads."""
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.close_connection = True
+        try:
+            self.wfile.write(b'{"signatures": [')
+            while True:
+                self.wfile.write(b'{"amount": 1},' * 4096)
+        except OSError:
+            return
+
+    def _drip(self, fault: Fault, body: bytes) -> None:
+        """One byte now and then: no single wait is long, all of them together are."""
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        try:
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                if fault.release.wait(0.1):
+                    break
+        except OSError:
+            pass
+        self._drop()
 
     def _answer(self, status: int, body: bytes, content_type: str, *, cut: bool = False) -> None:
         self.send_response(status)

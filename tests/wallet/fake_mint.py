@@ -73,7 +73,8 @@ class Refused(Exception):
 
 class FakeMint(httpx.AsyncBaseTransport):
     """`faults` is asked before each request for what to do with it: "" (nothing),
-    "lose_request", "lose_answer" or "busy" (HTTP 500). `tamper` may change any answer."""
+    "lose_request", "lose_answer", "late" (lost for the wallet; `deliver` lets it arrive after all)
+    or "busy" (HTTP 500). `tamper` may change any answer."""
 
     def __init__(self, fee_ppk: int = 0) -> None:
         self.keysets = [Keys("first", fee_ppk)]
@@ -93,6 +94,7 @@ class FakeMint(httpx.AsyncBaseTransport):
         self.tamper: Callable[[str, Json], Json] | None = None
         self.before: Callable[[str], None] | None = None
         self.down = False
+        self.late: list[tuple[str, Json]] = []
 
     @property
     def outstanding(self) -> int:
@@ -120,6 +122,9 @@ class FakeMint(httpx.AsyncBaseTransport):
         if fault == "busy":
             return httpx.Response(500, json={"detail": "database is locked", "code": 0})
         body = json.loads(request.content) if request.content else {}
+        if fault == "late":
+            self.late.append((path, body))
+            raise httpx.ReadTimeout("late")
         self.bodies.append(body)
         try:
             if self.before is not None:
@@ -132,6 +137,12 @@ class FakeMint(httpx.AsyncBaseTransport):
         if self.tamper is not None:
             answer = self.tamper(path, json.loads(json.dumps(answer)))
         return httpx.Response(200, json=answer)
+
+    def deliver(self) -> None:
+        """What was late arrives now; its answer reaches nobody."""
+        arriving, self.late = self.late, []
+        for path, body in arriving:
+            self._answer(path, body)
 
     def _answer(self, path: str, body: Json) -> Json:
         last = path.rsplit("/", 1)[-1]

@@ -38,11 +38,12 @@ async def a_wallet(
     *urls: str,
     transport: httpx.AsyncBaseTransport | None = None,
     fund_sat: int = 0,
+    timeout_s: float = 10.0,
 ) -> AsyncIterator[Wallet]:
     """An open wallet with these mints on its list, funded at the first."""
     store = await open_store(folder, name)
     try:
-        wallet = Wallet(store, (lambda _url: transport) if transport else None, timeout_s=10.0)
+        wallet = Wallet(store, (lambda _url: transport) if transport else None, timeout_s=timeout_s)
         await wallet.open()
         try:
             for url in urls:

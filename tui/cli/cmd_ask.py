@@ -19,11 +19,13 @@ from engine.control.protocol import (
     AskState,
     Event,
     Message,
+    Shape,
     read_event,
 )
 from tui.cli import style
 from tui.cli.call import print_json, with_node
 from tui.cli.cmd_sessions import find_session
+from tui.cli.cmd_shapes import one_line as cost_line
 from tui.cli.failures import NETWORK, CliError, usage
 from tui.cli.prompts import text_or_stdin
 
@@ -79,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
     async def work(client: ControlClient) -> AskDone:
         stream = client.subscribe()
         session = await find_session(client, args.session) if args.session else None
+        await _show_shape(client, args.shape or (session.shape if session else ""))
         started = await _start(
             client,
             text=text,
@@ -86,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
             model=args.model,
             max_tokens=args.max_tokens,
             temperature=args.temperature,
+            shape=args.shape,
             settle=session is None,
         )
         done = False
@@ -185,6 +189,16 @@ def _handle(event: Event, printer: _Printer) -> AskDone | None:
         printer.interrupt()
         raise RemoteError(data.error)
     return None
+
+
+async def _show_shape(client: ControlClient, chosen: str) -> None:
+    """The shape and its cost in bytes, before anything is sent. Only for a person."""
+    if not style.coloured(sys.stderr):
+        return
+    shapes = await client.call_as(list[Shape], "shapes")
+    used = [s for s in shapes if s.shape == chosen or (not chosen and s.default)]
+    for shape in used:
+        print(style.one_line(cost_line(shape), style.width()), file=sys.stderr)
 
 
 def _show_state(state: AskState) -> None:

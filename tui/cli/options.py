@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tui.cli.argtypes import Parser, Subparsers, branch, leaf, positive, seconds
 
+SHAPES = ("text", "always-on", "bulk")
+
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """What every command takes, before or after its name."""
@@ -115,6 +117,7 @@ def add_asking_commands(group: Subparsers) -> None:
         ('peer2prompt ask "What is an onion?"', ""),
         ("peer2prompt ask - < question.txt", "read the question from standard input"),
         ('peer2prompt ask --session 3f2a "And a leek?"', "go on with a conversation"),
+        ('peer2prompt ask --shape bulk "A long list"', "weaker, and faster for long texts"),
         ('peer2prompt ask --json "Name a bulb." | jq -r .answer', "for programs"),
     )
     ask.add_argument("text", nargs="*", metavar="TEXT", help="the question; - reads it from stdin")
@@ -122,7 +125,18 @@ def add_asking_commands(group: Subparsers) -> None:
     ask.add_argument("--model", metavar="NAME", help="model to ask (see `peer2prompt models`)")
     ask.add_argument("--max-tokens", type=positive, metavar="N", help="longest answer, in tokens")
     ask.add_argument("--temperature", type=float, metavar="T", help="how freely to answer, 0 to 2")
+    ask.add_argument(
+        "--shape", choices=SHAPES, help="traffic shape, for this conversation from now on"
+    )
     ask.add_argument("--no-stream", action="store_true", help="print the answer when it is whole")
+    _command(
+        group,
+        "shapes",
+        "cmd_shapes:run",
+        "list the traffic shapes: what each hides and what it costs in bytes",
+        ("peer2prompt shapes", ""),
+        ("peer2prompt ask --shape always-on TEXT", "use one"),
+    )
     _command(
         group,
         "models",

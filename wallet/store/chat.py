@@ -11,7 +11,8 @@ from wallet.store.rows import Row
 from wallet.store.transaction import Runner, Transaction
 
 SESSION = """SELECT s.session_id, s.title, s.model, s.created, s.updated, s.pinned, s.archived,
-    (SELECT count(*) FROM messages m WHERE m.session_id = s.session_id) FROM chat_sessions s"""
+    s.shape, (SELECT count(*) FROM messages m WHERE m.session_id = s.session_id)
+    FROM chat_sessions s"""
 MESSAGE = "SELECT message_id, session_id, role, text, created, meta FROM messages"
 
 
@@ -24,6 +25,7 @@ class ChatSession:
     updated: float
     pinned: bool
     archived: bool
+    shape: str
     messages: int
 
 
@@ -55,16 +57,19 @@ class Sessions:
     def __init__(self, store: Runner) -> None:
         self._store = store
 
-    async def create(self, title: str, model: str, session_id: str | None = None) -> ChatSession:
+    async def create(
+        self, title: str, model: str, session_id: str | None = None, *, shape: str = ""
+    ) -> ChatSession:
+        """An empty chat. `shape` names its traffic shape; empty for the default."""
         new_id = session_id or secrets.token_hex(8)
 
         def work(tx: Transaction) -> ChatSession:
             tx.execute(
-                "INSERT INTO chat_sessions (session_id, title, model, created, updated)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (new_id, title, model, tx.now, tx.now),
+                "INSERT INTO chat_sessions (session_id, title, model, created, updated, shape)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (new_id, title, model, tx.now, tx.now, shape),
             )
-            return ChatSession(new_id, title, model, tx.now, tx.now, False, False, 0)
+            return ChatSession(new_id, title, model, tx.now, tx.now, False, False, shape, 0)
 
         return await self._store.run(work)
 
@@ -92,14 +97,15 @@ class Sessions:
         model: str | None = None,
         pinned: bool | None = None,
         archived: bool | None = None,
+        shape: str | None = None,
     ) -> bool:
         """Change what is given; False when there is no such session."""
         changed = await self._store.run(
             lambda tx: tx.execute(
                 "UPDATE chat_sessions SET title = coalesce(?, title), model = coalesce(?, model),"
-                " pinned = coalesce(?, pinned), archived = coalesce(?, archived)"
-                " WHERE session_id = ?",
-                (title, model, pinned, archived, session_id),
+                " pinned = coalesce(?, pinned), archived = coalesce(?, archived),"
+                " shape = coalesce(?, shape) WHERE session_id = ?",
+                (title, model, pinned, archived, shape, session_id),
             )
         )
         return changed > 0
@@ -230,7 +236,7 @@ def add_receipt(
 
 
 def _session(row: Row) -> ChatSession:
-    return ChatSession(row[0], row[1], row[2], row[3], row[4], bool(row[5]), bool(row[6]), row[7])
+    return ChatSession(row[0], row[1], row[2], row[3], row[4], bool(row[5]), bool(row[6]), *row[7:])
 
 
 def _message(row: Row) -> ChatMessage:

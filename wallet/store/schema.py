@@ -113,6 +113,11 @@ STEPS: tuple[Step, ...] = (
             )""",
         ),
     ),
+    Step(
+        3,
+        1,  # an older program uses its one shape for every chat
+        ("ALTER TABLE chat_sessions ADD COLUMN shape TEXT NOT NULL DEFAULT ''",),
+    ),
 )
 CURRENT = STEPS[-1].version
 

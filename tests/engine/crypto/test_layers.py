@@ -222,3 +222,32 @@ def test_keys_never_show() -> None:
     for secret in (keys.forward, keys.backward, keys.circuit_tag):
         assert secret.hex() not in text
         assert repr(secret)[2:-1] not in text
+
+
+@pytest.mark.parametrize("suite", [AES, CHACHA])
+def test_a_run_of_cells_is_layered_like_the_cells_one_by_one(suite: Suite) -> None:
+    """Runs of every length, across the edges of filler batches and of key generations."""
+    path = Path4([suite] * 2)
+    number = 0
+    for count in [*range(1, 40), 64, 65, *[32] * 40]:
+        regions = [(number + index).to_bytes(4, "big") for index in range(count)]
+        number += count
+        outs = [fresh_body() for _ in range(count)]
+        path.relays[0].open_forward_run([path.seal(region) for region in regions], outs)
+        opened = [path.relays[1].open_terminal(out)[:4] for out in outs]
+        assert opened == regions
+        backs = [fresh_body() for _ in range(count)]
+        for region, back in zip(regions, backs, strict=True):
+            path.relays[1].seal_backward_into(region, back)
+        path.relays[0].add_backward_run(backs, outs)
+        assert [path.client.open(out)[:4] for out in outs] == regions
+
+
+def test_a_run_with_one_altered_cell_ends_the_circuit() -> None:
+    path = Path4([AES] * 2)
+    bodies = [path.seal(b"x") for _ in range(5)]
+    bodies[3][100] ^= 1
+    with pytest.raises(LayerError):
+        path.relays[0].open_forward_run(bodies, [fresh_body() for _ in bodies])
+    with pytest.raises(LayerError):
+        path.relays[0].open_forward_into(path.seal(b"y"), fresh_body())

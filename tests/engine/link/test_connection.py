@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -259,3 +259,26 @@ async def test_closing_a_link_that_is_blocked_or_busy_ends_it_quietly() -> None:
         await trio.testing.wait_all_tasks_blocked()
         made.link.close()
     assert made.link.queued == 0
+
+
+async def test_cells_that_follow_each_other_on_a_circuit_are_handed_on_as_runs() -> None:
+    """In order, not across another circuit's cell, and only while the circuit is routed."""
+    async with pair(reading=False) as (made, nursery):
+        runs: list[list[int]] = []
+
+        def take(bodies: Sequence[memoryview]) -> None:
+            runs.append([int.from_bytes(body, "big") for body in bodies])
+            if len(runs) == 2:
+                made.peer.drop_route(CIRC)
+
+        made.peer.runs[CIRC] = take
+        for first in (0, 4, 8):
+            for number in range(first, first + 4):
+                made.queue(CellQueue(), CIRC, number)
+            made.queue(CellQueue(), OTHER, first)
+            made.link.flush()
+        nursery.start_soon(made.peer.run, lambda: None)
+        await made.wait_heard(3)
+        assert runs == [[0, 1, 2, 3], [4, 5, 6, 7]]
+        assert made.numbers(OTHER) == [0, 4, 8]
+        assert made.numbers(CIRC) == []

@@ -102,6 +102,17 @@ class ScriptedNode:
         plain = {
             "status": STATUS,
             "models": [{"model": "small", "ghost": "bb22", "in_price": 10_000_000}],
+            "shapes": [
+                {
+                    "shape": "text",
+                    "default": True,
+                    "bytes_per_minute": 983_040,
+                    "least_bytes": 131_072,
+                    "least_s": 8.0,
+                    "leak_bits": 2.0,
+                    "words": "Hides.",
+                }
+            ],
             "circuits": [
                 {"circuit_id": 1, "purpose": "ask", "hops": RESULT["route"], "rtt_ms": 4.25}
             ],

@@ -34,6 +34,7 @@ pytestmark = pytest.mark.trio
 PLAIN = [
     (["status"], ["ab12cd34", "1 h 1 min", "500 sat", "Only one [31mguard"]),
     (["models"], ["small", "bb22", "10"]),
+    (["shapes"], ["text", "131 kB each way at least (8 s)", "at most 2 bit", "Hides."]),
     (["circuits"], ["guard aa11 > ghost bb22"]),
     (["network"], ["aa11", "ghost", "line 3 is not an advert"]),
     (["earnings"], ["2000.500 sat", "small"]),

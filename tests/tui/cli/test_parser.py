@@ -70,7 +70,7 @@ def test_exit_codes_are_in_the_help() -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["statsu"], "Did you mean status?"),
+        (["statsu"], "Did you mean status"),
         (["wallet", "blance"], "Did you mean balance?"),
         (["xyzzy"], "Use attach"),
         (["wallet"], "required"),
