@@ -31,6 +31,7 @@ from engine.guard_store import GuardStore
 from engine.handlers import WalletHandlers
 from engine.identity import Identity
 from engine.link.manager import LinkManager
+from engine.link.padding import Padding
 from engine.market.mints import keep_mints_known, recover_wallet
 from engine.session.chat import ChatService
 from engine.session.route import Route
@@ -58,7 +59,10 @@ class ClientRole:
         self._config = config
         self._store = store
         self._bus = bus
-        self.links = LinkManager(Identity.generate(), default_suite(), on_create=None)
+        padding = Padding.OFF if config.link_padding == "off" else Padding.DIAL
+        self.links = LinkManager(
+            Identity.generate(), default_suite(), on_create=None, padding=padding
+        )
         self.pool = CircuitPool(
             self.links,
             relays,

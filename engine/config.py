@@ -58,6 +58,7 @@ class NodeConfig:
     roles: frozenset[str]
     store: StoreConfig = field(default_factory=StoreConfig)
     listen: tuple[str, int] | None = None
+    link_padding: str = "clients"
     directory: Path | None = None
     test_network: bool = False
     mints: tuple[str, ...] = ()
@@ -150,6 +151,9 @@ def parse_config(
         roles=roles,
         store=_store_config(store, base, passphrase_fd),
         listen=parse_address(listen) if listen else None,
+        link_padding=_one_of(
+            link.take("padding", str, "clients"), ("clients", "all", "off"), "link.padding"
+        ),
         directory=network.path("directory", base),
         test_network=network.take("test_network", bool, False),
         mints=tuple(_url(url, "wallet.mints") for url in wallet.strings("mints")),

@@ -16,6 +16,7 @@ from engine.config import NodeConfig, is_routable
 from engine.crypto.suite import default_suite
 from engine.identity import Identity
 from engine.link.manager import LinkManager
+from engine.link.padding import Padding
 from engine.mailbox.outlet import PacketOutlet
 from engine.mailbox.sender import ReplySender
 from engine.mailbox.service import MailboxService
@@ -26,6 +27,7 @@ from engine.wire.frames import Purpose
 ADVERT_LIFE_S = 24 * 3_600
 ADVERT_RENEW_S = 6 * 3_600
 ROTATION_CHECK_S = 300.0
+_PADDING = {"clients": Padding.ANSWER, "all": Padding.DIAL, "off": Padding.OFF}
 
 
 class RelayRole:
@@ -56,7 +58,11 @@ class RelayRole:
             on_fault=on_fault,
         )
         self.links = LinkManager(
-            identity, default_suite(), on_create=self.core.on_create, static=link_static
+            identity,
+            default_suite(),
+            on_create=self.core.on_create,
+            static=link_static,
+            padding=_PADDING[config.link_padding],
         )
         self.core.links = self.links
         self.outlet = PacketOutlet(self.links)

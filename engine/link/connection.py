@@ -118,6 +118,7 @@ class Link:
         dirty: set[Link],
         on_create: Callable[[Link, int, memoryview], None] | None = None,
         on_packet: Callable[[Link, memoryview], None] | None = None,
+        on_padding: Callable[[Link], None] | None = None,
     ) -> None:
         self.peer_node_id = keys.peer_node_id
         self.initiator = initiator
@@ -127,6 +128,8 @@ class Link:
         self.queued = 0
         self.records_in = 0
         self.records_out = 0
+        self.padding_in = 0
+        self.padding_out = 0
         self.room = trio.lowlevel.ParkingLot()
         self._sock = sock
         self._send = keys.send
@@ -134,6 +137,8 @@ class Link:
         self._dirty = dirty
         self._on_create = on_create
         self._on_packet = on_packet
+        self._on_padding = on_padding
+        self._padding = CellQueue()
         self._ready: deque[CellQueue] = deque()
         self._unsent = memoryview(b"")
         self._writer = trio.lowlevel.ParkingLot()
@@ -188,6 +193,14 @@ class Link:
             queue.ready = True
             self._ready.append(queue)
             self._dirty.add(self)
+
+    def pad(self) -> None:
+        """Send a PADDING cell, unless cells wait to be sent anyway."""
+        if self.closed or self.queued or self._unsent:
+            return
+        self.padding_out += 1
+        self.enqueue(self._padding, CellBuffer())  # circuit 0, command 0, zeros
+        self.flush()
 
     @property
     def has_room(self) -> bool:
@@ -367,10 +380,14 @@ class Link:
             if not self.peer_may_choose(circ_id):
                 raise ProtocolError("a neighbour chose a circuit id that is not its own")
             self._on_create(self, circ_id, body)
+        elif command is Command.PADDING:
+            self.padding_in += 1
+            if self.padding_in == 1 and self._on_padding is not None:
+                self._on_padding(self)
         elif command is Command.PACKET and self._on_packet is not None:
             self._on_packet(self, body)
-        # Padding is for the link alone, packets for relays that keep mailboxes, and
-        # cells of a circuit that has just been destroyed may still be on the way: all are ignored.
+        # Packets are for relays that keep mailboxes, and cells of a circuit that has just been
+        # destroyed may still be on the way: both are ignored.
 
     # -- the end -------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ from engine.errors import (
 )
 from engine.identity import Identity
 from engine.link.connection import Link
+from engine.link.counts import LinkCounts
+from engine.link.padding import IdlePadding, Padding
 from engine.wire.cells import RECORD_BYTES
 from engine.wire.link import CERT_LIFE_S, LinkCredentials, LinkHandshake
 
@@ -49,9 +51,13 @@ class LinkManager:
         *,
         on_create: OnCreate | None,
         static: bytes | None = None,
+        padding: Padding = Padding.OFF,
     ) -> None:
         self.on_packet: OnPacket | None = None  # set before `run` by a relay that keeps mailboxes
         self._static = static or x25519_generate()
+        self._padding = padding
+        self._idle = IdlePadding()
+        self._closed_counts = LinkCounts()
         self._identity = identity
         self._issued: LinkCredentials | None = None
         self._suite = suite
@@ -88,6 +94,8 @@ class LinkManager:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                if self._padding is not Padding.OFF:
+                    nursery.start_soon(self._idle.run)
                 task_status.started()
                 await trio.sleep_forever()
         finally:
@@ -242,8 +250,11 @@ class LinkManager:
             dirty=self._dirty,
             on_create=self._on_create,
             on_packet=self.on_packet,
+            on_padding=self._answer_padding,
         )
         self._all.add(link)
+        if initiator and self._padding is Padding.DIAL:
+            self._idle.add(link, trio.current_time())
         # An outbound link wins the place: its peer was the one we meant to reach.
         if initiator or link.peer_node_id not in self._links:
             self._links[link.peer_node_id] = link
@@ -254,10 +265,20 @@ class LinkManager:
             link.close()
         finally:
             self._all.discard(link)
+            self._closed_counts += LinkCounts.of(link)
             if self._links.get(link.peer_node_id) is link:
                 del self._links[link.peer_node_id]
                 self._dialling.pop(link.peer_node_id, None)
             self.flush()  # what the link's circuits told their other neighbours
+
+    def _answer_padding(self, link: Link) -> None:
+        """A neighbour pads a link that it dialled: pad it in the other direction too."""
+        if self._padding is not Padding.OFF and not link.initiator:
+            self._idle.add(link, trio.current_time())
+
+    def counts(self) -> LinkCounts:
+        """What went over this manager's links so far, the closed ones included."""
+        return sum(map(LinkCounts.of, self._all), self._closed_counts)
 
 
 def _tune(sock: trio.socket.SocketType) -> None:
