@@ -6,7 +6,6 @@ file: it names the files that hold them.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -267,11 +266,3 @@ def parse_address(value: str) -> tuple[str, int]:
     if not host or not port.isdigit() or not 0 < int(port) < 65_536:
         raise ConfigError(f"{value!r} is not an address of the form HOST:PORT.")
     return host.strip("[]"), int(port)
-
-
-def is_routable(host: str) -> bool:
-    """False for addresses that must not appear on the public network."""
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        return False

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import trio
 
 from engine.circuit.onion_keys import OnionKeys
-from engine.circuit.relay import RelayCore, StreamHandler
+from engine.circuit.relay import StreamHandler
+from engine.circuit.relay_core import RelayCore
 from engine.config import NodeConfig, is_routable
 from engine.crypto.suite import default_suite
 from engine.identity import Identity

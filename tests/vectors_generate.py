@@ -318,7 +318,7 @@ def _grown(suites: list[int]) -> dict[str, Any]:
 
 
 def frames() -> dict[str, Any]:
-    extend = encode_extend("192.0.2.7", 9_001, seed("create", 1_281))
+    extend = encode_extend("192.0.2.7", 9_001, seed("create", 1_305))
     shape = encode_shape(ShapePlan(ShapeClass.TEXT, 125, (64, 256, 1_024, 4_096)))
     tcp = encode_begin(Begin(Purpose.TCP, "mint.example", 443))
     accepted = {

@@ -10,6 +10,7 @@ import enum
 
 import trio
 
+from engine.circuit.effort import solve_in_thread
 from engine.circuit.endpoint import Endpoint
 from engine.circuit.mux import Control
 from engine.circuit.path import Hop
@@ -20,14 +21,17 @@ from engine.crypto.layers import ClientLayers
 from engine.errors import CircuitClosed, LayerError, ProtocolError
 from engine.link.connection import CellBuffer, CellQueue, Link, take_buffer
 from engine.link.manager import LinkManager
-from engine.wire.cells import HEADER, Command, DestroyReason, destroy_reason
+from engine.wire.cells import HEADER, Command, DestroyReason
 from engine.wire.create import create_body, encode_extend, parse_created_body
 from engine.wire.frames import FrameType, encode_shape, parse_shape
+from engine.wire.refusal import Refusal, parse_destroy, parse_truncated
 
-BUILD_TIMEOUT_S = 20.0
+BUILD_TIMEOUT_S = 20.0  # for the hops behind the guard, unless the caller knows better
 CLOSE_S = 60.0  # a circuit that is to close may send what it has queued for so long at least
 GUARD_TIMEOUT_S = 15.0  # to connect to the guard and shake hands with it
-BUILD_TIMEOUT_S = 20.0  # for the hops behind it, unless the caller knows better
+MAX_WORKS = 2  # proofs of work that one hop may ask for
+MAX_WORK_BITS = 22  # two seconds of one core; who asks for more is passed over
+WORK_TIMEOUT_S = 60.0  # thirty times what the bound takes on average
 _RELAY = Command.RELAY  # members of an enum class are slow to look up
 _HEAD = slice(0, HEADER.size)
 
@@ -50,20 +54,20 @@ class Fault(enum.Enum):
 
 
 class _Reply:
-    """A slot for the one handshake answer a circuit waits for."""
+    """A slot for the one handshake answer a circuit waits for: CREATED, or why there is none."""
 
     def __init__(self) -> None:
         self._event = trio.Event()
-        self._value: bytes | Exception | None = None
+        self._value: bytes | Refusal | Exception | None = None
 
-    def put(self, value: bytes | Exception) -> None:
+    def put(self, value: bytes | Refusal | Exception) -> None:
         if self._value is None:
             self._value = value
             self._event.set()
 
-    async def get(self) -> bytes:
+    async def get(self) -> bytes | Refusal:
         await self._event.wait()
-        if isinstance(self._value, bytes):
+        if isinstance(self._value, bytes | Refusal):
             return self._value
         raise self._value or CircuitClosed("The circuit closed.")
 
@@ -102,6 +106,7 @@ class ClientCircuit:
         self._header = b""
         self._reply: _Reply | None = None
         self._shape_asked = False
+        self._building = trio.CancelScope()
         self._answered = False  # the last hop so far has spoken about the next one
 
     # -- building ------------------------------------------------------------------------------
@@ -112,9 +117,9 @@ class ClientCircuit:
         Raises CircuitClosed naming the role that failed; `fault` then says who can have caused it.
         """
         try:
-            with trio.fail_after(GUARD_TIMEOUT_S):
+            with trio.fail_after(GUARD_TIMEOUT_S) as self._building:
                 await self._timed_hop(links, self.path[0])
-            with trio.fail_after(timeout_s):
+            with trio.fail_after(timeout_s) as self._building:
                 for hop in self.path[1:]:
                     await self._timed_hop(links, hop)
         except (trio.TooSlowError, ProtocolError, CircuitClosed) as error:
@@ -130,9 +135,8 @@ class ClientCircuit:
 
     async def _timed_hop(self, links: LinkManager, hop: Hop) -> None:
         started = trio.current_time()
-        self._answered = False
-        await self._add_hop(links, hop)
-        self.rtt_s = trio.current_time() - started
+        worked_s = await self._add_hop(links, hop)
+        self.rtt_s = trio.current_time() - started - worked_s
         self.hop_times_s.append(self.rtt_s)
 
     def _fault(self) -> Fault:
@@ -163,30 +167,60 @@ class ClientCircuit:
             self._shape_asked = True
             self.endpoint.mux.control(FrameType.SHAPE, encode_shape(self.plan))
 
-    async def _add_hop(self, links: LinkManager, hop: Hop) -> None:
+    async def _add_hop(self, links: LinkManager, hop: Hop) -> float:
+        """Shake hands with the next hop; returns the seconds spent on work that it asked for."""
         state, payload = ClientHop.start(self._suite, hop.node_id, hop.onion_key)
+        worked_s = 0.0
+        for _ in range(MAX_WORKS + 1):
+            answer = await self._ask_hop(links, hop, payload)
+            if isinstance(answer, bytes):
+                self._layers.add_hop(keys := state.finish(answer))
+                self.hops_built += 1
+                self._tag = keys.circuit_tag
+                return worked_s
+            began = trio.current_time()
+            payload = await self._work_for(answer, state)
+            worked_s += trio.current_time() - began
+        raise CircuitClosed("A relay asked for work again and again.")
+
+    async def _work_for(self, refusal: Refusal, state: ClientHopState) -> bytes:
+        """The CREATE payload with the work that was asked for; other refusals are final.
+
+        The time it takes is not the relays', so the deadline moves by as much.
+        """
+        if refusal.reason is not DestroyReason.WORK_NEEDED:
+            name = refusal.reason.name.lower().replace("_", " ")
+            raise CircuitClosed(f"A relay refused to go on ({name}).")
+        if refusal.bits > MAX_WORK_BITS:
+            raise CircuitClosed(
+                f"A relay asked for {refusal.bits} bits of work; this client does at most "
+                f"{MAX_WORK_BITS}."
+            )
+        began, deadline = trio.current_time(), self._building.deadline
+        self._building.deadline = began + WORK_TIMEOUT_S
+        nonce = await solve_in_thread(state.work_challenge(refusal.seed), refusal.bits)
+        self._building.deadline = deadline + (trio.current_time() - began)
+        return state.create_payload(refusal.seed, nonce)
+
+    async def _ask_hop(self, links: LinkManager, hop: Hop, payload: bytes) -> bytes | Refusal:
         self._reply = _Reply()
-        if self._link is None:
-            link = await links.get(hop.node_id, hop.host, hop.port)
-            self._link = link
-            self._circ_id = link.new_circ_id(self._on_cell)
-            self._header = HEADER.pack(self._circ_id, _RELAY)
-            self._send_cell(Command.CREATE, create_body(payload))
-        else:
+        self._answered = False
+        if self._layers.hops:
             self.endpoint.mux.control(FrameType.EXTEND, encode_extend(hop.host, hop.port, payload))
             while (region := self.endpoint.mux.next_region()) is not None:
                 self.send(region)
+        else:
+            self._create(await links.get(hop.node_id, hop.host, hop.port), payload)
         self.flush()
-        await self._finish_hop(state)
-
-    async def _finish_hop(self, state: ClientHopState) -> None:
-        if self._reply is None:
-            raise CircuitClosed("The circuit closed.")
-        keys = state.finish(await self._reply.get())
+        answer = await self._reply.get()
         self._reply = None
-        self._layers.add_hop(keys)
-        self.hops_built += 1
-        self._tag = keys.circuit_tag
+        return answer
+
+    def _create(self, link: Link, payload: bytes) -> None:
+        self._link = link
+        self._circ_id = link.new_circ_id(self._on_cell)
+        self._header = HEADER.pack(self._circ_id, _RELAY)
+        self._send_cell(Command.CREATE, create_body(payload))
 
     # -- the outlet of the endpoint ------------------------------------------------------------
 
@@ -241,9 +275,16 @@ class ClientCircuit:
         elif command == Command.CREATED and self._reply is not None and not self._layers.hops:
             self._reply.put(parse_created_body(body))
         elif command == Command.DESTROY:
-            self._lost(destroy_reason(body))
+            self._destroyed(parse_destroy(body))
         else:
             self.close("the guard broke the protocol")
+
+    def _destroyed(self, refusal: Refusal) -> None:
+        if self._reply is not None and not self._layers.hops and self._link is not None:
+            self._link.drop_route(self._circ_id)
+            self._reply.put(refusal)
+        else:
+            self._lost(refusal.reason)
 
     def _lost(self, reason: DestroyReason) -> None:
         name = reason.name.lower().replace("_", " ")
@@ -262,7 +303,7 @@ class ClientCircuit:
             self._reply.put(bytes(frame.data))
         elif frame.type == FrameType.TRUNCATED and self._reply is not None:
             self._answered = True
-            self._reply.put(CircuitClosed("A relay could not reach the next one."))
+            self._reply.put(parse_truncated(frame.data))
         elif frame.type == FrameType.SHAPE and self._agrees(parse_shape(frame.data)):
             self.endpoint.agreed = True
         else:

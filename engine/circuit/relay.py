@@ -1,65 +1,41 @@
-"""The relay side of circuits: create, pass on, extend, end. The hot path of the network.
+"""The relay side of one circuit: pass cells on, serve streams, end. The hot path of the network.
 
 A circuit has one life here: *terminal* (its last hop so far: forward cells are for us) until it is
 extended, then *forwarding*. Everything that happens per cell is synchronous; what must wait
-(dialling the next relay, serving a stream) runs in the core's nursery. Accounting is by counts
-without identities.
+(dialling the next relay, serving a stream) runs in the core's nursery.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 
 from engine.circuit.endpoint import Endpoint
+from engine.circuit.extending import MAX_EXTENDS, Pending, extend
 from engine.circuit.mux import CIRCUIT_WINDOW, Control
 from engine.circuit.stream import CircuitStream
-from engine.crypto.hop import CREATE_BYTES, CreateRequest, HopKeys, server_hop
+from engine.crypto.hop import HopKeys
 from engine.crypto.layers import RelayLayer
-from engine.crypto.replay import HandshakeReplayCache
-from engine.errors import (
-    CircuitClosed,
-    HandshakeError,
-    LayerError,
-    Peer2PromptError,
-    ProtocolError,
-)
+from engine.errors import LayerError, Peer2PromptError, ProtocolError
 from engine.link.connection import CellBuffer, CellQueue, Link, take_buffer, take_buffers
-from engine.link.manager import LinkManager
 from engine.wire.cells import HEADER, Command, DestroyReason
-from engine.wire.create import create_body, created_body, parse_created_body, parse_extend
+from engine.wire.create import parse_created_body
 from engine.wire.frames import MAX_FRAME_DATA, EndReason, FrameType, encode_shape, parse_shape
+from engine.wire.refusal import Refusal, parse_destroy
 
-EXTEND_TIMEOUT_S = 15.0
-MAX_CIRCUITS = 20_000  # per relay; a circuit costs some 10 KiB
-MAX_CIRCUITS_PER_LINK = 4_096
-IDLE_TIMEOUT_S = 3_600.0  # a circuit without a cell for this long is destroyed
-SWEEP_EVERY_S = 60.0
-MEMORY_CHECK_S = 1.0
+if TYPE_CHECKING:
+    from engine.circuit.relay_core import RelayCore
+
 # One circuit window and what the frames around it may add; more is a peer that ignores windows.
 MAX_QUEUED_CELLS = CIRCUIT_WINDOW // MAX_FRAME_DATA * 2
-MAX_TOTAL_QUEUED = 65_536  # cells over all circuits, 128 MiB: then the oldest queued data goes
 
 _RELAY = Command.RELAY  # members of an enum class are slow to look up
 _HEAD = slice(0, HEADER.size)
 
 StreamHandler = Callable[[CircuitStream, bytes], Awaitable[None]]
-AddressPolicy = Callable[[bytes, str, int], bool]
-"""Takes (node_id, host, port) of an EXTEND; False refuses it."""
-
-
-@dataclass
-class RelayCounters:
-    """What a relay tells of itself: counts only."""
-
-    circuits_created: int = 0
-    circuits_refused: int = 0
-    cells_forward: int = 0
-    cells_backward: int = 0
-    cells_rejected: int = 0
 
 
 class RelayCircuit:
@@ -69,6 +45,7 @@ class RelayCircuit:
         "core",
         "endpoint",
         "extending",
+        "extends",
         "idle_since",
         "layer",
         "next_header",
@@ -99,7 +76,8 @@ class RelayCircuit:
         self.next_queue = CellQueue()
         self.endpoint: Endpoint | None = None
         self.extending = False
-        self.pending: _Created | None = None
+        self.extends = 0
+        self.pending: Pending | None = None
         self.scope: trio.CancelScope | None = None
         self.used = False  # since the last sweep
         self.idle_since = trio.current_time()
@@ -190,7 +168,7 @@ class RelayCircuit:
             self.pending.put(parse_created_body(body))
         elif command == Command.DESTROY:
             if self.pending is not None:
-                self.pending.put(None)
+                self.pending.put(parse_destroy(body))
             else:
                 # A reason handed on unchanged would be a channel from the exit to the guard.
                 self.destroy(DestroyReason.NONE, tell_next=False)
@@ -237,9 +215,10 @@ class RelayCircuit:
         endpoint = self.endpoint
         if endpoint is None:
             return
-        if frame.type == FrameType.EXTEND and not self._settled(endpoint):
+        if frame.type == FrameType.EXTEND and self._may_extend(endpoint):
             self.extending = True
-            self.core.spawn(self._extend, bytes(frame.data))
+            self.extends += 1
+            self.core.spawn(extend, self, bytes(frame.data))
         elif frame.type == FrameType.SHAPE and not self.extending:
             plan = parse_shape(frame.data)
             endpoint.set_plan(plan, agreed=True)
@@ -247,69 +226,18 @@ class RelayCircuit:
         else:
             raise ProtocolError("a frame that this hop does not take now")
 
-    def _settled(self, endpoint: Endpoint) -> bool:
-        """True when this hop is the last one for good: a shape or a stream has been asked for."""
-        return self.extending or endpoint.agreed or bool(endpoint.mux.stream_count)
+    def _may_extend(self, endpoint: Endpoint) -> bool:
+        """False when this hop is the last one for good: a shape or a stream was asked for."""
+        settled = self.extending or endpoint.agreed or bool(endpoint.mux.stream_count)
+        return not settled and self.extends < MAX_EXTENDS
 
-    async def _extend(self, data: bytes) -> None:
-        reason = DestroyReason.TIMEOUT
-        with trio.move_on_after(EXTEND_TIMEOUT_S):
-            try:
-                await self._extend_to(data)
-                return
-            except _Refused as refusal:
-                reason = refusal.reason
-            except ProtocolError:
-                reason = DestroyReason.PROTOCOL
-            except CircuitClosed:
-                reason = DestroyReason.CONNECT_FAILED
-        if self.endpoint is not None:
-            self.endpoint.mux.control(FrameType.TRUNCATED, bytes([reason]))
-            self.endpoint.kick()
-
-    async def _extend_to(self, data: bytes) -> None:
-        extend = parse_extend(data)
-        node_id = CreateRequest.parse(extend.payload).node_id
-        if not self.core.may_extend(self, node_id, extend.host, extend.port):
-            raise _Refused(DestroyReason.ADDRESS)
-        link = await self.core.links.get(node_id, extend.host, extend.port)
-        if self.prev_link.closed or self.endpoint is None:
-            raise CircuitClosed("The circuit closed.")
-        created = await self._create_on(link, extend.payload)
-        endpoint = self.endpoint
-        if endpoint is None:
-            raise CircuitClosed("The circuit closed.")
-        endpoint.mux.control(FrameType.EXTENDED, created)
-        while (region := endpoint.mux.next_region()) is not None:
-            self.send(region)
+    def forward_to(self, link: Link) -> None:
+        """The next hop answered on `link`: from now on cells are passed on."""
         self.next_link = link
         link.runs[self.next_id] = self._run_from_next
         self.prev_link.runs[self.prev_id] = partial(self._run_from_prev, link)
         self._end_endpoint()
         self.flush()
-
-    async def _create_on(self, link: Link, payload: bytes) -> bytes:
-        """CREATE at the next hop; its CREATED payload. Leaves no route behind when it fails."""
-        pending = self.pending = _Created()
-        next_id = self.next_id = link.new_circ_id(self.from_next)
-        self.next_header = HEADER.pack(next_id, _RELAY)
-        cell = take_buffer()
-        HEADER.pack_into(cell.data, 0, next_id, Command.CREATE)
-        cell.body[:] = create_body(payload)
-        link.enqueue(self.next_queue, cell)
-        link.flush()
-        created: bytes | None = None
-        try:
-            created = await pending.get()
-        finally:
-            self.pending = None
-            if created is None or self.endpoint is None:
-                link.drop_route(next_id)
-                self._send_destroy(link, CellQueue(), next_id, DestroyReason.FINISHED)
-                link.flush()
-        if created is None or self.endpoint is None:
-            raise CircuitClosed("The next relay refused.")
-        return created
 
     def _end_endpoint(self) -> None:
         if self.endpoint is not None:
@@ -338,10 +266,10 @@ class RelayCircuit:
         self.prev_link.drop_route(self.prev_id)
         self.prev_link.drop_queue(self.prev_queue)
         if tell_prev:
-            self._send_destroy(self.prev_link, self.prev_queue, self.prev_id, reason)
+            self.prev_link.send_destroy(self.prev_id, bytes([reason]))
         self._drop_next(reason if tell_next else None)
         if self.pending is not None:
-            self.pending.put(None)
+            self.pending.put(Refusal(DestroyReason.CONNECT_FAILED))
         self._end_endpoint()
         self.layer.erase()
 
@@ -351,156 +279,7 @@ class RelayCircuit:
             link.drop_route(self.next_id)
             link.drop_queue(self.next_queue)
             if reason is not None:
-                self._send_destroy(link, self.next_queue, self.next_id, reason)
-
-    @staticmethod
-    def _send_destroy(link: Link, queue: CellQueue, circ_id: int, reason: DestroyReason) -> None:
-        cell = CellBuffer()
-        HEADER.pack_into(cell.data, 0, circ_id, Command.DESTROY)
-        cell.body[0] = reason
-        link.enqueue(queue, cell)
-
-
-class RelayCore:
-    """Every circuit that passes through, or ends at, this node."""
-
-    def __init__(
-        self,
-        node_id: bytes,
-        onion_keys: Callable[[], Mapping[bytes, bytes]],
-        *,
-        handlers: Mapping[int, StreamHandler],
-        address_ok: AddressPolicy,
-        on_fault: Callable[[str], None],
-    ) -> None:
-        self.links: LinkManager
-        self.handlers = handlers
-        self.circuits: dict[int, RelayCircuit] = {}
-        self.counters = RelayCounters()
-        self.draining = False
-        self._node_id = node_id
-        self._onion_keys = onion_keys
-        self._address_ok = address_ok
-        self._on_fault = on_fault
-        self.replays = HandshakeReplayCache()
-        self._nursery: trio.Nursery | None = None
-
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Own the circuits' tasks until cancelled."""
-        try:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                task_status.started()
-                swept_at = trio.current_time()
-                while True:
-                    await trio.sleep(MEMORY_CHECK_S)
-                    self.relieve_memory()
-                    if trio.current_time() - swept_at >= SWEEP_EVERY_S:
-                        swept_at = trio.current_time()
-                        self._sweep()
-        finally:
-            self._nursery = None
-            for circuit in list(self.circuits.values()):
-                circuit.destroy(DestroyReason.HIBERNATING)
-
-    def spawn(self, function: Callable[..., Awaitable[None]], *args: object) -> None:
-        """Run a circuit's task; a fault in it is reported by kind and ends only itself."""
-        if self._nursery is not None:
-            self._nursery.start_soon(self._guarded, function, *args)
-
-    async def _guarded(self, function: Callable[..., Awaitable[None]], *args: object) -> None:
-        try:
-            await function(*args)
-        except Peer2PromptError:
-            return
-        except Exception as error:
-            # The one boundary between a circuit and the node: a bug in one must not end the other.
-            self._on_fault(type(error).__name__)
-
-    def on_create(self, link: Link, circ_id: int, body: memoryview) -> None:
-        """A neighbour asks for a new circuit."""
-        if (
-            self.draining
-            or len(self.circuits) >= MAX_CIRCUITS
-            or len(link.routes) >= MAX_CIRCUITS_PER_LINK
-        ):
-            self._refuse(link, circ_id, DestroyReason.RESOURCE)
-            return
-        try:
-            created, keys = server_hop(
-                bytes(body[:CREATE_BYTES]), self._node_id, self._onion_keys(), self.replays
-            )
-        except (HandshakeError, ProtocolError):
-            self._refuse(link, circ_id, DestroyReason.PROTOCOL)
-            return
-        circuit = RelayCircuit(self, link, circ_id, keys)
-        self.circuits[id(circuit)] = circuit
-        link.routes[circ_id] = circuit.from_prev
-        self.counters.circuits_created += 1
-        cell = take_buffer()
-        HEADER.pack_into(cell.data, 0, circ_id, Command.CREATED)
-        cell.body[:] = created_body(created)
-        link.enqueue(circuit.prev_queue, cell)
-
-    def _refuse(self, link: Link, circ_id: int, reason: DestroyReason) -> None:
-        self.counters.circuits_refused += 1
-        RelayCircuit._send_destroy(link, CellQueue(), circ_id, reason)
-
-    def may_extend(self, circuit: RelayCircuit, node_id: bytes, host: str, port: int) -> bool:
-        """Refuse loops (to ourselves, back where the circuit came from) and bad addresses."""
-        if node_id in (self._node_id, circuit.prev_link.peer_node_id):
-            return False
-        return self._address_ok(node_id, host, port)
-
-    def _sweep(self) -> None:
-        now = trio.current_time()
-        for circuit in list(self.circuits.values()):
-            if circuit.used:
-                circuit.used = False
-                circuit.idle_since = now
-            elif now - circuit.idle_since > IDLE_TIMEOUT_S:
-                circuit.destroy(DestroyReason.TIMEOUT)
-
-    def relieve_memory(self) -> None:
-        """Under memory pressure destroy the circuits with the oldest queued data first."""
-        queued = sum(link.queued for link in self.links.links)
-        if queued <= MAX_TOTAL_QUEUED:
-            return
-        for circuit in sorted(self.circuits.values(), key=_oldest_queued):
-            queued -= len(circuit.prev_queue.cells) + len(circuit.next_queue.cells)
-            circuit.destroy(DestroyReason.RESOURCE)
-            if queued <= MAX_TOTAL_QUEUED:
-                return
-
-
-class _Refused(Exception):
-    """An EXTEND that this relay will not make."""
-
-    def __init__(self, reason: DestroyReason) -> None:
-        super().__init__(reason.name)
-        self.reason = reason
-
-
-class _Created:
-    """The slot for the next hop's CREATED."""
-
-    def __init__(self) -> None:
-        self._event = trio.Event()
-        self._value: bytes | None = None
-
-    def put(self, value: bytes | None) -> None:
-        if not self._event.is_set():
-            self._value = value
-            self._event.set()
-
-    async def get(self) -> bytes | None:
-        await self._event.wait()
-        return self._value
-
-
-def _oldest_queued(circuit: RelayCircuit) -> float:
-    times = [q.since for q in (circuit.prev_queue, circuit.next_queue) if q.cells]
-    return min(times, default=float("inf"))
+                link.send_destroy(self.next_id, bytes([reason]))
 
 
 async def _serve_stream(handler: StreamHandler, stream: CircuitStream, request: bytes) -> None:

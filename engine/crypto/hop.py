@@ -24,18 +24,25 @@ from engine.crypto.keys import (
 )
 from engine.crypto.replay import HandshakeReplayCache
 from engine.crypto.suite import Suite, suite_of
+from engine.crypto.work import NONCE_BYTES
 from engine.errors import HandshakeError
 
 KEM_PUBLIC_BYTES = 1_184
 KEM_CIPHERTEXT_BYTES = 1_088
 AUTH_BYTES = 32
+WORK_SEED_BYTES = 16
 
-_CREATE = struct.Struct(f">B{NODE_ID_BYTES}s{X25519_BYTES}s{X25519_BYTES}s{KEM_PUBLIC_BYTES}s")
+_CREATE = struct.Struct(
+    f">B{NODE_ID_BYTES}s{X25519_BYTES}s{X25519_BYTES}s{KEM_PUBLIC_BYTES}s"
+    f"{WORK_SEED_BYTES}s{NONCE_BYTES}s"
+)
 _CREATED = struct.Struct(f">{X25519_BYTES}s{KEM_CIPHERTEXT_BYTES}s{AUTH_BYTES}s")
 CREATE_BYTES = _CREATE.size
 CREATED_BYTES = _CREATED.size
 
 PROTOCOL_LABEL = b"peer2prompt hop v1"
+WORK_LABEL = b"peer2prompt create work v1"
+_NO_WORK = (bytes(WORK_SEED_BYTES), bytes(NONCE_BYTES))
 _AUTH_LABEL = b"auth server"
 _FORWARD_LABEL = b"forward"
 _BACKWARD_LABEL = b"backward"
@@ -106,8 +113,8 @@ class ClientHopState:
         self._x: bytes | None = x
         self._kem: MLKEM768PrivateKey | None = kem
 
-    def create_payload(self) -> bytes:
-        """The CREATE payload for these ephemerals."""
+    def create_payload(self, seed: bytes = _NO_WORK[0], nonce: bytes = _NO_WORK[1]) -> bytes:
+        """The CREATE payload for these ephemerals, with the work that was done for `seed`."""
         if self._x is None or self._kem is None:
             raise HandshakeError("this handshake is over")
         return _CREATE.pack(
@@ -116,7 +123,15 @@ class ClientHopState:
             self._onion_public,
             x25519_public(self._x),
             self._kem.public_key().public_bytes_raw(),
+            seed,
+            nonce,
         )
+
+    def work_challenge(self, seed: bytes) -> bytes:
+        """What the work is done over when the hop asks for it with `seed`."""
+        if self._x is None:
+            raise HandshakeError("this handshake is over")
+        return work_challenge(self._node_id, self._onion_public, x25519_public(self._x), seed)
 
     def finish(self, created: bytes) -> HopKeys:
         """Check the hop's answer and derive the keys; the ephemerals are dropped either way.
@@ -180,14 +195,25 @@ class CreateRequest:
     onion_public: bytes
     client_public: bytes
     kem_public: bytes
+    seed: bytes
+    nonce: bytes
 
     @classmethod
     def parse(cls, payload: bytes) -> CreateRequest:
         """Split a CREATE payload. Raises HandshakeError when it is malformed."""
         if len(payload) != CREATE_BYTES:
             raise HandshakeError("a handshake has the wrong length")
-        suite, node_id, onion_public, client_public, kem_public = _CREATE.unpack(payload)
-        return cls(suite_of(suite), node_id, onion_public, client_public, kem_public)
+        suite, *fields = _CREATE.unpack(payload)
+        return cls(suite_of(suite), *fields)
+
+    def work_challenge(self) -> bytes:
+        """What the nonce must solve: bound to hop, key, ephemeral and the hop's seed."""
+        return work_challenge(self.node_id, self.onion_public, self.client_public, self.seed)
+
+
+def work_challenge(node_id: bytes, onion_public: bytes, client_public: bytes, seed: bytes) -> bytes:
+    """The challenge of engine.crypto.work that one CREATE pays for itself with."""
+    return WORK_LABEL + node_id + onion_public + client_public + seed
 
 
 def server_hop(
@@ -202,7 +228,16 @@ def server_hop(
     for another node's identity, a key not in service, a malformed or small-order point, a malformed
     ML-KEM key, or a replay.
     """
-    request = CreateRequest.parse(payload)
+    return answer_create(CreateRequest.parse(payload), node_id, onion_keys, cache)
+
+
+def answer_create(
+    request: CreateRequest,
+    node_id: bytes,
+    onion_keys: Mapping[bytes, bytes],
+    cache: HandshakeReplayCache,
+) -> tuple[bytes, HopKeys]:
+    """`server_hop` for a payload that is parsed already."""
     b = onion_keys.get(request.onion_public)
     if request.node_id != node_id or b is None:
         raise HandshakeError("a handshake was meant for another node or an old onion key")

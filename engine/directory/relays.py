@@ -11,7 +11,7 @@ from collections.abc import Callable
 from operator import itemgetter
 from pathlib import Path
 
-from engine.config import is_routable
+from engine.circuit.addresses import is_routable
 from engine.errors import ConfigError
 from engine.wire.advert import Advert, Role
 from engine.wire.directory_file import parse_directory

@@ -39,6 +39,7 @@ BATCH_BYTES = BATCH_RECORDS * RECORD_BYTES
 ROUNDS_PER_CHECKPOINT = 8  # batches handled before other tasks get a turn
 QUEUE_LOW_CELLS = 64  # a source of cells goes on when its link has fewer queued
 ID_ATTEMPTS = 64  # a link uses some thousand ids of two thousand million
+MAX_DESTROYS_QUEUED = 4_096  # more is a neighbour that asks, and does not read the answers
 SPARE_CELLS = 64  # buffers kept for reuse: a batch coming in and one going out
 
 
@@ -140,6 +141,7 @@ class Link:
         self._on_padding = on_padding
         self._padding = CellQueue()
         self._ready: deque[CellQueue] = deque()
+        self._destroys = CellQueue()
         self._unsent = memoryview(b"")
         self._writer = trio.lowlevel.ParkingLot()
 
@@ -202,6 +204,18 @@ class Link:
         self.enqueue(self._padding, CellBuffer())  # circuit 0, command 0, zeros
         self.flush()
 
+    def send_destroy(self, circ_id: int, refusal: bytes) -> None:
+        """Queue a DESTROY with `refusal` at the head of its body.
+
+        They share a queue of the link's own, because their circuits are gone.
+        """
+        cell = CellBuffer()
+        HEADER.pack_into(cell.data, 0, circ_id, Command.DESTROY)
+        cell.body[: len(refusal)] = refusal
+        self.enqueue(self._destroys, cell)
+        if len(self._destroys.cells) > MAX_DESTROYS_QUEUED:
+            self.close()
+
     @property
     def has_room(self) -> bool:
         """True while a source of cells may queue more."""
@@ -209,7 +223,8 @@ class Link:
 
     def drop_queue(self, queue: CellQueue) -> None:
         """Forget the cells of a circuit that died."""
-        self.queued -= len(queue.cells)
+        if not self.closed:
+            self.queued -= len(queue.cells)
         queue.cells.clear()
 
     def flush(self) -> None:

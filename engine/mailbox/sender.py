@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from engine.circuit.relay import AddressPolicy
+from engine.circuit.addresses import AddressPolicy
 from engine.crypto.packets import seal_packet, slot_handle
 from engine.errors import CircuitClosed, ProtocolError
 from engine.link.connection import Link

@@ -13,7 +13,7 @@ from random import Random
 
 import trio
 
-from engine.circuit.relay import AddressPolicy
+from engine.circuit.addresses import AddressPolicy
 from engine.circuit.stream import CircuitStream
 from engine.crypto import work
 from engine.crypto.packets import owner_tag

@@ -53,6 +53,7 @@ class DestroyReason(enum.IntEnum):
     ADDRESS = 10
     FINISHED = 11
     KEY_EXPIRED = 12
+    WORK_NEEDED = 13
 
 
 # Commands of the link itself, which have no circuit.

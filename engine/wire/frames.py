@@ -15,6 +15,7 @@ from typing import NamedTuple
 from engine.crypto.geometry import REGION_BYTES
 from engine.crypto.hop import CREATE_BYTES, CREATED_BYTES
 from engine.errors import WireError
+from engine.wire.refusal import REFUSAL_BYTES
 from engine.wire.shape import ShapeClass, ShapePlan, encode_shape, parse_shape
 
 __all__ = [
@@ -133,7 +134,7 @@ _RULES: dict[int, _Rule] = {
             on_circuit=True,
         ),
         _Rule(FrameType.EXTENDED, CREATED_BYTES, CREATED_BYTES, on_circuit=True),
-        _Rule(FrameType.TRUNCATED, 1, 1, on_circuit=True),
+        _Rule(FrameType.TRUNCATED, 1, REFUSAL_BYTES, on_circuit=True),
         _Rule(FrameType.BEGIN, 1, 1 + 1 + MAX_HOST_BYTES + 2, on_circuit=False),
         _Rule(FrameType.CONNECTED, 0, 0, on_circuit=False),
         _Rule(FrameType.DATA, 1, MAX_FRAME_DATA, on_circuit=False),

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 import trio
 
 from engine.circuit.client import ClientCircuit
+from engine.circuit.limits import Limits
 from engine.circuit.onion_keys import OnionKeys
 from engine.circuit.path import Hop
-from engine.circuit.relay import RelayCore, StreamHandler
+from engine.circuit.relay import StreamHandler
+from engine.circuit.relay_core import RelayCore
 from engine.circuit.shaping import BULK_PLAN, ShapePlan
 from engine.circuit.stream import CircuitStream
 from engine.crypto.suite import default_suite
@@ -30,6 +32,10 @@ async def echo(stream: CircuitStream, _request: bytes) -> None:
     await stream.send_eof()
 
 
+AMPLE = Limits(create_rate=10_000, create_burst=100_000, create_cpu_percent=90)
+"""For tests and benches that build circuits by the hundred from one client."""
+
+
 @dataclass
 class LocalNode:
     """A relay core with its links, listening on its own 127.x.0.1."""
@@ -38,6 +44,7 @@ class LocalNode:
     handlers: Mapping[int, StreamHandler]
     suite: int = field(default_factory=default_suite)
     faults: list[str] = field(default_factory=list)
+    limits: Limits = AMPLE
 
     def __post_init__(self) -> None:
         self.identity = Identity.generate()
@@ -48,6 +55,7 @@ class LocalNode:
             handlers=self.handlers,
             address_ok=lambda _node, _host, _port: True,
             on_fault=self.faults.append,
+            limits=self.limits,
         )
         self.links = LinkManager(self.identity, self.suite, on_create=self.core.on_create)
         self.core.links = self.links

@@ -198,7 +198,7 @@ async def test_under_memory_pressure_the_oldest_queue_goes_first(
                 onward._unsent = memoryview(b"")  # let the next stream connect ...
                 if circuit is circuits[0]:
                     onward._ready.clear()  # ... while the first circuit's cells stay
-            monkeypatch.setattr("engine.circuit.relay.MAX_TOTAL_QUEUED", 40)
+            monkeypatch.setattr("engine.circuit.relay_core.MAX_TOTAL_QUEUED", 40)
             guard.core.relieve_memory()
             guard.links.flush()
             await circuits[0].closed_event.wait()
