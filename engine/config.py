@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from engine.circuit.limits import Limits, parse_limits
 from engine.circuit.shape_menu import ShapeMenu
 from engine.directory.settings import PathSettings, parse_asns, parse_countries
 from engine.errors import ConfigError, WireError
@@ -67,6 +68,7 @@ class NodeConfig:
     shapes: ShapeMenu = field(default_factory=ShapeMenu)
     paths: PathSettings = field(default_factory=PathSettings)
     mailbox: MailboxSettings = field(default_factory=MailboxSettings)
+    limits: Limits = field(default_factory=Limits)
 
 
 class _Table:
@@ -96,10 +98,21 @@ class _Table:
         return (base / Path(value).expanduser()) if value else None
 
     def positive(self, key: str, default: int, most: int) -> int:
+        return self.bounded(key, default, 1, most)
+
+    def bounded(self, key: str, default: int, least: int, most: int) -> int:
         value = self.take(key, int, default)
-        if not 0 < value <= most:
-            raise ConfigError(f"The setting {self._name}{key} must be from 1 to {most}.")
+        if not least <= value <= most:
+            raise ConfigError(f"The setting {self._name}{key} must be from {least} to {most}.")
         return value
+
+    def integers(self, key: str, default: tuple[int, ...], most: int) -> tuple[int, ...]:
+        values = self.take(key, list, list(default))
+        if not all(type(value) is int and 0 < value <= most for value in values):
+            raise ConfigError(
+                f"The setting {self._name}{key} must be a list of numbers from 1 to {most}."
+            )
+        return tuple(values)
 
     def table(self, key: str) -> _Table:
         return _Table(self.take(key, dict, {}), f"{key}.")
@@ -143,7 +156,7 @@ def parse_config(
         )
     store, link, network = top.table("store"), top.table("link"), top.table("network")
     wallet, ghost, exits, shape = (top.table(k) for k in ("wallet", "ghost", "exit", "shape"))
-    mailbox, paths = top.table("mailbox"), top.table("paths")
+    mailbox, paths, limits = (top.table(k) for k in ("mailbox", "paths", "limits"))
     listen = link.take("listen", str, "")
     config = NodeConfig(
         home=home,
@@ -162,8 +175,9 @@ def parse_config(
         shapes=_shape_menu(shape),
         mailbox=_mailbox_settings(mailbox),
         paths=_path_settings(paths, base),
+        limits=parse_limits(limits),
     )
-    tables = [top, store, link, network, wallet, exits, shape, mailbox, paths]
+    tables = [top, store, link, network, wallet, exits, shape, mailbox, paths, limits]
     for table in [*tables, ghost] if "ghost" in roles else tables:
         table.finish()
     if roles & {"relay", "ghost"} and config.listen is None:

@@ -41,7 +41,7 @@ from engine.crypto.keys import x25519_generate
 from engine.directory.relays import RelaySet
 from engine.errors import ConfigError
 from engine.identity import Identity
-from engine.relay_role import RelayRole
+from engine.relay_role import KnownRelays, RelayRole
 from engine.wire.advert import Advert, Role
 from engine.wire.frames import Purpose
 from engine.wire.shape import ShapeClass
@@ -154,6 +154,7 @@ class Node:
             handlers,
             save_keys=lambda data: store.put_secret("relay", "onion_keys", data),
             on_fault=lambda kind: log.error("a circuit ended on an internal error: %s", kind),
+            is_relay=KnownRelays(self._relays),
         )
         await nursery.start(self._relay.run)
 

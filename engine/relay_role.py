@@ -5,16 +5,20 @@ A relay and a ghost run the same code; they differ in the stream handlers they a
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
 import trio
 
+from engine.circuit.addresses import DialPolicy
 from engine.circuit.onion_keys import OnionKeys
 from engine.circuit.relay import StreamHandler
 from engine.circuit.relay_core import RelayCore
-from engine.config import NodeConfig, is_routable
+from engine.config import NodeConfig
 from engine.crypto.suite import default_suite
+from engine.directory.relays import RelaySet
+from engine.errors import ConfigError
 from engine.identity import Identity
 from engine.link.manager import LinkManager
 from engine.link.padding import Padding
@@ -28,7 +32,29 @@ from engine.wire.frames import Purpose
 ADVERT_LIFE_S = 24 * 3_600
 ADVERT_RENEW_S = 6 * 3_600
 ROTATION_CHECK_S = 300.0
+DIRECTORY_READ_S = 60.0
 _PADDING = {"clients": Padding.ANSWER, "all": Padding.DIAL, "off": Padding.OFF}
+
+
+class KnownRelays:
+    """Tells whether a neighbour is a relay by its valid advert, from a directory read now and then.
+
+    Only how many circuits a neighbour gets for free hangs on it, so a stale answer does no harm.
+    """
+
+    def __init__(self, relays: RelaySet) -> None:
+        self._relays = relays
+        self._read_at = trio.current_time()
+
+    def __call__(self, node_id: bytes) -> bool:
+        """True for the NodeID of a relay in the directory."""
+        now = trio.current_time()
+        if now - self._read_at > DIRECTORY_READ_S:
+            self._read_at = now
+            with contextlib.suppress(ConfigError):  # the file is away: what was read stays
+                self._relays.reload()
+        advert = self._relays.get(node_id)
+        return advert is not None and bool(advert.roles & Role.RELAY)
 
 
 class RelayRole:
@@ -44,6 +70,7 @@ class RelayRole:
         *,
         save_keys: Callable[[bytes], Awaitable[None]],
         on_fault: Callable[[str], None],
+        is_relay: Callable[[bytes], bool],
     ) -> None:
         self._config = config
         self._identity = identity
@@ -57,6 +84,13 @@ class RelayRole:
             handlers=handlers,
             address_ok=self._address_ok,
             on_fault=on_fault,
+            limits=config.limits,
+            is_relay=is_relay,
+        )
+        self._policy = DialPolicy(
+            self._own_addresses,
+            test_network=config.test_network,
+            low_ports=config.limits.low_ports,
         )
         self.links = LinkManager(
             identity,
@@ -137,8 +171,11 @@ class RelayRole:
         """Where this relay extends circuits and passes packets to."""
         return "relay" in self._config.roles and self.may_dial(node_id, host, port)
 
-    def may_dial(self, _node_id: bytes, host: str, port: int) -> bool:
-        """Public addresses that are not ours; any but ours in a test network."""
-        if (host, port) == self._config.listen:
-            return False
-        return self._config.test_network or is_routable(host)
+    def may_dial(self, node_id: bytes, host: str, port: int) -> bool:
+        """Public addresses of other machines; in a test network local ones too."""
+        return self._policy(node_id, host, port)
+
+    def _own_addresses(self) -> set[tuple[str, int]]:
+        listen = self._config.listen
+        own = {listen} if listen is not None else set()
+        return own | {(host, listen[1]) for host in self.links.own_hosts if listen is not None}

@@ -15,8 +15,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 
-from engine.crypto import work
 from engine.crypto.hop import CreateRequest, HopKeys, server_respond, start_with
+from engine.crypto.hop import work_challenge as create_challenge
 from engine.crypto.kdf import hkdf_expand
 from engine.crypto.keys import x25519_public
 from engine.crypto.layers import ClientLayers, RelayLayer
@@ -30,10 +30,11 @@ from engine.crypto.packets import (
     slot_order,
 )
 from engine.crypto.suite import Suite
+from engine.crypto.work import solve
 from engine.errors import WireError
 from engine.identity import Identity
 from engine.wire.advert import ADVERT_LABEL, Address, Advert, OnionKey, Role
-from engine.wire.cells import Command, build_cell
+from engine.wire.cells import Command, DestroyReason, build_cell
 from engine.wire.create import encode_extend
 from engine.wire.frames import (
     Ack,
@@ -61,6 +62,7 @@ from engine.wire.mailbox import (
 )
 from engine.wire.packet import Chunk, split_chunks
 from engine.wire.reply_block import ReplyBlock
+from engine.wire.refusal import Refusal
 from engine.wire.shape import ShapeClass, ShapePlan, encode_shape
 
 FOLDER = Path(__file__).parents[1] / "docs" / "vectors"
@@ -320,12 +322,14 @@ def _grown(suites: list[int]) -> dict[str, Any]:
 def frames() -> dict[str, Any]:
     extend = encode_extend("192.0.2.7", 9_001, seed("create", 1_305))
     shape = encode_shape(ShapePlan(ShapeClass.TEXT, 125, (64, 256, 1_024, 4_096)))
+    demand = Refusal(DestroyReason.WORK_NEEDED, 12, seed("work seed", 16))
     tcp = encode_begin(Begin(Purpose.TCP, "mint.example", 443))
     accepted = {
         "nothing": b"",
         "extend over IPv4": pack_frame(FrameType.EXTEND, 0, extend),
         "extended": pack_frame(FrameType.EXTENDED, 0, seed("created", 1_152)),
         "truncated": pack_frame(FrameType.TRUNCATED, 0, b"\x06"),
+        "truncated, work needed": pack_frame(FrameType.TRUNCATED, 0, demand.encode()),
         "shape and session begin in one cell": pack_frame(FrameType.SHAPE, 0, shape)
         + pack_frame(FrameType.BEGIN, 1, b"\x01"),
         "tcp begin": pack_frame(FrameType.BEGIN, 2, tcp),
@@ -523,7 +527,27 @@ def _work_case() -> dict[str, Any]:
     return {
         "challenge": challenge.hex(),
         "bits_for_8_and_64_slots": bits,
-        "nonce": work.solve(challenge, bits).hex(),
+        "nonce": solve(challenge, bits).hex(),
+    }
+
+
+def work() -> dict[str, Any]:
+    node_id, onion, client = (seed(name) for name in ("work node", "work B", "work X"))
+    create = create_challenge(node_id, onion, client, seed("work seed", 16))
+    challenges = [(b"", 8), (b"peer2prompt", 12), (create, 16)]
+    return {
+        "about": "Proof of work (docs/protocol.md, section 5): the first nonce, counted from zero.",
+        "create_challenge": {
+            "node_id": node_id.hex(),
+            "B": onion.hex(),
+            "X": client.hex(),
+            "seed": seed("work seed", 16).hex(),
+            "challenge": create.hex(),
+        },
+        "cases": [
+            {"challenge": text.hex(), "bits": bits, "nonce": solve(text, bits).hex()}
+            for text, bits in challenges
+        ],
     }
 
 
@@ -537,6 +561,7 @@ def generate(known_ciphertext: str | None) -> dict[str, Any]:
         "cells.json": cells(),
         "adverts.json": adverts(),
         "mailbox.json": mailbox(),
+        "work.json": work(),
     }
 
 

@@ -35,6 +35,7 @@ CONNECT_TIMEOUT_S = 10.0
 LISTEN_BACKLOG = 256
 UNSENT_BYTES = 131_072  # two batches may wait in the kernel for the peer's window, no more
 MAX_LINKS = 4_096  # open at once; further neighbours are turned away at accept
+MAX_OWN_HOSTS = 64  # addresses of one machine
 MAX_HANDSHAKES = 64  # inbound handshakes under way at once
 
 OnCreate = Callable[[Link, int, memoryview], None]
@@ -54,6 +55,7 @@ class LinkManager:
         padding: Padding = Padding.OFF,
     ) -> None:
         self.on_packet: OnPacket | None = None  # set before `run` by a relay that keeps mailboxes
+        self.own_hosts: set[str] = set()  # addresses of this machine that neighbours reached
         self._static = static or x25519_generate()
         self._padding = padding
         self._idle = IdlePadding()
@@ -129,6 +131,7 @@ class LinkManager:
                         raise
                     await trio.sleep(0.1)
                     continue
+                self._learn(sock)
                 self._admit(sock)
 
     async def _bind(self, listener: trio.socket.SocketType, host: str, port: int) -> None:
@@ -144,6 +147,11 @@ class LinkManager:
                 f"This machine cannot listen on {host}:{port} ({error.strerror or error}).",
                 hint="Set an address of this machine under [link] listen.",
             ) from error
+
+    def _learn(self, sock: trio.socket.SocketType) -> None:
+        if len(self.own_hosts) < MAX_OWN_HOSTS:
+            with contextlib.suppress(OSError):  # the neighbour is gone already
+                self.own_hosts.add(sock.getsockname()[0])
 
     def _admit(self, sock: trio.socket.SocketType) -> None:
         if self._nursery is None or len(self._all) >= MAX_LINKS:

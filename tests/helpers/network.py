@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -118,7 +118,7 @@ async def local_network(
     count: int = 4,
     handlers: Mapping[int, StreamHandler] | None = None,
     *,
-    kinds: Mapping[int, type[LocalNode]] | None = None,
+    kinds: Mapping[int, Callable[..., LocalNode]] | None = None,
 ) -> AsyncIterator[LocalNetwork]:
     """`count` nodes that serve `handlers` (an echo by default) and a client's links.
 

@@ -47,7 +47,7 @@ def test_every_handshake_has_keys_of_its_own() -> None:
     assert len({k.forward for k in keys}) == len({k.circuit_tag for k in keys}) == 3
 
 
-@pytest.mark.parametrize("position", [0, X_AT - 1, X_AT, X_AT + 5, EK_AT, CREATE_BYTES - 1])
+@pytest.mark.parametrize("position", [0, X_AT - 1, X_AT, X_AT + 5, EK_AT, EK_AT + 1_183])
 def test_a_create_changed_on_the_way_fails(position: int) -> None:
     server = Server()
     state, payload = ClientHop.start(1, server.node_id, server.onion_public)
@@ -161,7 +161,7 @@ def test_a_malformed_kem_key_is_refused() -> None:
     server = Server()
     _, payload = ClientHop.start(1, server.node_id, server.onion_public)
     with pytest.raises(HandshakeError, match="ML-KEM"):
-        server.answer(payload[:EK_AT] + b"\xff" * 1_184)
+        server.answer(payload[:EK_AT] + b"\xff" * 1_184 + bytes(24))
 
 
 # -- replay --------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_a_refused_handshake_leaves_no_trace() -> None:
     server = Server()
     _, payload = ClientHop.start(1, server.node_id, server.onion_public)
     with pytest.raises(HandshakeError):
-        server.answer(payload[:EK_AT] + b"\xff" * 1_184)
+        server.answer(payload[:EK_AT] + b"\xff" * 1_184 + bytes(24))
     server.answer(payload)
 
 

@@ -27,6 +27,7 @@ FILES = [
     "cells.json",
     "adverts.json",
     "mailbox.json",
+    "work.json",
 ]
 
 

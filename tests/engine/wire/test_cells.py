@@ -71,4 +71,4 @@ def test_an_oversized_body_is_a_local_mistake() -> None:
 @given(st.binary(max_size=3))
 def test_destroy_reasons(body: bytes) -> None:
     reason = destroy_reason(body)
-    assert reason == (body[0] if body and body[0] <= 12 else DestroyReason.NONE)
+    assert reason == (body[0] if body and body[0] <= 13 else DestroyReason.NONE)
