@@ -61,8 +61,8 @@ from engine.wire.mailbox import (
     work_challenge,
 )
 from engine.wire.packet import Chunk, split_chunks
-from engine.wire.reply_block import ReplyBlock
 from engine.wire.refusal import Refusal
+from engine.wire.reply_block import ReplyBlock
 from engine.wire.shape import ShapeClass, ShapePlan, encode_shape
 
 FOLDER = Path(__file__).parents[1] / "docs" / "vectors"

@@ -32,7 +32,9 @@ class Prober:
 
     async def extend(self, host: str, port: int, node_id: bytes, *, raw: bytes = b"") -> Refusal:
         """What the relay answers to an EXTEND to node_id at host:port (or at `raw` bytes)."""
-        circuit = ClientCircuit(self.network.path(0), default_suite(), "probe", BULK_PLAN)
+        circuit = ClientCircuit(
+            (self.network.nodes[0].hop("guard"),), default_suite(), "probe", BULK_PLAN
+        )
         await circuit.build(self.network.client_links)
         answers: list[bytes] = []
         circuit.endpoint._on_control = lambda event: answers.append(bytes(event.frame.data))
