@@ -45,8 +45,8 @@ from engine.wire.mailbox import (
 REQUEST_TIMEOUT_S = 60.0  # leaves a slow client time to do its work
 MAX_REQUESTS = 1_024  # on one stream: enough for every poll of a full visit to the largest box
 MAX_VISITS = 512  # streams at once; each may hold a stream's send buffer, 256 KiB
-LEAST_BITS, MOST_BITS = 8, 18  # of an empty and a full table, for the smallest batch
-FREE_FILL = 0.5  # up to this fill the least is asked
+LEAST_BITS, MOST_BITS = 10, 20  # of an empty and a full table, for the smallest batch
+FREE_FILL = 0.25  # up to this fill the least is asked
 SLACK_BITS = 1  # how much the price may have risen since the greeting
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from engine.crypto.keys import NODE_ID_BYTES
 from engine.crypto.packets import SEED_BYTES
+from engine.crypto.work import MAX_BITS
 from engine.errors import WireError
 from engine.wire.cells import BODY_BYTES
 from engine.wire.create import encode_address, parse_address
@@ -82,8 +83,10 @@ class Greeting:
 
 
 def work_bits(base: int, cells: int) -> int:
-    """Leading zero bits for a batch of `cells`: each doubling of the batch doubles the work."""
-    return base + max(0, (cells - 1).bit_length() - (CELL_STEPS[0] - 1).bit_length())
+    """Leading zero bits for a batch of `cells`: each doubling of the batch doubles the work, up to
+    the most that the puzzle has."""
+    doublings = (cells - 1).bit_length() - (CELL_STEPS[0] - 1).bit_length()
+    return min(MAX_BITS, base + doublings)
 
 
 def work_challenge(challenge: bytes, owner: bytes) -> bytes:

@@ -6,92 +6,26 @@ import dataclasses
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import trio
 
-from engine.circuit.stream import CircuitStream
-from engine.crypto import work
 from engine.errors import CircuitClosed
 from engine.mailbox import service as service_module
-from engine.mailbox.service import LEAST_BITS, MOST_BITS, MailboxService, base_bits
+from engine.mailbox.service import LEAST_BITS, MOST_BITS, base_bits
 from engine.mailbox.settings import MailboxSettings
 from engine.wire.advert import Advert
-from engine.wire.frames import Begin, Purpose, encode_begin
 from engine.wire.mailbox import (
-    ANSWER_BYTES,
-    GREETING_BYTES,
-    Batch,
-    BoxRequest,
     DiscardRequest,
-    Greeting,
-    PollRequest,
-    RouteRequest,
     Status,
     encode_have,
-    split_answer,
-    work_bits,
-    work_challenge,
 )
 from tests.engine.mailbox.support import batch, handles
 from tests.helpers.mailbox import NO_HOLD, MailboxNetwork, mailbox_network
+from tests.helpers.mailbox_visitor import Visitor, visit
 
 pytestmark = pytest.mark.trio
-
-
-@dataclass
-class Visitor:
-    """A hand-driven client of one relay."""
-
-    world: MailboxNetwork
-    service: MailboxService
-    stream: CircuitStream
-    greeting: Greeting
-
-    async def read(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            part = await self.stream.receive_some(size - len(data))
-            if not part:
-                raise CircuitClosed("The end.")
-            data += part
-        return data
-
-    async def ask(self, request: bytes, size: int = 1) -> bytes:
-        await self.stream.send_all(request)
-        return await self.read(size)
-
-    def paid(self, new: Batch, *, route: bool = False) -> bytes:
-        """The nonce that this stream asks for."""
-        base = self.greeting.route_bits if route else self.greeting.box_bits
-        challenge = work_challenge(self.greeting.challenge, new.owner)
-        return work.solve(challenge, work_bits(base, new.cells))
-
-    async def add_box(self, new: Batch, nonce: bytes | None = None) -> Status:
-        paid = self.paid(new) if nonce is None else nonce
-        return Status((await self.ask(BoxRequest(paid, new).encode()))[0])
-
-    async def add_route(self, new: Batch, to: Advert, **changes: object) -> Status:
-        address = to.addresses[0]
-        request = RouteRequest(
-            self.paid(new, route=True), new, bytes(32), to.node_id, address.host, address.port
-        )
-        request = dataclasses.replace(request, **changes)  # type: ignore[arg-type]
-        return Status((await self.ask(request.encode()))[0])
-
-    async def poll(self, owner: bytes, have: bytes = bytes(128)) -> list[bytes]:
-        return split_answer(await self.ask(PollRequest(owner, have).encode(), ANSWER_BYTES))
-
-
-async def visit(world: MailboxNetwork) -> Visitor:
-    relay = world.relays[0]
-    circuit = await world.build(relay.advert, "test")
-    stream = circuit.open_stream(encode_begin(Begin(Purpose.MAILBOX)))
-    visitor = Visitor(world, relay.service, stream, Greeting(bytes(16), 0, 0))
-    visitor.greeting = Greeting.decode(await visitor.read(GREETING_BYTES))
-    return visitor
 
 
 @asynccontextmanager
@@ -150,7 +84,7 @@ async def test_the_price_rises_with_the_fill_and_holds_for_a_greeting_only_so_fa
 ) -> None:
     settings = MailboxSettings(hold_ms=0, slots=64)
     async with visiting(tmp_path, settings) as (world, early):
-        for bits in (LEAST_BITS, LEAST_BITS, LEAST_BITS):
+        for bits in (LEAST_BITS, LEAST_BITS, base_bits(0.5)):
             visitor = await visit(world)
             assert visitor.greeting.box_bits == visitor.greeting.route_bits == bits
             assert await visitor.add_box(batch()) is Status.OK
@@ -162,13 +96,9 @@ async def test_the_price_rises_with_the_fill_and_holds_for_a_greeting_only_so_fa
 
 
 async def test_the_price_curve() -> None:
-    assert [base_bits(fill) for fill in (0, 0.5, 0.55, 0.75, 1)] == [
-        LEAST_BITS,
-        LEAST_BITS,
-        LEAST_BITS + 1,
-        LEAST_BITS + 5,
-        MOST_BITS,
-    ]
+    prices = [base_bits(fill) for fill in (0, 0.25, 0.33, 0.5, 0.63, 1)]
+    assert prices == [10, 10, 11, 13, 15, 20]
+    assert (prices[0], prices[-1]) == (LEAST_BITS, MOST_BITS)
 
 
 async def test_full_tables_refuse(tmp_path: Path) -> None:

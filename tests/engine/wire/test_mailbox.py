@@ -120,3 +120,4 @@ def test_greetings_statuses_and_answers() -> None:
 
 def test_work_doubles_with_the_batch() -> None:
     assert [work_bits(8, cells) for cells in CELL_STEPS] == [8, 10, 12, 14]
+    assert work_bits(20, 1_024) == 24
