@@ -32,9 +32,12 @@ from engine.handlers import WalletHandlers
 from engine.identity import Identity
 from engine.link.manager import LinkManager
 from engine.link.padding import Padding
+from engine.mailbox.client import MailboxClient
 from engine.market.mints import keep_mints_known, recover_wallet
 from engine.session.chat import ChatService
+from engine.session.mailroad import MailRoad
 from engine.session.route import Route
+from engine.wire.advert import Advert
 from engine.wire.shape import BULK_PLAN
 from wallet.store import Store
 from wallet.wallet import Wallet
@@ -80,6 +83,7 @@ class ClientRole:
             lambda ghost, plan: Route(self.pool, relays, ghost, plan),
             config.shapes,
             bus,
+            self._mail_road(relays),
         )
         self._relays = relays
 
@@ -113,6 +117,16 @@ class ClientRole:
         """Settle the sessions, then let every shaped run reach its bucket end."""
         await self.chats.close()
         await self.pool.drain()
+
+    def _mail_road(self, relays: RelaySet) -> MailRoad:
+        async def build(advert: Advert, purpose: str) -> ClientCircuit:
+            return await self.pool.build_to_relay(advert, purpose, BULK_PLAN)
+
+        def guards() -> list[bytes]:
+            in_use = self.pool.guards.in_use
+            return [] if in_use is None else [bytes.fromhex(in_use.node_id)]
+
+        return MailRoad(MailboxClient(build, relays, rules=self.pool.rules), relays, guards)
 
     # -- seams ---------------------------------------------------------------------------------
 

@@ -156,6 +156,8 @@ class Node:
             on_fault=lambda kind: log.error("a circuit ended on an internal error: %s", kind),
             is_relay=KnownRelays(self._relays),
         )
+        if self._ghost is not None:
+            self._ghost.mail_by(self._relay.reply_sender())
         await nursery.start(self._relay.run)
 
     async def _serve_session(self, stream: CircuitStream, _request: bytes) -> None:

@@ -170,6 +170,13 @@ class MessageMeta(Result, frozen=True):
     tokens_out: int | None = None
     ttft_ms: float | None = None
     state: str = "done"
+    """streaming (under way), done, cancelled, cut (it broke off) or failed"""
+    mailboxes: int | None = None
+    """How many mailboxes stood by for the answer; none: only a live circuit could bring it."""
+    by_mail: bool = False
+    """It came from a mailbox: no circuit to the ghost lived."""
+    error: ErrorBody | None = None
+    """Why the answer broke off."""
 
 
 class Message(Result, frozen=True):
@@ -254,6 +261,8 @@ class AskResult(Result, frozen=True):
     mint: str = ""
     shape_class: str = ""
     finish_reason: str = ""
+    mailboxes: int = 0
+    by_mail: bool = False
 
 
 # --- circuits, network -----------------------------------------------------------------------
@@ -536,7 +545,7 @@ METHODS: Final[dict[str, Method]] = {
 
 
 class AskState(Result, frozen=True):
-    """`state` is building, opening, paying, asking, streaming, resuming or settling."""
+    """`state` is building, opening, paying, asking, streaming, resuming, fetching or settling."""
 
     ask_id: int | str
     session_id: str

@@ -30,6 +30,7 @@ class Run:
         self.finished: Finished | None = None
         self.failed: wire.Error | None = None
         self.by_mail = False
+        self.mailboxes = 0
         self._shown = shown.encode()
 
     def __repr__(self) -> str:
@@ -106,6 +107,8 @@ class Account:
             credit_msat=credit_msat,
             mint=mint,
             receipts=[ReceiptNote(finished.receipt_n, finished.cost_msat, digest)],
+            mailboxes=run.mailboxes,
+            by_mail=run.by_mail,
         )
         self._paid_msat = self._change_msat = 0
         self._carried_msat = credit_msat

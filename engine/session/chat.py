@@ -19,8 +19,11 @@ from engine.control.events import EventBus
 from engine.control.protocol import AskStarted
 from engine.directory.relays import RelaySet
 from engine.errors import GhostError, Peer2PromptError
+from engine.market.seams import Mailboxes
 from engine.session.chatlist import ChatList
 from engine.session.events import AnswerDelta, AskEvent, AskResult, PaidOut, StateChanged
+from engine.session.keeper import AnswerKeeper, LeftAnswer
+from engine.session.lifeline import Lifeline
 from engine.session.pinned import Pinned, SessionDesk
 from engine.session.route import Route
 from engine.wire.shape import ShapePlan
@@ -34,6 +37,8 @@ HISTORY_MESSAGES = 200  # sent along with a question, newest first
 TITLE_CHARS = 48
 MAX_PROMPT_BYTES = 768 * 1024  # with its JSON it stays under the session protocol's 1 MiB
 FINISHED = ("done", "cancelled")
+TOLD = ("cost_msat", "tokens_in", "tokens_out", "ttft_ms", "mailboxes", "by_mail")
+WRITE_S = 2.0
 
 
 @dataclass
@@ -48,7 +53,18 @@ class _Ask:
     plan: ShapePlan
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     pinned: Pinned | None = None
+    line: Lifeline | None = None
     text: list[str] = field(default_factory=list, repr=False)
+    written: int = 0
+    """Pieces of the text that are in the store."""
+    taken_up: bool = False
+    """An earlier process asked it."""
+    resting: bool = False
+    """This process ends first; the next one takes it up."""
+
+    @property
+    def shown(self) -> str:
+        return "".join(self.text)
 
 
 class ChatService:
@@ -62,9 +78,11 @@ class ChatService:
         route_to: Callable[[bytes, ShapePlan], Route],
         shapes: ShapeMenu,
         bus: EventBus,
+        boxes: Mailboxes | None = None,
     ) -> None:
         self.last_cost_msat: int | None = None
-        self.desk = SessionDesk(store, wallet, relays, route_to, shapes, bus)
+        self.desk = SessionDesk(store, wallet, relays, route_to, shapes, bus, boxes)
+        self._keeper = AnswerKeeper(store, boxes)
         self.listing = ChatList(
             store, shapes, on_new=self.desk.warm_soon, on_delete=self.desk.let_go
         )
@@ -76,9 +94,14 @@ class ChatService:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own every question until cancelled."""
+        left = await self._keeper.left()
+        self.desk.claimed = {answer.record.session.name for answer in left}
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             await nursery.start(self.desk.run)
+            nursery.start_soon(self._keep_writing)
+            for answer in left:
+                self._take_up(answer, nursery)
             task_status.started()
             try:
                 await trio.sleep_forever()
@@ -86,10 +109,31 @@ class ChatService:
                 self._nursery = None
 
     async def close(self) -> None:
-        """Stop every answer, settle and leave every session."""
+        """Stop every answer, settle and leave every session. An answer whose ghost cannot be
+        reached now is left to the next start."""
         for ask in list(self._asks.values()):
-            await self._cancel(ask)
+            ask.resting = ask.pinned is not None and not ask.pinned.session.connected
+            if ask.resting:
+                ask.scope.cancel()
+            else:
+                await self._cancel(ask)
         await self.desk.close()
+
+    def _take_up(self, left: LeftAnswer, nursery: trio.Nursery) -> None:
+        """Go on with an answer that an earlier process asked for."""
+        ask = _Ask(
+            ask_id=left.ask_id,
+            chat=left.chat,
+            settle=True,
+            params={},
+            model=left.record.model,
+            plan=self._shapes.default,
+            line=left.line,
+            text=[left.text] if left.text else [],
+            taken_up=True,
+        )
+        self._asks[ask.ask_id] = ask
+        nursery.start_soon(self._answer, ask, left)
 
     # -- asking --------------------------------------------------------------------------------
 
@@ -138,13 +182,15 @@ class ChatService:
         title = " ".join(text.split())[:TITLE_CHARS]
         return await self._store.sessions.create(title, params["model"] or "", shape=shape)
 
-    async def _answer(self, ask: _Ask) -> None:
+    async def _answer(self, ask: _Ask, left: LeftAnswer | None = None) -> None:
         """One question to its end, whatever the end is."""
         try:
             with ask.scope:
-                result = await self._ask_ghost(ask)
-                await self._finish(ask, result)
-            if ask.scope.cancelled_caught:
+                work = self._ask_ghost(ask) if left is None else self._go_on(ask, left)
+                await self._finish(ask, await work)
+            if ask.scope.cancelled_caught and ask.resting and ask.line is not None:
+                await self._keeper.write(ask.line, ask.shown)
+            elif ask.scope.cancelled_caught:
                 await self._fail(ask, _cancelled())
         except (Peer2PromptError, WalletError) as error:
             await self._fail(ask, error)
@@ -167,12 +213,40 @@ class ChatService:
             raise GhostError("The ghost sent no quote.")
         model = ask.model or quote.models[0].name
         cells = pinned.route.cells
+        line = ask.line = self._keeper.line(ask.chat, ask.ask_id, pinned.shelf)
         result = await pinned.session.ask(
-            history, model, ask.params, lambda event: self._on_event(ask, event)
+            history, model, ask.params, lambda event: self._on_event(ask, event), line
         )
         if ask.settle:
             await self._settle_after(pinned)
         return self._result(result, pinned.route, cells)
+
+    async def _go_on(self, ask: _Ask, left: LeftAnswer) -> dict[str, Any]:
+        """Bring an answer to its end that an earlier process asked for, and settle its session."""
+        saved = left.record.session
+        pinned = ask.pinned = self.desk.open_session(saved.ghost, ask.plan, saved)
+        pinned.asking = True
+        try:
+            result = await pinned.session.take_up(
+                left.record, left.text, left.line, lambda event: self._on_event(ask, event)
+            )
+            return self._result(result, pinned.route, (0, 0))
+        finally:
+            if not ask.resting:
+                self.desk.reclaim_soon(pinned, saved)
+
+    async def _keep_writing(self) -> None:
+        """Write down what was shown, so that a sudden death loses little of it."""
+        while True:
+            await trio.sleep(WRITE_S)
+            for ask in list(self._asks.values()):
+                if ask.line is None or len(ask.text) == ask.written:
+                    continue
+                ask.written = len(ask.text)
+                try:
+                    await self._keeper.write(ask.line, ask.shown)
+                except WalletError as error:
+                    log.warning("an answer under way could not be written down (%s)", error.code)
 
     async def _settle_after(self, pinned: Pinned) -> None:
         """Settle so that the account of this answer is final; a failure costs nothing but time."""
@@ -217,9 +291,10 @@ class ChatService:
 
     async def _finish(self, ask: _Ask, result: dict[str, Any]) -> None:
         state = "cancelled" if result["finish_reason"] == "cancelled" else "done"
-        meta = {name: result[name] for name in ("cost_msat", "tokens_in", "tokens_out", "ttft_ms")}
+        meta = {name: result[name] for name in TOLD}
         meta["state"] = state
-        await self._store.messages.add(ask.chat, "assistant", result["answer"], meta)
+        if ask.line is not None:
+            await self._keeper.finish(ask.line, result["answer"], meta)
         self.last_cost_msat = result["cost_msat"]
         self._bus.publish(
             "ask.done", {"ask_id": ask.ask_id, "session_id": ask.chat, "result": result}
@@ -228,8 +303,8 @@ class ChatService:
 
     async def _fail(self, ask: _Ask, error: Peer2PromptError | WalletError) -> None:
         with trio.CancelScope(shield=True):
-            if text := "".join(ask.text):
-                await self._store.messages.add(ask.chat, "assistant", text, {"state": "cut"})
+            if ask.line is not None:
+                await self._keeper.fail(ask.line, ask.shown, error, keep=ask.taken_up)
         body = error.as_dict()
         failed = {"ask_id": ask.ask_id, "session_id": ask.chat, "error": body}
         self._bus.publish("ask.failed", failed)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from engine.circuit.shape_menu import ShapeMenu, cost_of
-from engine.control.protocol import Message, MessageMeta, Session, Shape
+from engine.control.protocol import ErrorBody, Message, MessageMeta, Session, Shape
 from engine.errors import Peer2PromptError
 from engine.wire.shape import ShapeClass, ShapePlan
 from wallet.store import ChatMessage, ChatSession, Store
@@ -110,6 +110,15 @@ def _message(message: ChatMessage) -> Message:
         text=message.text,
         created=message.created,
         meta=MessageMeta(
-            **known, ttft_ms=message.meta.get("ttft_ms"), state=message.meta.get("state", "done")
+            **known,
+            ttft_ms=message.meta.get("ttft_ms"),
+            state=message.meta.get("state", "done"),
+            mailboxes=message.meta.get("mailboxes"),
+            by_mail=message.meta.get("by_mail", False),
+            error=_error(message.meta.get("error")),
         ),
     )
+
+
+def _error(found: Any) -> ErrorBody | None:
+    return ErrorBody(**found) if isinstance(found, dict) else None

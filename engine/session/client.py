@@ -508,6 +508,7 @@ class AskSession:
                 client_sig=finished.sign.sig,
             )
         mint = self._saved.mint if self._saved is not None else ""
+        run.mailboxes = len(self._line.blocks) if self._line is not None else 0
         return self._account.close(run, finished, credit_msat=session.at_ghost_msat, mint=mint)
 
     async def _send_cancel(self) -> None:

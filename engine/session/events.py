@@ -69,6 +69,9 @@ class AskResult:
     credit_msat: int = 0
     mint: str = ""
     receipts: list[ReceiptNote] = field(default_factory=list)
+    mailboxes: int = 0
+    """How many mailboxes stood by."""
+    by_mail: bool = False
 
     @property
     def fees_msat(self) -> int:
@@ -96,4 +99,6 @@ class AskResult:
             "ttft_ms": self.ttft_ms,
             "total_ms": self.total_ms,
             "finish_reason": self.finish_reason,
+            "mailboxes": self.mailboxes,
+            "by_mail": self.by_mail,
         }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import trio
@@ -19,9 +19,12 @@ from engine.control.events import EventBus
 from engine.control.protocol import Model
 from engine.directory.relays import RelaySet
 from engine.errors import GhostError, NoRoute, Peer2PromptError
+from engine.market.seams import Mailboxes
 from engine.session.client import AskSession
+from engine.session.pickups import PickupShelf, cells_for
 from engine.session.route import Route
 from engine.session.vault import SavedSession, SessionVault
+from engine.session.watch import SilenceWatch, watch_for_wake
 from engine.wire.advert import Role
 from engine.wire.quote import Quote
 from engine.wire.shape import ShapePlan
@@ -34,6 +37,7 @@ log = logging.getLogger("peer2prompt.chat")
 SETTLE_IDLE_S = 90.0  # a chat that rests this long gets its unspent credit back
 OFFER_RETRY_S = 60.0  # a ghost that did not answer is not asked again before
 MSAT_PER_SAT = 1_000
+SILENCE_CHECK_S = 5.0
 RECLAIM_RETRY_S = (2.0, 10.0, 60.0, 300.0)
 
 
@@ -46,6 +50,9 @@ class Pinned:
     last_used: float
     quote: Quote | None = None
     asking: bool = False
+    shelf: PickupShelf | None = None
+    stocking: trio.CancelScope = field(default_factory=trio.CancelScope)
+    silence: SilenceWatch = field(default_factory=SilenceWatch)
 
     def fits(self, model: str | None, plan: ShapePlan) -> bool:
         """Whether a question for this model in this shape may go over it."""
@@ -64,7 +71,12 @@ class SessionDesk:
         route_to: Callable[[bytes, ShapePlan], Route],
         shapes: ShapeMenu,
         bus: EventBus,
+        boxes: Mailboxes | None = None,
     ) -> None:
+        self.claimed: set[str] = set()
+        """Sessions of an earlier run that are not to be reclaimed: answers of theirs go on."""
+        self._boxes = boxes
+        self._open: list[Pinned] = []
         self._store = store
         self._wallet = wallet
         self._relays = relays
@@ -86,7 +98,10 @@ class SessionDesk:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             for record in saved:
-                nursery.start_soon(self._reclaim, record)
+                if record.name not in self.claimed:
+                    nursery.start_soon(self.reclaim, record)
+            nursery.start_soon(watch_for_wake, self.wake)
+            nursery.start_soon(self._watch_silence)
             task_status.started()
             try:
                 await self._settle_idle()
@@ -101,12 +116,49 @@ class SessionDesk:
             for one in pinned:
                 nursery.start_soon(self.leave, one)
 
-    def _open_session(
+    def wake(self) -> None:
+        """The machine slept: no circuit of before is of use, and lost answers go on at once."""
+        for pinned in self._open:
+            pinned.route.drop("this machine slept")
+            pinned.session.hurry()
+
+    async def _watch_silence(self) -> None:
+        """Drop circuits that should bring a cell at every tick and bring none."""
+        while True:
+            await trio.sleep(SILENCE_CHECK_S)
+            for pinned in self._open:
+                if pinned.silence.is_silent(pinned.route.mark, due=pinned.route.in_run):
+                    pinned.route.drop("no cell came for too long")
+
+    def open_session(
         self, ghost: bytes, plan: ShapePlan, saved: SavedSession | None = None
     ) -> Pinned:
         route = self._route_to(ghost, plan)
         session = AskSession(route.open_stream, self._wallet, self._store, saved=saved)
-        return Pinned(session, route, trio.current_time())
+        pinned = Pinned(session, route, trio.current_time())
+        self._open.append(pinned)
+        return pinned
+
+    def _stock(self, pinned: Pinned) -> None:
+        """From now on mailboxes stand by for the answers of this session."""
+        quote, nursery = pinned.quote, self._nursery
+        if self._boxes is None or nursery is None or quote is None:
+            return
+        longest = max(offer.max_out for offer in quote.models)
+        pinned.shelf = PickupShelf(
+            self._boxes, pinned.route.ghost, cells_for(longest), quiet=pinned.route.wait_quiet
+        )
+        nursery.start_soon(self._keep_stocked, pinned, pinned.shelf)
+
+    @staticmethod
+    async def _keep_stocked(pinned: Pinned, shelf: PickupShelf) -> None:
+        with pinned.stocking:
+            await shelf.run()
+
+    def _gone(self, pinned: Pinned) -> None:
+        pinned.stocking.cancel()
+        if pinned in self._open:
+            self._open.remove(pinned)
 
     async def warm(self) -> None:
         """Open a spare session ahead of need, if there is none and the wallet can prepay it."""
@@ -145,7 +197,7 @@ class SessionDesk:
             offer = self._offers.get(ghost)
             if offer is not None and model is not None and not _serves(offer, model):
                 continue
-            pinned = self._open_session(ghost, plan)
+            pinned = self.open_session(ghost, plan)
             try:
                 await self._connect(pinned)
                 if model is not None and not _serves(self._offers[ghost], model):
@@ -154,8 +206,10 @@ class SessionDesk:
                 await pinned.session.open()
             except (Peer2PromptError, WalletError) as error:
                 pinned.route.drop("the session could not be opened")
+                self._gone(pinned)
                 failure = error
                 continue
+            self._stock(pinned)
             return pinned
         if failure is not None:
             raise failure
@@ -238,6 +292,7 @@ class SessionDesk:
 
     async def leave(self, pinned: Pinned) -> None:
         """Settle, say goodbye, and close the circuit at its bucket end."""
+        self._gone(pinned)
         if await self.settle(pinned):
             await pinned.session.aclose()
         pinned.route.retire()
@@ -254,17 +309,33 @@ class SessionDesk:
             return False
         return True
 
-    async def _reclaim(self, saved: SavedSession) -> None:
+    def reclaim_soon(self, pinned: Pinned, saved: SavedSession) -> None:
+        """A session of an earlier run is done with: leave it, or ask its credit back later."""
+        if self._nursery is not None:
+            self._nursery.start_soon(self._leave_or_reclaim, pinned, saved)
+
+    async def _leave_or_reclaim(self, pinned: Pinned, saved: SavedSession) -> None:
+        self._gone(pinned)
+        if await self.settle(pinned):
+            await pinned.session.aclose()
+            pinned.route.retire()
+        else:
+            pinned.route.drop("the ghost could not be asked")
+            await self.reclaim(saved)
+
+    async def reclaim(self, saved: SavedSession) -> None:
         """Ask back what an earlier run left with a ghost; keeps trying with back-off."""
         for delay in (*RECLAIM_RETRY_S, None):
-            pinned = self._open_session(saved.ghost, self._shapes.errand, saved)
+            pinned = self.open_session(saved.ghost, self._shapes.errand, saved)
             try:
                 await pinned.session.settle()
                 await pinned.session.aclose()
             except (Peer2PromptError, WalletError) as error:
                 log.info("credit of an earlier session is not back yet (%s)", error.code)
                 pinned.route.drop("the ghost could not be asked")
+                self._gone(pinned)
             else:
+                self._gone(pinned)
                 pinned.route.retire()
                 self._bus.publish("wallet.changed", {})
                 return
@@ -300,12 +371,13 @@ class SessionDesk:
         ]
 
     async def _learn_offer(self, ghost: bytes) -> None:
-        pinned = self._open_session(ghost, self._shapes.errand)
+        pinned = self.open_session(ghost, self._shapes.errand)
         try:
             await self._connect(pinned)
         except (Peer2PromptError, WalletError) as error:
             log.info("a ghost did not say what it offers (%s)", error.code)
             self._retry_at[ghost] = trio.current_time() + OFFER_RETRY_S
+            self._gone(pinned)
         else:
             await self.leave(pinned)
 

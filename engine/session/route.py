@@ -60,6 +60,11 @@ class Route:
         return [] if self.circuit is None else self.circuit.short_path
 
     @property
+    def mark(self) -> object:
+        """Changes with every cell that comes, and with the circuit."""
+        return None if self.circuit is None else (id(self.circuit), self.circuit.cells_down)
+
+    @property
     def in_run(self) -> bool:
         """True while a shaped run that will end goes on."""
         return self.circuit is not None and self.circuit.endpoint.in_run

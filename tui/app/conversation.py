@@ -14,6 +14,7 @@ from typing import Any
 from tui.app.jsonish import Json, line, maybe_real, maybe_whole, record, records, whole
 from tui.app.text import clean, clean_line
 
+NODE_RESTARTED = "node_restarted"
 EARLY_EVENTS = 512  # events of asks whose id this client has not been told yet
 _uids = count(1)
 
@@ -25,6 +26,7 @@ STATE_WORDS = {
     "asking": "Question delivered; waiting for the first word",
     "streaming": "The answer is streaming",
     "resuming": "The circuit broke; picking the answer up over a fresh one",
+    "fetching": "No circuit to the ghost lives; looking for the answer in the mailboxes",
     "settling": "Bringing unspent ecash home",
     "stopping": "Stopping; what was not used comes back",
 }
@@ -60,6 +62,8 @@ class Message:
     tokens_out: int | None = None
     ttft_ms: float | None = None
     total_ms: float | None = None
+    mailboxes: int | None = None
+    by_mail: bool = False
     trouble: Trouble | None = None
     message_id: str = ""
     uid: int = field(default_factory=lambda: next(_uids))
@@ -80,7 +84,7 @@ class Message:
         message.take_figures(meta)
         state = line(meta, "state")
         message.state = _STORED_STATES.get(state, "done")
-        if "error" in meta:
+        if meta.get("error"):
             message.trouble = Trouble.of(meta["error"])
         return message
 
@@ -88,6 +92,8 @@ class Message:
         self.cost_msat = maybe_whole(source, "cost_msat")
         self.tokens_in = maybe_whole(source, "tokens_in")
         self.tokens_out = maybe_whole(source, "tokens_out")
+        self.mailboxes = maybe_whole(source, "mailboxes")
+        self.by_mail = source.get("by_mail") is True
         self.ttft_ms = maybe_real(source, "ttft_ms")
         self.total_ms = maybe_real(source, "total_ms")
 
@@ -95,7 +101,13 @@ class Message:
         self.revision += 1
 
 
-_STORED_STATES = {"cancelled": "stopped", "stopped": "stopped", "cut": "cut", "failed": "cut"}
+_STORED_STATES = {
+    "cancelled": "stopped",
+    "stopped": "stopped",
+    "cut": "cut",
+    "failed": "cut",
+    "streaming": "streaming",
+}
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -299,7 +311,7 @@ class ChatModel:
     def event(self, name: str, data: Json, now: float) -> None:
         """Take one `ask.*` event."""
         ask_id = line(data, "ask_id")
-        conversation = self.asks.get(ask_id)
+        conversation = self.asks.get(ask_id) or self._adopt(ask_id, line(data, "session_id"), now)
         if conversation is None:
             self._early.append((name, ask_id, data))
             if name == "ask.done":
@@ -331,13 +343,38 @@ class ChatModel:
             "The node stopped while it was answering, and a new one took its place.",
             "Ecash that was on its way is in the wallet's journal; the new node recovers it.",
             "Ask again; the part that was paid for and delivered stays here.",
-            "node_restarted",
+            NODE_RESTARTED,
         )
         for conversation in {id(c): c for c in [*self.asks.values(), *self._orphans]}.values():
             self.fail(conversation, trouble)
         self._early.clear()
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _adopt(self, ask_id: str, session_id: str, now: float) -> Conversation | None:
+        """A node that was started anew goes on with an answer that is shown as broken off: its
+        events belong to that message."""
+        conversation = self.opened.get(session_id)
+        if conversation is None or conversation.live is not None or not conversation.messages:
+            return None
+        answer = conversation.messages[-1]
+        lost = answer.trouble is not None and answer.trouble.code == NODE_RESTARTED
+        if answer.role != "assistant" or not (lost or answer.state == "streaming"):
+            return None
+        answer.trouble, answer.state = None, "streaming" if answer.text else "waiting"
+        received = len(answer.text.encode())
+        conversation.live = LiveAsk(
+            conversation.last_question(),
+            answer,
+            now,
+            state_since=now,
+            ask_id=ask_id,
+            wire_id=ask_id,
+            received_bytes=received,
+            received_chars=len(answer.text),
+        )
+        self.asks[ask_id] = conversation
+        return conversation
 
     def _state(self, conversation: Conversation, state: str, detail: str, now: float) -> None:
         live = conversation.live
@@ -429,6 +466,7 @@ def _ended_meanwhile(stored: list[Message], live: LiveAsk) -> bool:
         question.role == "user"
         and answer.role == "assistant"
         and bool(answer.text)
+        and answer.state != "streaming"
         and answer.created >= live.answer.created - 1
         and _is_tail_of(question, live)
         and len(answer.text) >= len(live.answer.text)

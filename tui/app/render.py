@@ -229,4 +229,8 @@ def _facts(message: Message) -> str:
         parts.append(f"first word {took(message.ttft_ms)}")
     if message.total_ms is not None:
         parts.append(f"{took(message.total_ms)} in all")
+    if message.by_mail:
+        parts.append("fetched from a mailbox")
+    elif message.mailboxes == 0:
+        parts.append("no mailbox stood by")
     return " · ".join(parts)
