@@ -26,6 +26,7 @@ from engine.wire.advert import Advert, Role
 
 MAILBOX_PURPOSE = "mailbox"
 AVOID_S = 60.0  # how long a relay that just failed is passed over when others fit
+DROPPED_WEIGHT = 1_000  # a guard dropped for bias is nobody's middle while others fit
 REFUSALS_KEPT = 5
 GHOSTS_CHECKED = 8  # ghosts looked at before the network counts as too small
 
@@ -179,7 +180,9 @@ class PathChoice:
     def _avoided(self) -> dict[bytes, int]:
         now = trio.current_time()
         self._avoid = {node: entry for node, entry in self._avoid.items() if entry[0] > now}
-        return {node: weight for node, (_until, weight) in self._avoid.items()}
+        suspects = {node: weight for node, (_until, weight) in self._avoid.items()}
+        dropped = [guard.node_id for guard in self._guards.sample if guard.dropped]
+        return {**suspects, **{bytes.fromhex(name): DROPPED_WEIGHT for name in dropped}}
 
 
 def _plural(count: int, word: str) -> str:

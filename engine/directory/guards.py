@@ -83,9 +83,8 @@ class GuardList:
         Guards behind the primaries serve only while every primary that fits has failed. Raises
         NoRoute, also when an exit clashes with every primary: an exit must not choose our guard.
         """
-        by_id = {rules.node_id(relay).hex(): relay for relay in relays}
-        self._look_up(by_id, now, rules)
-        self._fill(by_id, PRIMARY, now, rng, rules)
+        by_id = self._listed_ones(relays, now, rules)
+        self._fill(by_id, relays, PRIMARY, now, rng, rules)
         primaries = self.primaries()
         fitting = [g for g in primaries if rules.fits(by_id[g.node_id], chosen)]
         if not fitting:
@@ -95,7 +94,7 @@ class GuardList:
         if not ready and self._may_widen(now):
             ready = self._behind(by_id, chosen, now, rules)
             if not ready:
-                self._fill(by_id, len(self._ranked()) + 1, now, rng, rules)
+                self._fill(by_id, relays, len(self._ranked()) + 1, now, rng, rules)
                 ready = self._behind(by_id, chosen, now, rules)
         if not ready:
             raise _no_answer(fitting)
@@ -124,8 +123,13 @@ class GuardList:
 
     # -- the sample ----------------------------------------------------------------------------
 
-    def _look_up(self, by_id: Mapping[str, Advert], now: float, rules: PathRules) -> None:
-        """Note who is listed; forget guards whose time is over."""
+    def _listed_ones(
+        self, relays: Sequence[Advert], now: float, rules: PathRules
+    ) -> dict[str, Advert]:
+        """The sample's adverts; notes who is listed and forgets guards whose time is over."""
+        ours = {bytes.fromhex(guard.node_id) for guard in self._sample}
+        found = ((rules.node_id(relay), relay) for relay in relays)
+        by_id = {node_id.hex(): relay for node_id, relay in found if node_id in ours}
         before = len(self._sample)
         for guard in self._sample:
             relay = by_id.get(guard.node_id)
@@ -133,16 +137,23 @@ class GuardList:
             guard.allowed = relay is not None and not rules.avoided(relay)
             if guard.listed:
                 guard.unlisted_since = None
-            elif guard.unlisted_since is None and by_id:
+            elif guard.unlisted_since is None and relays:
                 guard.unlisted_since, self.changed = now, True
         self._sample = [guard for guard in self._sample if not _is_over(guard, now)]
         self.changed |= len(self._sample) != before
+        return by_id
 
     def _listed(self) -> list[Guard]:
         return [guard for guard in self._sample if guard.listed]
 
     def _fill(
-        self, by_id: Mapping[str, Advert], usable: int, now: float, rng: Random, rules: PathRules
+        self,
+        by_id: dict[str, Advert],
+        relays: Sequence[Advert],
+        usable: int,
+        now: float,
+        rng: Random,
+        rules: PathRules,
     ) -> None:
         """Draw guards until `usable` can serve or the bound of the sample is reached.
 
@@ -152,17 +163,21 @@ class GuardList:
         place, the oldest making room at MAX_SAMPLE.
         """
         missing = usable - len(self._ranked())
-        bound = min(MAX_SAMPLE, max(PRIMARY, len(by_id) // SAMPLE_SHARE))
+        bound = min(MAX_SAMPLE, max(PRIMARY, len(relays) // SAMPLE_SHARE))
         room = max(bound - len(self._listed()), PRIMARY - len(self._ranked()))
+        if missing <= 0 or room <= 0:
+            return
         have = [by_id[guard.node_id] for guard in self._listed()]
-        names = {guard.node_id for guard in self._sample}
-        others = [relay for name, relay in sorted(by_id.items()) if name not in names]
-        for relay in draw_order(rules.allowed(others), rules, None, rng):
+        names = {bytes.fromhex(guard.node_id) for guard in self._sample}
+        others = [relay for relay in rules.allowed(relays) if rules.node_id(relay) not in names]
+        for relay in draw_order(others, rules, None, rng):
             if missing <= 0 or room <= 0:
                 break
             if rules.fits(relay, have):
                 have.append(relay)
-                self._sample.append(Guard.draw(rules.node_id(relay).hex(), now, rng))
+                name = rules.node_id(relay).hex()
+                by_id[name] = relay
+                self._sample.append(Guard.draw(name, now, rng))
                 self.changed = True
                 missing, room = missing - 1, room - 1
         self._make_room()
@@ -204,6 +219,7 @@ class GuardList:
         guard.retry_at = 0.0
         if guard.confirmed is None:
             guard.confirmed, self.changed = now, True
+            guard.expires += now - guard.added  # its time begins when it first serves
 
     def built(self, node_id: bytes, good: bool) -> None:
         """A circuit behind the guard was built, or failed in a way the guard could have caused."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from operator import itemgetter
 from pathlib import Path
 
 from engine.circuit.addresses import is_routable
@@ -30,6 +29,7 @@ class RelaySet:
         self._test_network = test_network
         self._clock = clock
         self._adverts: dict[bytes, Advert] = {}
+        self._in_order: list[Advert] = []
         self._stamp: tuple[int, int] | None = None
 
     def reload(self) -> bool:
@@ -54,6 +54,7 @@ class RelaySet:
         self.errors = [str(error) for error in errors]
         for advert in adverts:
             self._add(advert)
+        self._in_order = [self._adverts[node_id] for node_id in sorted(self._adverts)]
         self._stamp = stamp
         return True
 
@@ -72,9 +73,5 @@ class RelaySet:
 
     def with_role(self, role: Role) -> list[Advert]:
         """Every known node with `role`, in a stable order."""
-        now = self._clock()
-        return [
-            advert
-            for _, advert in sorted(self._adverts.items(), key=itemgetter(0))
-            if advert.roles & role and advert.expires > now
-        ]
+        now, bits = self._clock(), int(role)
+        return [a for a in self._in_order if int(a.roles) & bits and a.expires > now]

@@ -2,83 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import trio
 
 from engine.circuit.client import CircuitState
-from engine.circuit.pool import CircuitPool
 from engine.circuit.shaping import BULK_PLAN
-from engine.crypto.suite import default_suite
-from engine.directory.guards import GuardList
 from engine.directory.networks import TextTable
-from engine.directory.relays import RelaySet
 from engine.directory.rules import PathRules
 from engine.directory.settings import PathSettings
 from engine.errors import CircuitClosed, NoRoute
-from engine.wire.advert import Advert, Role
-from engine.wire.directory_file import format_directory
 from engine.wire.frames import Begin, Purpose, encode_begin
-from tests.helpers.network import LocalNetwork, local_network
+from tests.helpers.client_pool import bench, stop
 
 pytestmark = pytest.mark.trio
 SESSION = encode_begin(Begin(Purpose.SESSION))
-
-
-@dataclass
-class Bench:
-    """Four relays, one ghost, and a pool that knows them from a directory file."""
-
-    network: LocalNetwork
-    pool: CircuitPool
-    ghost: Advert
-    saved: list[list[dict[str, object]]] = field(default_factory=list)
-    changes: list[tuple[int, str, str]] = field(default_factory=list)
-
-
-@asynccontextmanager
-async def bench(folder: Path, relays: int = 4) -> AsyncIterator[Bench]:
-    async with local_network(relays + 1) as network:
-        *relay_nodes, ghost_node = network.nodes
-        adverts = [n.advert(Role.RELAY | Role.MINT_EXIT) for n in relay_nodes]
-        ghost = ghost_node.advert(Role.GHOST)
-        lines = [
-            advert.encode(node.identity)
-            for advert, node in zip([*adverts, ghost], network.nodes, strict=True)
-        ]
-        path = folder / "directory.txt"
-        path.write_text(format_directory(lines))
-        known = RelaySet(path, test_network=True)
-        known.reload()
-        saved: list[list[dict[str, object]]] = []
-        changes: list[tuple[int, str, str]] = []
-
-        async def save(sample: list[dict[str, object]]) -> None:
-            saved.append(sample)
-
-        pool = CircuitPool(
-            network.client_links,
-            known,
-            GuardList(),
-            suite=default_suite(),
-            save_guards=save,
-            on_change=lambda *change: changes.append(change),
-        )
-        await network.nursery.start(pool.run)
-        yield Bench(network, pool, ghost, saved, changes)
-
-
-def stop(network: LocalNetwork, node_id: bytes) -> None:
-    """The node refuses every new circuit from now on and drops its links."""
-    for node in network.nodes:
-        if node.identity.node_id == node_id:
-            node.core.draining = True
-            for link in node.links.links:
-                link.close()
 
 
 async def test_a_path_to_a_ghost_has_three_different_relays(tmp_path: Path) -> None:

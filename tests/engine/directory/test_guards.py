@@ -151,6 +151,15 @@ def test_a_guard_is_replaced_when_its_time_is_over() -> None:
     assert {guard.added for guard in guards.sample} == {NOW + LIFE_S[1] + 1}
 
 
+def test_the_time_of_a_guard_begins_when_it_first_serves() -> None:
+    guards = GuardList()
+    waiting = choose(guards)
+    before = guards.sample[0].expires
+    guards.succeeded(waiting.node_id, NOW + 80 * DAY_S)
+    guards.succeeded(waiting.node_id, NOW + 85 * DAY_S)
+    assert guards.sample[0].expires == before + 80 * DAY_S
+
+
 def test_a_guard_missing_from_the_directory_is_kept_but_not_used() -> None:
     guards = GuardList()
     first = choose(guards, relays=LARGE)
