@@ -17,9 +17,10 @@ import trio
 from engine.circuit.client import CircuitState, ClientCircuit
 from engine.circuit.http import CircuitTransport
 from engine.circuit.pool import CircuitPool
+from engine.client_view import describe_circuits, describe_classes, describe_note
 from engine.config import NodeConfig
 from engine.control.events import EventBus
-from engine.control.protocol import Circuit, GuardInfo, Hop, PathInfo, TableInfo
+from engine.control.protocol import Circuit, CircuitEvent, GuardInfo, PathInfo, TableInfo, Traffic
 from engine.control.server import Handler
 from engine.crypto.suite import default_suite
 from engine.directory.guards import GuardList
@@ -32,6 +33,7 @@ from engine.handlers import WalletHandlers
 from engine.identity import Identity
 from engine.link.manager import LinkManager
 from engine.link.padding import Padding
+from engine.link_view import describe_links
 from engine.mailbox.client import MailboxClient
 from engine.market.mints import keep_mints_known, recover_wallet
 from engine.session.chat import ChatService
@@ -138,8 +140,16 @@ class ClientRole:
         return CircuitTransport(lambda: self.pool.shared_exit(WALLET_PURPOSE, BULK_PLAN, url))
 
     def _circuit_changed(self, circuit_id: int, state: str, reason: str) -> None:
+        note = self.pool.notes[-1]
         self._bus.publish(
-            "circuit.changed", {"circuit_id": circuit_id, "state": state, "reason": reason}
+            "circuit.changed",
+            {
+                "circuit_id": circuit_id,
+                "state": state,
+                "reason": reason,
+                "purpose": note.purpose,
+                "why": note.why,
+            },
         )
 
     # -- control -------------------------------------------------------------------------------
@@ -162,6 +172,7 @@ class ClientRole:
             "sessions.rename": chats.listing.rename,
             "sessions.delete": chats.listing.delete,
             "circuits": self._circuits,
+            "circuit.notes": self._notes,
             "circuit.rotate": self._rotate,
         }
 
@@ -170,7 +181,10 @@ class ClientRole:
         self.chats.desk.warm_soon()
 
     async def _circuits(self, _params: object) -> list[Circuit]:
-        return [_describe(number, one) for number, one in self.pool.circuits.items()]
+        return describe_circuits(self.pool, self.pool.report().age_s)
+
+    async def _notes(self, _params: object) -> list[CircuitEvent]:
+        return [describe_note(note) for note in self.pool.notes]
 
     async def _rotate(self, _params: object) -> dict[str, object]:
         """Close every open circuit; the next use of each builds a new path."""
@@ -180,6 +194,10 @@ class ClientRole:
         return {}
 
     # -- numbers -------------------------------------------------------------------------------
+
+    def traffic(self) -> Traffic:
+        """What the user's own circuits and links carried since the start."""
+        return Traffic(classes=describe_classes(self.pool), links=describe_links(self.links))
 
     async def warnings(self) -> list[str]:
         """What the user should know: in whole sentences."""
@@ -217,21 +235,3 @@ class ClientRole:
             table=None if report.table is None else TableInfo(**asdict(report.table)),
             refusals=list(report.refusals),
         )
-
-
-def _describe(number: int, circuit: ClientCircuit) -> Circuit:
-    endpoint = circuit.endpoint
-    return Circuit(
-        circuit_id=number,
-        purpose=circuit.purpose,
-        state=circuit.state.value,
-        hops=[Hop(role=hop.role, id=hop.short_id) for hop in circuit.path],
-        age_s=trio.current_time() - circuit.created_at,
-        cells_up=circuit.cells_up,
-        cells_down=circuit.cells_down,
-        data_cells_up=endpoint.data_regions,
-        data_cells_down=endpoint.data_regions_in,
-        rtt_ms=None if circuit.rtt_s is None else round(circuit.rtt_s * 1000, 2),
-        shape_class=circuit.plan.shape_class.label,
-        reason=circuit.reason or None,
-    )

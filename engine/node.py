@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from engine.circuit.exits import MintExit
@@ -35,6 +36,7 @@ from engine.control.protocol import (
     Network,
     NetworkNode,
     Status,
+    Traffic,
 )
 from engine.control.server import ControlServer, Handler
 from engine.crypto.keys import x25519_generate
@@ -171,6 +173,7 @@ class Node:
         own: dict[str, Handler] = {
             "hello": self._hello,
             "status": self._status,
+            "traffic": self._traffic,
             "network": self._network,
             "earnings": self._earnings,
             "directory.reload": self._reload,
@@ -217,6 +220,11 @@ class Node:
     def _mailboxes(self) -> Mailboxes | None:
         service = self._relay.mailbox if self._relay is not None else None
         return Mailboxes(**asdict(service.status())) if service is not None else None
+
+    async def _traffic(self, _params: object) -> Traffic:
+        own = self._client.traffic() if self._client is not None else Traffic()
+        relay = self._relay.traffic() if self._relay is not None else None
+        return msgspec.structs.replace(own, relay=relay)
 
     def _circuits_open(self) -> int:
         through = len(self._relay.core.circuits) if self._relay is not None else 0

@@ -16,12 +16,14 @@ from engine.circuit.onion_keys import OnionKeys
 from engine.circuit.relay import StreamHandler
 from engine.circuit.relay_core import RelayCore
 from engine.config import NodeConfig
+from engine.control.protocol import RelayTraffic
 from engine.crypto.suite import default_suite
 from engine.directory.relays import RelaySet
 from engine.errors import ConfigError
 from engine.identity import Identity
 from engine.link.manager import LinkManager
 from engine.link.padding import Padding
+from engine.link_view import describe_links
 from engine.mailbox.outlet import PacketOutlet
 from engine.mailbox.sender import ReplySender
 from engine.mailbox.service import MailboxService
@@ -110,6 +112,19 @@ class RelayRole:
             settings, self._identity.node_id, self.outlet, address_ok=self._address_ok
         )
         self.core.handlers = {**self.core.handlers, Purpose.MAILBOX: self.mailbox.serve}
+
+    def traffic(self) -> RelayTraffic:
+        """What passed through, in sums."""
+        core = self.core
+        return RelayTraffic(
+            circuits=len(core.circuits),
+            circuits_created=core.counters.circuits_created,
+            circuits_refused=core.counters.circuits_refused,
+            cells_forward=core.counters.cells_forward,
+            cells_backward=core.counters.cells_backward,
+            cells_rejected=core.counters.cells_rejected,
+            links=describe_links(self.links),
+        )
 
     def reply_sender(self) -> ReplySender:
         """A ghost's way to answer over reply blocks, on this node's links."""

@@ -16,6 +16,7 @@ from engine.circuit.mux import Control
 from engine.circuit.path import Hop
 from engine.circuit.shaping import ShapeClass, ShapePlan
 from engine.circuit.stream import CircuitStream
+from engine.circuit.traffic import Cells
 from engine.crypto.hop import ClientHop, ClientHopState
 from engine.crypto.layers import ClientLayers
 from engine.errors import CircuitClosed, LayerError, ProtocolError
@@ -312,6 +313,21 @@ class ClientCircuit:
     def _agrees(self, plan: ShapePlan) -> bool:
         """Whether this is the one answer to our SHAPE, unchanged."""
         return self._shape_asked and not self.endpoint.agreed and plan == self.plan
+
+    # -- counts --------------------------------------------------------------------------------
+
+    @property
+    def shape_class(self) -> ShapeClass:
+        """The class of this circuit's traffic."""
+        return self.plan.shape_class
+
+    @property
+    def cells(self) -> Cells:
+        """Every cell so far, those of the build included."""
+        endpoint = self.endpoint
+        return Cells(
+            self.cells_up, self.cells_down, endpoint.dummy_regions, endpoint.dummy_regions_in
+        )
 
     # -- life ----------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from engine.circuit.client import CircuitState, ClientCircuit, Fault
 from engine.circuit.pathchoice import MAILBOX_PURPOSE, PathChoice
 from engine.circuit.shaping import ShapeClass, ShapePlan
 from engine.circuit.shared import SharedCircuits
+from engine.circuit.traffic import TrafficBook
 from engine.crypto.geometry import REGION_BYTES
 from engine.directory.guards import GuardList
 from engine.directory.relays import RelaySet
@@ -45,7 +46,9 @@ class CircuitNote:
     ts: float
     circuit_id: int
     purpose: str
+    state: str
     text: str
+    why: str
 
 
 class CircuitPool:
@@ -64,6 +67,7 @@ class CircuitPool:
     ) -> None:
         self.notes: deque[CircuitNote] = deque(maxlen=EVENTS_KEPT)
         self.circuits: dict[int, ClientCircuit] = {}
+        self.traffic = TrafficBook()
         self.guards = guards
         self.rules = rules or PathRules()
         self._rng = SystemRandom()
@@ -220,7 +224,10 @@ class CircuitPool:
             self._note(circuit_id, circuit, "closed", circuit.reason)
 
     def _note(self, circuit_id: int, circuit: ClientCircuit, state: str, text: str) -> None:
-        self.notes.append(CircuitNote(time.time(), circuit_id, circuit.purpose, text))
+        note = CircuitNote(time.time(), circuit_id, circuit.purpose, state, text, circuit.why)
+        self.notes.append(note)
+        if state == "closed":
+            self.traffic.close(circuit)
         self._on_change(circuit_id, state, text)
 
     # -- upkeep --------------------------------------------------------------------------------

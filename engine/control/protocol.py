@@ -278,9 +278,79 @@ class Circuit(Result, frozen=True):
     cells_down: int = 0
     data_cells_up: int = 0
     data_cells_down: int = 0
+    dummies_up: int = 0
+    dummies_down: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    padding_share: float | None = None
+    """Dummies among all cells, 0 to 1; null before the first cell."""
     rtt_ms: float | None = None
     shape_class: str = ""
+    tick_ms: int = 0
+    running: bool = False
+    """A shaped run goes on: a cell leaves every tick."""
+    guard_age_s: float | None = None
+    why: str = ""
+    """Why this path: how guard, middles and exit were chosen."""
     reason: str | None = None
+    """Why it closed."""
+
+
+class CircuitEvent(Result, frozen=True):
+    """Something that happened to a circuit. `ts` is unix seconds."""
+
+    ts: float
+    circuit_id: int | str
+    purpose: str = ""
+    state: str = ""
+    reason: str = ""
+    why: str = ""
+
+
+class ClassTraffic(Result, frozen=True):
+    """All cells of one traffic shape since the node started; `circuits` are open now."""
+
+    shape: str
+    circuits: int = 0
+    cells_up: int = 0
+    cells_down: int = 0
+    dummies_up: int = 0
+    dummies_down: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    padding_share: float | None = None
+
+
+class LinkTraffic(Result, frozen=True):
+    """All links together since the start. Records are 2,048 bytes; padding is among them."""
+
+    links: int = 0
+    records_in: int = 0
+    records_out: int = 0
+    padding_in: int = 0
+    padding_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+class RelayTraffic(Result, frozen=True):
+    """What a relay passed on for others: sums, nobody's in particular."""
+
+    circuits: int = 0
+    circuits_created: int = 0
+    circuits_refused: int = 0
+    cells_forward: int = 0
+    cells_backward: int = 0
+    cells_rejected: int = 0
+    links: LinkTraffic = LinkTraffic()
+
+
+class Traffic(Result, frozen=True):
+    """What this node sent and received, for its user; null for a role it does not have."""
+
+    classes: list[ClassTraffic] = []
+    links: LinkTraffic | None = None
+    relay: RelayTraffic | None = None
 
 
 class NetworkNode(Result, frozen=True):
@@ -520,6 +590,8 @@ METHODS: Final[dict[str, Method]] = {
     "ask": Method(AskParams, AskStarted),
     "ask.cancel": Method(AskCancelParams, Empty),
     "circuits": Method(NoParams, list[Circuit]),
+    "circuit.notes": Method(NoParams, list[CircuitEvent]),
+    "traffic": Method(NoParams, Traffic),
     "circuit.rotate": Method(NoParams, Empty),
     "network": Method(NoParams, Network),
     "advert": Method(NoParams, AdvertResult),
@@ -578,9 +650,13 @@ class AskFailed(Result, frozen=True):
 
 
 class CircuitChanged(Result, frozen=True):
+    """`why` says how the path was chosen, `reason` what happened."""
+
     circuit_id: int | str
     state: str
     reason: str | None = None
+    purpose: str = ""
+    why: str = ""
 
 
 class Changed(Result, frozen=True):

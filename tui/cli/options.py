@@ -167,11 +167,21 @@ def add_view_commands(group: Subparsers) -> None:
         group,
         "circuits",
         "cmd_circuits:run",
-        "show the open circuits",
+        "show the open circuits: their paths and why, cells, bytes and dummies",
         ("peer2prompt circuits", ""),
+        ("peer2prompt circuits --events", "and what happened to them lately"),
         ("peer2prompt circuits --rotate", "build new ones for what comes next"),
     )
     circuits.add_argument("--rotate", action="store_true", help="replace them by new ones")
+    circuits.add_argument("--events", action="store_true", help="also what happened, and why")
+    _command(
+        group,
+        "traffic",
+        "cmd_traffic:run",
+        "show what was sent and received, by traffic shape, with the share of dummies",
+        ("peer2prompt traffic", ""),
+        ("peer2prompt traffic --json | jq .links.bytes_out", "one number of it"),
+    )
     _command(
         group,
         "earnings",

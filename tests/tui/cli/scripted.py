@@ -114,8 +114,34 @@ class ScriptedNode:
                 }
             ],
             "circuits": [
-                {"circuit_id": 1, "purpose": "ask", "hops": RESULT["route"], "rtt_ms": 4.25}
+                {
+                    "circuit_id": 1,
+                    "purpose": "ask",
+                    "hops": RESULT["route"],
+                    "rtt_ms": 4.25,
+                    "why": "middles drawn by weight",
+                    "cells_up": 100,
+                    "dummies_up": 40,
+                    "bytes_up": 204_800,
+                    "guard_age_s": 90_000.0,
+                    "tick_ms": 125,
+                    "shape_class": "text",
+                }
             ],
+            "circuit.notes": [
+                {
+                    "ts": 1.0,
+                    "circuit_id": 1,
+                    "purpose": "ask",
+                    "state": "open",
+                    "reason": "open for ask",
+                }
+            ],
+            "traffic": {
+                "classes": [{"shape": "text", "cells_up": 9, "padding_share": 0.98}],
+                "links": {"links": 1, "padding_out": 2},
+                "relay": {"cells_forward": 1_000, "circuits_refused": 3},
+            },
             "circuit.rotate": {},
             "network": {
                 "relays": [{"id": "aa11", "roles": ["relay"], "age_s": 70}],

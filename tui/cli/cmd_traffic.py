@@ -1,0 +1,56 @@
+"""`peer2prompt traffic`: what the node sent and received, by traffic shape and over its links."""
+
+from __future__ import annotations
+
+import argparse
+
+from engine.control.protocol import ClassTraffic, LinkTraffic, RelayTraffic, Traffic
+from tui.cli import style
+from tui.cli.call import call, call_as, print_json
+from tui.sizes import data_size
+
+_HEADINGS = ("shape", "open", "cells up", "cells down", "bytes up", "bytes down", "dummies")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print sums since the node started."""
+    if args.json:
+        print_json(call(args, "traffic"))
+        return 0
+    traffic = call_as(args, Traffic, "traffic")
+    if traffic.links is not None:
+        rows = [_row(one) for one in traffic.classes]
+        style.table(_HEADINGS, rows, empty="No circuit has carried anything yet.")
+        style.facts([("links", _links(traffic.links))])
+    if traffic.relay is not None:
+        style.facts(_relay(traffic.relay))
+    return 0
+
+
+def _row(one: ClassTraffic) -> tuple[object, ...]:
+    share = None if one.padding_share is None else f"{100 * one.padding_share:.0f} %"
+    return (
+        one.shape,
+        one.circuits,
+        one.cells_up,
+        one.cells_down,
+        data_size(one.bytes_up),
+        data_size(one.bytes_down),
+        share,
+    )
+
+
+def _links(links: LinkTraffic) -> str:
+    return (
+        f"{links.links} open, {data_size(links.bytes_out)} up ({links.padding_out} padding cells), "
+        f"{data_size(links.bytes_in)} down ({links.padding_in} padding cells)"
+    )
+
+
+def _relay(relay: RelayTraffic) -> list[tuple[str, object]]:
+    return [
+        ("relayed for others", f"{relay.cells_forward:,} cells out, {relay.cells_backward:,} back"),
+        ("circuits", f"{relay.circuits} open, {relay.circuits_created:,} in all"),
+        ("refused", f"{relay.circuits_refused:,} circuits, {relay.cells_rejected:,} cells"),
+        ("relay links", _links(relay.links)),
+    ]
