@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 
 from engine.crypto.hop import CreateRequest, HopKeys, server_respond, start_with
 from engine.crypto.hop import work_challenge as create_challenge
+from engine.crypto.identity_work import epoch_of
 from engine.crypto.kdf import hkdf_expand
 from engine.crypto.keys import x25519_public
 from engine.crypto.layers import ClientLayers, RelayLayer
@@ -416,6 +417,8 @@ def adverts() -> dict[str, Any]:
         addresses=(Address("192.0.2.7", 9_001), Address("2001:db8::7", 9_001)),
         family_tag=seed("family", 16),
         sheet_commitment=seed("sheet"),
+        work_epoch=epoch_of(identity.node_id, NOW),
+        work_nonce=seed("work", 8),
     )
     data = advert.encode(identity)
     body = data[:-64]
@@ -430,8 +433,8 @@ def adverts() -> dict[str, Any]:
             body + Identity(seed("other")).sign(ADVERT_LABEL + body)
         ).hex(),
         "signature without the label": (body + identity.sign(body)).hex(),
-        "version 2": signed(b"\x02" + body[1:]),
-        "no role": signed(body[:162] + b"\x00" + body[163:]),
+        "version 1": signed(b"\x01" + body[1:]),
+        "no role": signed(body[:170] + b"\x00" + body[171:]),
         "a byte left over": signed(body + b"\x00"),
         "cut short": data[:-1].hex(),
     }

@@ -1,25 +1,29 @@
-"""The set of nodes this node knows: signed adverts from a directory file, checked and kept fresh.
+"""The nodes this node knows: verified adverts from a file, from the network and from last time.
 
-The adverts are the ones the network will spread by itself; only their source is a file. A line
-that does not verify is reported and skipped, it never spoils the rest.
+A file's line that does not verify is reported and skipped, it never spoils the rest. Adverts that
+come from other nodes pass the same checks (engine.directory.adverts) and nothing else distinguishes
+them: every advert speaks for itself.
 """
 
 from __future__ import annotations
 
+import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine.circuit.addresses import is_routable
-from engine.errors import ConfigError
-from engine.wire.advert import Advert, Role
+from engine.directory.adverts import MAX_PER_NETWORK, AdvertSet
+from engine.errors import ConfigError, WireError
+from engine.wire.advert import MAX_ADVERT_BYTES, Advert, Role
 from engine.wire.directory_file import parse_directory
 
 MAX_DIRECTORY_BYTES = 16 << 20  # 10,000 adverts are 4 MB in base64
+_LENGTH = struct.Struct(">H")
 
 
 class RelaySet:
-    """Known adverts by NodeID, reloaded when the file changes."""
+    """Known adverts, reloaded when the file changes, completed by the network."""
 
     def __init__(
         self, source: Path | None, *, test_network: bool, clock: Callable[[], float] = time.time
@@ -28,9 +32,12 @@ class RelaySet:
         self.errors: list[str] = []
         self._test_network = test_network
         self._clock = clock
-        self._adverts: dict[bytes, Advert] = {}
-        self._in_order: list[Advert] = []
+        self.adverts = AdvertSet(
+            admits=self._admits,
+            max_per_network=1 << 30 if test_network else MAX_PER_NETWORK,
+        )
         self._stamp: tuple[int, int] | None = None
+        self._from_file: set[bytes] = set()
 
     def reload(self) -> bool:
         """Read the file again if it has changed; True when it had. Raises ConfigError."""
@@ -50,28 +57,59 @@ class RelaySet:
                 hint="Set [network] directory to a file of signed adverts.",
             ) from error
         adverts, errors = parse_directory(text, int(self._clock()))
-        self._adverts = {}
         self.errors = [str(error) for error in errors]
-        for advert in adverts:
-            self._add(advert)
-        self._in_order = [self._adverts[node_id] for node_id in sorted(self._adverts)]
+        self._take_file(adverts)
         self._stamp = stamp
         return True
 
-    def _add(self, advert: Advert) -> None:
-        if not self._test_network and not all(is_routable(a.host) for a in advert.addresses):
-            self.errors.append(f"node {advert.node_id.hex()[:8]}: its address is not public")
-            return
-        known = self._adverts.get(advert.node_id)
-        if known is None or known.published < advert.published:
-            self._adverts[advert.node_id] = advert
+    def _take_file(self, adverts: list[Advert]) -> None:
+        """Keep what the file holds now; what it held before and no longer does is forgotten."""
+        named = {advert.node_id for advert in adverts}
+        for node_id in self._from_file - named:
+            self.adverts.forget(node_id)
+        self._from_file = named
+        for advert in adverts:
+            if self._admits(advert):
+                self.adverts.keep(advert, advert.raw)
+            else:
+                name = advert.node_id.hex()[:8]
+                self.errors.append(f"node {name}: its address is not public")
+
+    def _admits(self, advert: Advert) -> bool:
+        return self._test_network or all(is_routable(a.host) for a in advert.addresses)
+
+    def restore(self, saved: bytes) -> int:
+        """Take up what `dump` kept and is still valid; how many adverts that were."""
+        now = int(self._clock())
+        for raw in _unpack(saved):
+            self.adverts.add(raw, now)
+        return len(self.adverts)
+
+    def dump(self) -> bytes:
+        """Every advert, for the encrypted store."""
+        return b"".join(_LENGTH.pack(len(raw)) + raw for raw in self.adverts.dump())
+
+    def expire(self) -> None:
+        """Forget the adverts whose time is over."""
+        self.adverts.expire(self._clock())
 
     def get(self, node_id: bytes) -> Advert | None:
         """The advert of a node, if it is known and has not expired."""
-        advert = self._adverts.get(node_id)
+        advert = self.adverts.get(node_id)
         return advert if advert is not None and advert.expires > self._clock() else None
 
     def with_role(self, role: Role) -> list[Advert]:
         """Every known node with `role`, in a stable order."""
-        now, bits = self._clock(), int(role)
-        return [a for a in self._in_order if int(a.roles) & bits and a.expires > now]
+        now, bits = self._clock(), int(role)  # an int: operators of a Flag are slow
+        return [a for a in self.adverts.in_order() if int(a.roles) & bits and a.expires > now]
+
+
+def _unpack(saved: bytes) -> Iterator[bytes]:
+    at = 0
+    while at + _LENGTH.size <= len(saved):
+        (size,) = _LENGTH.unpack_from(saved, at)
+        at += _LENGTH.size
+        if size > MAX_ADVERT_BYTES or at + size > len(saved):
+            raise WireError("the stored directory is damaged")
+        yield saved[at : at + size]
+        at += size

@@ -13,7 +13,7 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -118,8 +118,8 @@ class Link:
         initiator: bool,
         dirty: set[Link],
         on_create: Callable[[Link, int, memoryview], None] | None = None,
-        on_packet: Callable[[Link, memoryview], None] | None = None,
         on_padding: Callable[[Link], None] | None = None,
+        on_link_cell: Mapping[Command, Callable[[Link, memoryview], None]] | None = None,
     ) -> None:
         self.peer_node_id = keys.peer_node_id
         self.initiator = initiator
@@ -137,9 +137,9 @@ class Link:
         self._recv = keys.recv
         self._dirty = dirty
         self._on_create = on_create
-        self._on_packet = on_packet
         self._on_padding = on_padding
         self._padding = CellQueue()
+        self._on_link_cell = on_link_cell or {}
         self._ready: deque[CellQueue] = deque()
         self._destroys = CellQueue()
         self._unsent = memoryview(b"")
@@ -399,10 +399,10 @@ class Link:
             self.padding_in += 1
             if self.padding_in == 1 and self._on_padding is not None:
                 self._on_padding(self)
-        elif command is Command.PACKET and self._on_packet is not None:
-            self._on_packet(self, body)
-        # Packets are for relays that keep mailboxes, and cells of a circuit that has just been
-        # destroyed may still be on the way: both are ignored.
+        elif (handler := self._on_link_cell.get(command)) is not None:
+            handler(self, body)
+        # Cells of the link that nobody here serves, and cells of a circuit that has just
+        # been destroyed (they may still be on the way) are ignored.
 
     # -- the end -------------------------------------------------------------------------------
 

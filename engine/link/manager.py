@@ -27,8 +27,9 @@ from engine.identity import Identity
 from engine.link.connection import Link
 from engine.link.counts import LinkCounts
 from engine.link.padding import IdlePadding, Padding
-from engine.wire.cells import RECORD_BYTES
+from engine.wire.cells import RECORD_BYTES, Command
 from engine.wire.link import CERT_LIFE_S, LinkCredentials, LinkHandshake
+from engine.wire.network import MAIN_NETWORK
 
 HANDSHAKE_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 10.0
@@ -39,7 +40,7 @@ MAX_OWN_HOSTS = 64  # addresses of one machine
 MAX_HANDSHAKES = 64  # inbound handshakes under way at once
 
 OnCreate = Callable[[Link, int, memoryview], None]
-OnPacket = Callable[[Link, memoryview], None]
+OnLinkCell = Callable[[Link, memoryview], None]
 
 
 class LinkManager:
@@ -53,14 +54,16 @@ class LinkManager:
         on_create: OnCreate | None,
         static: bytes | None = None,
         padding: Padding = Padding.OFF,
+        network: bytes = MAIN_NETWORK,
     ) -> None:
-        self.on_packet: OnPacket | None = None  # set before `run` by a relay that keeps mailboxes
         self.own_hosts: set[str] = set()  # addresses of this machine that neighbours reached
+        self.on_link_cell: dict[Command, OnLinkCell] = {}  # services set theirs before `run`
         self._static = static or x25519_generate()
         self._padding = padding
         self._idle = IdlePadding()
         self._closed_counts = LinkCounts()
         self._identity = identity
+        self._network = network
         self._issued: LinkCredentials | None = None
         self._suite = suite
         self._on_create = on_create
@@ -82,7 +85,10 @@ class LinkManager:
         now = int(time.time())
         if self._issued is None or self._issued.cert.not_after - now < CERT_LIFE_S // 2:
             self._issued = LinkCredentials.of(
-                self._identity, self._static, not_after=now + CERT_LIFE_S
+                self._identity,
+                self._static,
+                not_after=now + CERT_LIFE_S,
+                network=self._network,
             )
         return self._issued
 
@@ -257,8 +263,8 @@ class LinkManager:
             initiator=initiator,
             dirty=self._dirty,
             on_create=self._on_create,
-            on_packet=self.on_packet,
             on_padding=self._answer_padding,
+            on_link_cell=self.on_link_cell,
         )
         self._all.add(link)
         if initiator and self._padding is Padding.DIAL:

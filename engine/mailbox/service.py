@@ -23,6 +23,7 @@ from engine.mailbox.outlet import PacketOutlet
 from engine.mailbox.passing import PacketPlane
 from engine.mailbox.settings import MailboxSettings
 from engine.mailbox.slots import NextRelay, NoRoom, SlotTable, Taken
+from engine.wire.cells import Command
 from engine.wire.frames import EndReason
 from engine.wire.mailbox import (
     ANSWER_BYTES,
@@ -87,7 +88,7 @@ class MailboxService:
         self.packets = PacketPlane(
             outlet, self.slots, self.boxes, hold_s=settings.hold_s, rng=rng, clock=clock
         )
-        outlet.links.on_packet = self.packets.on_packet
+        outlet.links.on_link_cell[Command.PACKET] = self.packets.on_packet
         self._node_id = node_id
         self._links = outlet.links
         self._address_ok = address_ok

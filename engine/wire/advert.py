@@ -10,7 +10,9 @@ from __future__ import annotations
 import enum
 import struct
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from engine.crypto.identity_work import NONCE_BYTES, epoch_of, is_solved
 from engine.crypto.keys import (
     ED25519_PUBLIC_BYTES,
     SIGNATURE_BYTES,
@@ -22,9 +24,10 @@ from engine.crypto.keys import (
 from engine.errors import WireError
 from engine.wire.create import encode_address, parse_address
 from engine.wire.link import Signer
+from engine.wire.network import MAIN_NETWORK, NETWORK_TAG_BYTES
 
-ADVERT_LABEL = b"peer2prompt advert v1"
-ADVERT_VERSION = 1
+ADVERT_LABEL = b"peer2prompt advert v2"
+ADVERT_VERSION = 2
 MAX_LIFE_S = 26 * 3_600  # a day and the overlap of two epochs
 MAX_SKEW_S = 600  # how far in the future an honest clock may have published
 MAX_ONION_KEYS = 2  # this epoch's and the next one's
@@ -35,7 +38,7 @@ COMMITMENT_BYTES = 32
 
 _ONION = struct.Struct(f">{X25519_BYTES}sQQ")
 _TIMES = struct.Struct(">QQ")
-_HEAD_BYTES = 1 + ED25519_PUBLIC_BYTES + X25519_BYTES
+_EPOCH_BYTES = 4
 
 
 class Role(enum.IntFlag):
@@ -87,17 +90,35 @@ class Advert:
     family_tag: bytes = bytes(TAG_BYTES)
     operator_tag: bytes = bytes(TAG_BYTES)
     sheet_commitment: bytes = bytes(COMMITMENT_BYTES)
+    network: bytes = MAIN_NETWORK
+    work_epoch: int = 0
+    work_nonce: bytes = bytes(NONCE_BYTES)
     signature: bytes = field(default=b"", compare=False, repr=False)
 
-    @property
+    @cached_property
     def node_id(self) -> bytes:
         """The NodeID the advert speaks for."""
         return node_id_of(self.ed25519_public)
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes `decode` took (only of an advert that has its signature)."""
+        return self._body() + self.signature
 
     def onion_key_at(self, now: int) -> OnionKey | None:
         """The newest onion key valid at `now`."""
         valid = [key for key in self.onion_keys if key.valid_at(now)]
         return valid[-1] if valid else None
+
+    def has_work(self, bits: int) -> bool:
+        """True when the identity was paid for with `bits` of work in the epoch of publication.
+
+        Costs one scrypt evaluation (under a millisecond).
+        """
+        if not bits:
+            return True
+        epoch = epoch_of(self.node_id, self.published)
+        return self.work_epoch == epoch and is_solved(self.node_id, epoch, self.work_nonce, bits)
 
     def check(self) -> None:
         """Raise WireError unless every field is within its bounds and in canonical order."""
@@ -107,6 +128,10 @@ class Advert:
         tags = (len(self.family_tag), len(self.operator_tag), len(self.sheet_commitment))
         if tags != (TAG_BYTES, TAG_BYTES, COMMITMENT_BYTES):
             raise WireError("an advert's tags have the wrong length")
+        if len(self.network) != NETWORK_TAG_BYTES:
+            raise WireError("an advert's network tag has the wrong length")
+        if len(self.work_nonce) != NONCE_BYTES or not 0 <= self.work_epoch < 1 << 32:
+            raise WireError("an advert's proof of work is malformed")
         if not self.roles or int(self.roles) & _UNKNOWN_ROLES:
             raise WireError("an advert has no role, or one this version does not know")
         if not 0 < self.expires - self.published <= MAX_LIFE_S:
@@ -137,7 +162,7 @@ class Advert:
         return body + signer.sign(ADVERT_LABEL + body)
 
     def _body(self) -> bytes:
-        parts = [bytes([ADVERT_VERSION]), self.ed25519_public, self.link_static]
+        parts = [bytes([ADVERT_VERSION]), self.network, self.ed25519_public, self.link_static]
         parts.append(bytes([len(self.onion_keys)]))
         parts += [_ONION.pack(k.public, k.not_before, k.not_after) for k in self.onion_keys]
         parts.append(bytes([self.roles]))
@@ -145,6 +170,7 @@ class Advert:
         parts.append(bytes([len(self.addresses)]))
         parts += [encode_address(a.host, a.port) for a in self.addresses]
         parts += [self.family_tag, self.operator_tag, self.sheet_commitment]
+        parts += [self.work_epoch.to_bytes(_EPOCH_BYTES, "big"), self.work_nonce]
         return b"".join(parts)
 
     @classmethod
@@ -191,6 +217,7 @@ class _Reader:
     def advert(self) -> Advert:
         if self.byte() != ADVERT_VERSION:
             raise WireError("an advert has an unknown version")
+        network = self.take(NETWORK_TAG_BYTES)
         ed25519_public, link_static = self.take(ED25519_PUBLIC_BYTES), self.take(X25519_BYTES)
         onion_count = self.byte()
         if not 1 <= onion_count <= MAX_ONION_KEYS:
@@ -217,6 +244,9 @@ class _Reader:
             family_tag=self.take(TAG_BYTES),
             operator_tag=self.take(TAG_BYTES),
             sheet_commitment=self.take(COMMITMENT_BYTES),
+            network=network,
+            work_epoch=int.from_bytes(self.take(_EPOCH_BYTES), "big"),
+            work_nonce=self.take(NONCE_BYTES),
             signature=self.take(SIGNATURE_BYTES),
         )
         if self._offset != len(self._data):

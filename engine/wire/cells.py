@@ -34,6 +34,7 @@ class Command(enum.IntEnum):
     RELAY = 3
     DESTROY = 4
     PACKET = 5
+    ADVERT = 6
 
 
 class DestroyReason(enum.IntEnum):
@@ -57,7 +58,7 @@ class DestroyReason(enum.IntEnum):
 
 
 # Commands of the link itself, which have no circuit.
-_LINK_COMMANDS = frozenset({Command.PADDING, Command.PACKET})
+_LINK_COMMANDS = frozenset({Command.PADDING, Command.PACKET, Command.ADVERT})
 # The second header word is the command and three zero bytes, so one look-up checks all four.
 _COMMAND_OF_WORD = {command << 24: command for command in Command}
 _REASONS = {int(reason): reason for reason in DestroyReason}

@@ -101,9 +101,11 @@ class Purpose(enum.IntEnum):
     SESSION = 1
     TCP = 2
     MAILBOX = 3
+    DIRECTORY = 4
 
 
-_PLAIN_PURPOSES = frozenset({Purpose.SESSION, Purpose.MAILBOX})  # one byte says it all
+# One byte says it all.
+_PLAIN_PURPOSES = frozenset({Purpose.SESSION, Purpose.MAILBOX, Purpose.DIRECTORY})
 
 
 class Frame(NamedTuple):

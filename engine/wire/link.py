@@ -27,6 +27,7 @@ from engine.crypto.noise import HandshakeState
 from engine.crypto.suite import Suite, suite_of
 from engine.errors import HandshakeError, WireError
 from engine.wire.cells import RECORD_BYTES
+from engine.wire.network import MAIN_NETWORK
 
 __all__ = ["LinkCert", "LinkCipher", "LinkCredentials", "LinkHandshake", "LinkKeys"]
 
@@ -101,11 +102,12 @@ def _signed_part(static_public: bytes, not_after: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class LinkCredentials:
-    """A static key for links and the certificate that names its node."""
+    """A static key for links, the certificate that names its node, and the node's network."""
 
     static_private: bytes = field(repr=False)
     static_public: bytes
     cert: LinkCert
+    network: bytes = MAIN_NETWORK
 
     @classmethod
     def fresh(cls, signer: Signer, *, now: int, life_s: int = CERT_LIFE_S) -> LinkCredentials:
@@ -113,10 +115,17 @@ class LinkCredentials:
         return cls.of(signer, x25519_generate(), not_after=now + life_s)
 
     @classmethod
-    def of(cls, signer: Signer, static_private: bytes, *, not_after: int) -> LinkCredentials:
+    def of(
+        cls,
+        signer: Signer,
+        static_private: bytes,
+        *,
+        not_after: int,
+        network: bytes = MAIN_NETWORK,
+    ) -> LinkCredentials:
         """Credentials for a given static key."""
         public = x25519_public(static_private)
-        return cls(static_private, public, LinkCert.issue(signer, public, not_after))
+        return cls(static_private, public, LinkCert.issue(signer, public, not_after), network)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +156,7 @@ class LinkHandshake:
         self._noise = HandshakeState(
             "XX",
             initiator=initiator,
-            prologue=PROLOGUE,
+            prologue=PROLOGUE + credentials.network,
             static=credentials.static_private,
             ephemeral=ephemeral,
         )

@@ -76,17 +76,17 @@ def test_round_trip(where: list[Address], roles: int, life: int, tag: bytes, she
 
 
 def test_usual_size() -> None:
-    assert len(make().encode(IDENTITY)) == 267
+    assert len(make().encode(IDENTITY)) == 287
 
 
 @given(st.binary(max_size=600))
 def test_any_bytes_are_refused(data: bytes) -> None:
-    for candidate in (data, b"\x01" + data):
+    for candidate in (data, b"\x02" + data):
         with pytest.raises(WireError):
             Advert.decode(candidate, NOW)
 
 
-@given(st.integers(0, 266), st.integers(1, 255))
+@given(st.integers(0, 286), st.integers(1, 255))
 def test_any_changed_byte_is_refused(position: int, change: int) -> None:
     data = bytearray(make().encode(IDENTITY))
     data[position] ^= change
@@ -94,7 +94,7 @@ def test_any_changed_byte_is_refused(position: int, change: int) -> None:
         Advert.decode(bytes(data), NOW)
 
 
-@given(st.integers(0, 266), st.binary(min_size=1, max_size=3))
+@given(st.integers(0, 286), st.binary(min_size=1, max_size=3))
 def test_cut_and_lengthened_adverts_are_refused(cut: int, more: bytes) -> None:
     data = make().encode(IDENTITY)
     for candidate in (data[:cut], data + more):
@@ -121,6 +121,8 @@ BAD_FIELDS: dict[str, dict[str, Any]] = {
     "link key not canonical": {"link_static": b"\xff" * 32},
     "short tag": {"family_tag": b"short"},
     "long commitment": {"sheet_commitment": bytes(33)},
+    "short network tag": {"network": b"main"},
+    "long work": {"work_nonce": bytes(9)},
 }
 
 
@@ -234,7 +236,7 @@ def test_any_text_parses(text: str, headed: bool) -> None:
 
 
 def test_non_canonical_base64_is_refused() -> None:
-    data = make().encode(IDENTITY) + os.urandom(1)
+    data = make().encode(IDENTITY) + os.urandom(3)
     text = base64.b64encode(data).decode()
     assert text.endswith("=")
     other = text[:-2] + chr(ord(text[-2]) + 1) + "="

@@ -20,7 +20,7 @@ from engine.wire.cells import (
     parse_header,
 )
 
-OF_THE_LINK = (Command.PADDING, Command.PACKET)
+OF_THE_LINK = (Command.PADDING, Command.PACKET, Command.ADVERT)
 OF_CIRCUITS = [command for command in Command if command not in OF_THE_LINK]
 
 
@@ -38,7 +38,7 @@ def test_round_trip(circ_id: int, command: Command, body: bytes) -> None:
     assert bytes(cell[8:]) == body.ljust(BODY_BYTES, b"\0")
 
 
-def test_padding_and_packets_belong_to_the_link() -> None:
+def test_some_cells_belong_to_the_link() -> None:
     for command in OF_THE_LINK:
         assert parse_header(build_cell(0, command, b"")) == (0, command)
         with pytest.raises(WireError, match="circuit id"):

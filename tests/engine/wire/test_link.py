@@ -23,7 +23,9 @@ from engine.wire.link import (
     LinkHandshake,
     LinkKeys,
 )
+from engine.wire.network import MAIN_NETWORK, network_tag
 
+MAIN_PROLOGUE = PROLOGUE + MAIN_NETWORK
 NOW = 1_800_000_000
 RECORD = 2_048
 
@@ -63,6 +65,17 @@ def test_without_expectation_anybody_certified_is_taken() -> None:
     initiator = LinkHandshake.initiator(_credentials(), 1, None, now=NOW)
     keys, _ = _shake(initiator, LinkHandshake.responder(_credentials(bob), now=NOW))
     assert keys.peer_node_id == bob.node_id
+
+
+def test_nodes_of_two_networks_cannot_link() -> None:
+    other = LinkCredentials.of(
+        Identity.generate(), x25519_generate(), not_after=NOW + 60, network=network_tag("other")
+    )
+    initiator = LinkHandshake.initiator(_credentials(), 1, None, now=NOW)
+    responder = LinkHandshake.responder(other, now=NOW)
+    responder.read_message(initiator.write_message())
+    with pytest.raises(HandshakeError):
+        initiator.read_message(responder.write_message())
 
 
 def test_wrong_identity_is_refused_before_ours_is_told() -> None:
@@ -145,7 +158,9 @@ def test_unknown_suite_proposals_are_refused(proposed: int) -> None:
 
 
 def _first_message(payload: bytes) -> bytes:
-    noise = HandshakeState("XX", initiator=True, static=x25519_generate(), prologue=PROLOGUE)
+    noise = HandshakeState(
+        "XX", initiator=True, static=x25519_generate(), prologue=PROLOGUE + MAIN_NETWORK
+    )
     return noise.write_message(payload.ljust(RECORD - 32, b"\0"))
 
 
@@ -165,7 +180,9 @@ def test_suite_cannot_be_changed_on_the_way() -> None:
 def test_a_responder_that_answers_with_another_suite_is_refused() -> None:
     theirs = _credentials()
     initiator = LinkHandshake.initiator(_credentials(), 1, None, now=NOW)
-    noise = HandshakeState("XX", initiator=False, static=theirs.static_private, prologue=PROLOGUE)
+    noise = HandshakeState(
+        "XX", initiator=False, static=theirs.static_private, prologue=PROLOGUE + MAIN_NETWORK
+    )
     noise.read_message(initiator.write_message())
     body = b"\x02" + theirs.cert.encode()
     payload = (struct.pack(">H", len(body)) + body).ljust(RECORD - 96, b"\0")

@@ -1,0 +1,110 @@
+"""How relays keep the whole set of adverts: each compares with others, at random and on news.
+
+A *rumour* (an advert new to us, or our own renewed) is carried to a few random peers within
+seconds; the slow comparison with one random peer mends whatever rumours missed (anti-entropy).
+DESIGN section 5, layer A. Peers are drawn from the set itself; when it holds nobody else, from the
+contacts handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random, SystemRandom
+
+import trio
+
+from engine.directory.relays import RelaySet
+from engine.errors import CircuitClosed, LinkError, ProtocolError
+from engine.wire.advert import Advert
+
+STEADY_S = 60.0  # between two comparisons when nothing happens
+RUMOUR_S = 2.0  # news are gathered for this long before they are carried on
+RUMOUR_FANOUT = 3
+LONELY_S = 3.0  # between tries while nobody else is known
+FAILED_PEERS_KEPT = 256
+RETRY_AFTER_S = 600.0  # a peer that failed is passed over for this long
+
+Compare = Callable[[Advert], Awaitable[bool]]
+"""Compares with a node; True when it brought news. Raises CircuitClosed or ProtocolError."""
+
+
+class Gossip:
+    """Decides whom to compare with, and when. Owns no sockets."""
+
+    def __init__(
+        self,
+        relays: RelaySet,
+        own_node_id: bytes,
+        compare: Compare,
+        *,
+        bootstrap: Callable[[], Awaitable[None]],
+        steady_s: float = STEADY_S,
+        rng: Random | None = None,
+    ) -> None:
+        self.rounds = 0
+        self.failures = 0
+        self._relays = relays
+        self._own = own_node_id
+        self._compare = compare
+        self._bootstrap = bootstrap
+        self._steady_s = steady_s
+        self._rng = rng or SystemRandom()
+        self._news = trio.Event()
+        self._failed: dict[bytes, float] = {}
+
+    def on_news(self) -> None:
+        """An advert that others may not know yet has come, or ours has changed."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Gossip until cancelled."""
+        while True:
+            self._relays.expire()
+            peers = self._peers()
+            if not peers:
+                await self._bootstrap()
+                if not self._peers():
+                    await self._rest(LONELY_S)
+                    continue
+                peers = self._peers()
+            await self._tell(peers)
+            await self._rest(self._steady_s)
+
+    async def _tell(self, peers: Sequence[Advert]) -> None:
+        """Carry news to a few peers, or compare with one."""
+        count = RUMOUR_FANOUT if self._news.is_set() else 1
+        self._news = trio.Event()
+        chosen = self._rng.sample(peers, min(count, len(peers)))
+        async with trio.open_nursery() as nursery:
+            for peer in chosen:
+                nursery.start_soon(self._round, peer)
+
+    async def _round(self, peer: Advert) -> None:
+        try:
+            news = await self._compare(peer)
+        except (CircuitClosed, ProtocolError, LinkError):
+            self.failures += 1
+            self._remember_failure(peer.node_id)
+            return
+        self.rounds += 1
+        self._failed.pop(peer.node_id, None)
+        if news:
+            self.on_news()
+
+    def _remember_failure(self, node_id: bytes) -> None:
+        if len(self._failed) >= FAILED_PEERS_KEPT:
+            self._failed.pop(next(iter(self._failed)))
+        self._failed[node_id] = trio.current_time() + RETRY_AFTER_S
+
+    def _peers(self) -> list[Advert]:
+        """Everyone but us; those that failed lately only when there is nobody else."""
+        now = trio.current_time()
+        others = [advert for advert in self._relays.adverts if advert.node_id != self._own]
+        rested = [a for a in others if self._failed.get(a.node_id, 0.0) <= now]
+        return rested or others
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, at random around `seconds`; news shorten it to a gathering pause."""
+        with trio.move_on_after(seconds * self._rng.uniform(0.5, 1.5)):
+            await self._news.wait()
+            await trio.sleep(RUMOUR_S * self._rng.uniform(0.2, 1.0))
