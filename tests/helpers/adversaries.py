@@ -20,7 +20,7 @@ from engine.circuit.shaping import BULK_PLAN
 from engine.crypto.suite import default_suite
 from engine.errors import CircuitClosed
 from engine.identity import Identity
-from engine.link.connection import CellBuffer, CellQueue, Link, Route
+from engine.link.connection import CellBuffer, CellQueue, Link, Route, RunRoute
 from engine.link.manager import LinkManager
 from engine.wire.cells import BODY_BYTES, HEADER, RECORD_BYTES, Command
 from tests.helpers.network import LocalNetwork, LocalNode
@@ -96,6 +96,13 @@ class _HookedRoutes(dict[int, Route]):
         super().__setitem__(circ_id, hooked)
 
 
+class _NoRuns(dict[int, RunRoute]):
+    """No circuit takes several cells at once: each of them goes past the hook."""
+
+    def __setitem__(self, circ_id: int, route: RunRoute) -> None:
+        """Nothing is kept."""
+
+
 class _HookedLinks(set[Link]):
     """The links of a node; each is fitted with the relay's hooks before its first cell."""
 
@@ -131,6 +138,7 @@ class MaliciousRelay(LocalNode):
     def take_over(self, link: Link) -> None:
         """Fit a link with the hooks."""
         link.routes = _HookedRoutes(self, link)
+        link.runs = _NoRuns()
 
         def hooked(queue: CellQueue, cell: CellBuffer) -> None:
             circ_id, command = HEADER.unpack_from(cell.data)
@@ -141,7 +149,12 @@ class MaliciousRelay(LocalNode):
                 buffer.body[:] = kept.body
                 Link.enqueue(link, queue, buffer)
 
+        def hooked_run(queue: CellQueue, run: Iterable[CellBuffer]) -> None:
+            for cell in run:
+                hooked(queue, cell)
+
         link.enqueue = hooked  # type: ignore[method-assign]
+        link.enqueue_run = hooked_run  # type: ignore[method-assign]
 
     def arrives(self, cell: SeenCell) -> Iterable[SeenCell]:
         """A cell came in: what the real core gets to see of it."""
