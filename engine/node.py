@@ -20,7 +20,7 @@ import msgspec
 import trio
 
 from engine.circuit.exits import MintExit
-from engine.circuit.onion_keys import OnionKeys
+from engine.circuit.key_keeper import KeyKeeper
 from engine.circuit.relay import StreamHandler
 from engine.circuit.shape_menu import cost_of
 from engine.circuit.stream import CircuitStream
@@ -40,6 +40,7 @@ from engine.control.protocol import (
 )
 from engine.control.server import ControlServer, Handler
 from engine.crypto.keys import x25519_generate
+from engine.crypto.replay import SECRET_BYTES
 from engine.directory.relays import RelaySet
 from engine.errors import ConfigError
 from engine.identity import Identity
@@ -137,9 +138,12 @@ class Node:
 
     async def _start_serving(self, nursery: trio.Nursery, store: Store) -> None:
         config = self.config
-        saved = await store.get_secret("relay", "onion_keys")
-        keys = OnionKeys(saved, int(time.time()))
-        await store.put_secret("relay", "onion_keys", keys.dump())
+        keeper = await KeyKeeper.open(
+            config.home,
+            await store.get_secret("relay", "onion_keys"),
+            await _load_secret(store, "relay", "replays", lambda: os.urandom(SECRET_BYTES)),
+            lambda data: store.put_secret("relay", "onion_keys", data),
+        )
         handlers: dict[int, StreamHandler] = {}
         if config.mint_hosts:
             handlers[Purpose.TCP] = MintExit(config.mint_hosts).serve
@@ -152,9 +156,8 @@ class Node:
             config,
             self._identity,
             await _load_secret(store, "relay", "link_static", x25519_generate),
-            keys,
+            keeper,
             handlers,
-            save_keys=lambda data: store.put_secret("relay", "onion_keys", data),
             on_fault=lambda kind: log.error("a circuit ended on an internal error: %s", kind),
             is_relay=KnownRelays(self._relays),
         )

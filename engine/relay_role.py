@@ -6,13 +6,12 @@ A relay and a ghost run the same code; they differ in the stream handlers they a
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 import trio
 
 from engine.circuit.addresses import DialPolicy
-from engine.circuit.onion_keys import OnionKeys
+from engine.circuit.key_keeper import KeyKeeper
 from engine.circuit.relay import StreamHandler
 from engine.circuit.relay_core import RelayCore
 from engine.config import NodeConfig
@@ -67,27 +66,26 @@ class RelayRole:
         config: NodeConfig,
         identity: Identity,
         link_static: bytes,
-        keys: OnionKeys,
+        keeper: KeyKeeper,
         handlers: Mapping[int, StreamHandler],
         *,
-        save_keys: Callable[[bytes], Awaitable[None]],
         on_fault: Callable[[str], None],
         is_relay: Callable[[bytes], bool],
     ) -> None:
         self._config = config
         self._identity = identity
-        self._keys = keys
-        self._save_keys = save_keys
+        self.keeper = keeper
         self._published = 0
         self._advert = b""
         self.core = RelayCore(
             identity.node_id,
-            keys.private_keys,
+            keeper.keys.private_keys,
             handlers=handlers,
             address_ok=self._address_ok,
             on_fault=on_fault,
             limits=config.limits,
             is_relay=is_relay,
+            replays=keeper.replays,
         )
         self._policy = DialPolicy(
             self._own_addresses,
@@ -134,28 +132,27 @@ class RelayRole:
         """Serve until cancelled; reports started once the listening address is taken."""
         if self._config.listen is None:
             raise ValueError("a relay role needs an address")
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self.links.run)
-            await nursery.start(self.core.run)
-            if self.mailbox is not None:
-                await nursery.start(self.mailbox.run)
-            await nursery.start(self.links.serve, *self._config.listen)
-            task_status.started()
-            await self._rotate()
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self.links.run)
+                await nursery.start(self.core.run)
+                if self.mailbox is not None:
+                    await nursery.start(self.mailbox.run)
+                await nursery.start(self.links.serve, *self._config.listen)
+                task_status.started()
+                await self._rotate()
+        finally:
+            self.keeper.close()  # after the circuits: their tasks have ended
 
     async def _rotate(self) -> None:
         while True:
             await trio.sleep(ROTATION_CHECK_S)
-            before = set(self._keys.private_keys())
-            if self._keys.rotate(int(time.time())):
-                await self._save_keys(self._keys.dump())
-                for dead in before - set(self._keys.private_keys()):
-                    self.core.replays.forget(dead)
+            if await self.keeper.tick():
                 self._advert = b""
 
     def advert(self) -> bytes:
         """The signed advert, renewed when its keys or a quarter of its life have gone by."""
-        now = int(time.time())
+        now = int(self.keeper.clock.now())
         if not self._advert or now - self._published > ADVERT_RENEW_S:
             self._published = now
             self._advert = self._make_advert(now).encode(self._identity)
@@ -175,7 +172,7 @@ class RelayRole:
         return Advert(
             ed25519_public=self._identity.public,
             link_static=self.links.link_static,
-            onion_keys=self._keys.adverts(),
+            onion_keys=self.keeper.keys.adverts(),
             roles=roles,
             published=now,
             expires=now + ADVERT_LIFE_S,

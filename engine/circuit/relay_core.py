@@ -61,6 +61,7 @@ class RelayCore:
         on_fault: Callable[[str], None],
         limits: Limits | None = None,
         is_relay: Callable[[bytes], bool] = lambda _node_id: False,
+        replays: HandshakeReplayCache | None = None,
     ) -> None:
         self.links: LinkManager
         self.handlers = handlers
@@ -68,7 +69,7 @@ class RelayCore:
         self.counters = RelayCounters()
         self.draining = False
         self.limits = limits or Limits()
-        self.replays = HandshakeReplayCache()
+        self.replays = replays or HandshakeReplayCache()
         self._node_id = node_id
         self._onion_keys = onion_keys
         self._address_ok = address_ok
