@@ -289,29 +289,33 @@ async def test_a_relay_seized_after_use_tells_nothing() -> None:
     table = SlotTable()
     part, whole, gone, old = batch(64), batch(64), batch(64), batch(64, ttl_s=60)
     next_seed = os.urandom(32)
-    for one in (part, whole, gone, old):
-        table.register(one, 0.0, onward=ONWARD, next_seed=os.urandom(32))
-    spent = batch(64)
-    table.register(spent, 0.0, onward=ONWARD, next_seed=next_seed)
-    for handle in [*handles(whole), *handles(part)[:40], *handles(spent)]:
+    tags = [
+        table.register(one, 0.0, onward=ONWARD, next_seed=next_seed)
+        for one in (part, whole, gone, old)
+    ]
+    for handle in [*handles(whole), *handles(part)[:40]]:
         assert table.use(handle, 1.0) is not None
-    table.discard(next(b.tag for b in table._batches.values() if handles(gone)[0] in b.handles))
+    freed = [table._batches[tag] for tag in tags[2:]]  # memory that was given back, not cleared
+    table.discard(tags[2])
     table.expire(60.0)
 
-    held = bytes_within(table)
+    held = bytes_within(table) + [bytes(one.keys) for one in freed]
+    held += [bytes(one.next_handles) for one in freed]
 
     def is_held(secret: bytes) -> bool:
         return any(secret in piece for piece in held)
 
-    for one in (part, whole, gone, old, spent):
+    for one in (part, whole, gone, old):
         assert not is_held(one.owner)
         assert not is_held(one.handle_seed)
         assert not is_held(one.key_seed)
     assert not is_held(next_seed)
-    for one in (whole, gone, old, spent):
+    for one in (whole, gone, old):
         assert not any(is_held(slot_key(one.key_seed, place)) for place in range(64))
         assert not any(is_held(handle) for handle in handles(one))
-    assert not any(is_held(slot_handle(next_seed, place)) for place in range(64))
+    order = slot_order(part.key_seed, 64)
+    onward = [is_held(slot_handle(next_seed, order[place])) for place in range(64)]
+    assert onward == [False] * 40 + [True] * 24
     used = [place for place in range(64) if not is_held(slot_key(part.key_seed, place))]
     assert used == list(range(40))
     assert [p for p, handle in enumerate(handles(part)) if not is_held(handle)] == used
