@@ -77,7 +77,10 @@ class ClientRole:
             on_change=self._circuit_changed,
             rules=rules,
         )
-        self.wallet = Wallet(store, self._transport_for)
+        hidden = config.mint_via == "circuit"
+        self.wallet = Wallet(
+            store, self._transport_for, post=self._transport_for if hidden else None
+        )
         self.chats = ChatService(
             store,
             self.wallet,

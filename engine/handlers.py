@@ -14,10 +14,14 @@ from engine.control.protocol import (
     FundCheck,
     FundQuote,
     HistoryEntry,
+    LockKey,
     Melt,
     MeltQuote,
     MintInfo,
+    NutInfo,
+    PaidRequest,
     ReceiveResult,
+    RequestResult,
     Restore,
     SeedWords,
     SendResult,
@@ -26,6 +30,10 @@ from engine.control.protocol import (
 )
 from engine.control.server import Handler
 from engine.errors import PaymentError
+from wallet.ecash.conditions import Lock, lock_to_hash, lock_to_keys
+from wallet.ecash.errors import EcashError
+from wallet.errors import TokenInvalid
+from wallet.nuts import NUTS
 from wallet.wallet import Wallet
 
 
@@ -45,6 +53,7 @@ class WalletHandlers:
             "wallet.receive": self.receive,
             "wallet.melt": self.melt,
             "wallet.restore": self.restore,
+            "wallet.request.pay": self.pay_request,
         }
         return {
             "wallet.info": self.info,
@@ -54,6 +63,9 @@ class WalletHandlers:
             "wallet.fund": self.fund,
             "wallet.melt.quote": self.melt_quote,
             "wallet.seed": self.seed,
+            "wallet.key": self.key,
+            "wallet.cosign": self.cosign,
+            "wallet.request": self.request,
             **{name: _to_its_end(handler) for name, handler in moves_money.items()},
         }
 
@@ -77,6 +89,10 @@ class WalletHandlers:
             mints=len(balances),
             payments_open=await self._wallet.open_operations(),
             via=self._via,
+            nuts=[
+                NutInfo(nut=nut.number, name=nut.name, support=nut.support, note=nut.note)
+                for nut in NUTS
+            ],
         )
 
     async def balance(self, _params: dict[str, Any]) -> WalletBalance:
@@ -135,14 +151,39 @@ class WalletHandlers:
 
     async def send(self, params: dict[str, Any]) -> SendResult:
         url = await self._mint_or_best(params["mint"])
-        token = await self._wallet.send(url, params["amount_sat"])
+        lock = _lock(params["lock"]) if params["lock"] else None
+        token = await self._wallet.send(url, params["amount_sat"], lock=lock)
         self._changed()
         return SendResult(token=token)
 
     async def receive(self, params: dict[str, Any]) -> ReceiveResult:
-        received = await self._wallet.receive(params["token"], allow=params["allow_new_mint"])
+        received = await self._wallet.receive(
+            params["token"], allow=params["allow_new_mint"], preimage=params["preimage"]
+        )
         self._changed()
         return ReceiveResult(amount_sat=received)
+
+    async def key(self, _params: dict[str, Any]) -> LockKey:
+        return LockKey(key=await self._wallet.lock_key())
+
+    async def cosign(self, params: dict[str, Any]) -> SendResult:
+        return SendResult(token=await self._wallet.cosign(params["token"]))
+
+    async def request(self, params: dict[str, Any]) -> RequestResult:
+        text = await self._wallet.request(
+            params["amount_sat"], params["description"], locked=params["locked"]
+        )
+        return RequestResult(request=text)
+
+    async def pay_request(self, params: dict[str, Any]) -> PaidRequest:
+        paid = await self._wallet.pay_request(params["request"], params["amount_sat"])
+        self._changed()
+        return PaidRequest(
+            amount_sat=paid.amount_sat,
+            mint=paid.mint,
+            delivered=paid.delivered,
+            token=paid.token,
+        )
 
     async def melt_quote(self, params: dict[str, Any]) -> MeltQuote:
         url = await self._mint_or_best(params["mint"])
@@ -172,6 +213,19 @@ class WalletHandlers:
 
     async def seed(self, _params: dict[str, Any]) -> SeedWords:
         return SeedWords(words=await self._wallet.seed_words())
+
+
+def _lock(params: dict[str, Any]) -> Lock:
+    """The lock that a caller describes. Raises TokenInvalid for one nobody could open."""
+    keys, needs, until = params["keys"], params["needs"], params["until"]
+    refund = params["refund_keys"]
+    try:
+        if params["hash"]:
+            return lock_to_hash(params["hash"], keys, n_sigs=needs, locktime=until, refund=refund)
+        return lock_to_keys(keys, n_sigs=needs, locktime=until, refund=refund)
+    except EcashError as error:
+        message = f"A token cannot be locked so: {error}."
+        raise TokenInvalid(message, kept="Nothing was sent.") from error
 
 
 def _to_its_end(handler: Handler) -> Handler:

@@ -17,6 +17,7 @@ from enum import StrEnum
 
 import msgspec
 
+from wallet.ecash.conditions import Lock
 from wallet.ecash.deterministic import Output, Seed
 from wallet.ecash.types import BlindedMessage, BlindSignature, Proof
 from wallet.store.operations import OperationRow
@@ -52,13 +53,15 @@ class Role(StrEnum):
 
 
 class OutputSpec(msgspec.Struct, frozen=True, array_like=True):
-    """One output, able to be rebuilt: ours by its counter, a peer's by its bytes (hex)."""
+    """One output, able to be rebuilt: ours by its counter (and its lock, when it has one), a
+    peer's by its bytes (hex)."""
 
     amount: int
     id: str
     role: Role
     counter: int = -1
     blinded: str = ""
+    lock: Lock | None = None
 
 
 class InputSpec(msgspec.Struct, frozen=True, array_like=True):
@@ -66,6 +69,7 @@ class InputSpec(msgspec.Struct, frozen=True, array_like=True):
     id: str
     secret: str
     signature: str
+    witness: str = ""
 
     def __repr__(self) -> str:
         return f"InputSpec(amount={self.amount})"
@@ -129,7 +133,13 @@ class Operation:
     @property
     def inputs(self) -> list[Proof]:
         return [
-            Proof(spec.amount, spec.id, spec.secret, bytes.fromhex(spec.signature))
+            Proof(
+                spec.amount,
+                spec.id,
+                spec.secret,
+                bytes.fromhex(spec.signature),
+                witness=spec.witness,
+            )
             for spec in self.body.inputs
         ]
 
@@ -148,11 +158,11 @@ def message(spec: OutputSpec, seed: Seed) -> BlindedMessage:
 
 
 def own_output(spec: OutputSpec, seed: Seed) -> Output:
-    return seed.output(spec.id, spec.counter, spec.amount)
+    return seed.output(spec.id, spec.counter, spec.amount, spec.lock)
 
 
 def input_specs(proofs: Sequence[Proof]) -> list[InputSpec]:
-    return [InputSpec(p.amount, p.id, p.secret, p.C.hex()) for p in proofs]
+    return [InputSpec(p.amount, p.id, p.secret, p.C.hex(), p.witness) for p in proofs]
 
 
 def signature_specs(signatures: Sequence[BlindSignature]) -> list[SignatureSpec]:

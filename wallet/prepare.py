@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from wallet import journal
 from wallet.ecash import amounts
+from wallet.ecash.conditions import Lock
 from wallet.ecash.types import Proof
 from wallet.errors import BadAmount, InsufficientFunds
 from wallet.journal import Body, Kind, OutputSpec, Role, State
@@ -48,13 +49,19 @@ def keep_outputs(tx: Transaction, mints: MintBook, mint: str, value: int) -> lis
 
 
 def own_outputs(
-    tx: Transaction, mints: MintBook, mint: str, parts: Sequence[int], role: Role
+    tx: Transaction,
+    mints: MintBook,
+    mint: str,
+    parts: Sequence[int],
+    role: Role,
+    lock: Lock | None = None,
 ) -> list[OutputSpec]:
-    """Take counters for outputs of these amounts (0 for a blank)."""
+    """Take counters for outputs of these amounts (0 for a blank), locked when there is a lock."""
     keyset = mints.active(mint)
     first = tx.counters.take(keyset.id, len(parts))
     return [
-        OutputSpec(amount, keyset.id, role, first + index) for index, amount in enumerate(parts)
+        OutputSpec(amount, keyset.id, role, first + index, lock=lock)
+        for index, amount in enumerate(parts)
     ]
 
 

@@ -133,4 +133,15 @@ def outputs_json(outputs: Sequence[BlindedMessage]) -> list[dict[str, object]]:
 
 
 def inputs_json(inputs: Sequence[Proof]) -> list[dict[str, object]]:
-    return [{"amount": p.amount, "id": p.id, "secret": p.secret, "C": p.C.hex()} for p in inputs]
+    return [_input_json(proof) for proof in inputs]
+
+
+def _input_json(proof: Proof) -> dict[str, object]:
+    body: dict[str, object] = {
+        "amount": proof.amount,
+        "id": proof.id,
+        "secret": proof.secret,
+        "C": proof.C.hex(),
+    }
+    # Mints refuse a witness where no lock asks for one.
+    return {**body, "witness": proof.witness} if proof.witness else body

@@ -64,6 +64,17 @@ class SentToken:
 
 
 @dataclass(frozen=True, slots=True)
+class PaidRequest:
+    """A payment request that was paid. Its `token` has to be handed over by hand unless it was
+    `delivered`; until someone redeems it, `receive` takes it back if it is not locked."""
+
+    mint: str
+    amount_sat: int
+    delivered: bool
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class RestoreReport:
     mint: str
     recovered_sat: int

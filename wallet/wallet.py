@@ -11,13 +11,17 @@ from collections.abc import Sequence
 from mnemonic import Mnemonic
 
 from wallet import journal
+from wallet.ecash.conditions import Lock
 from wallet.ecash.deterministic import Seed
 from wallet.ecash.types import BlindSignature, Proof
 from wallet.errors import StoreDamaged
 from wallet.executor import Executor
+from wallet.handover import Handover
 from wallet.journal import Kind
+from wallet.keyring import KeyRing
 from wallet.market import Market
 from wallet.mints import MintBook, TransportFor
+from wallet.paying import Paying
 from wallet.recovery import recover
 from wallet.restore import restore
 from wallet.store import Store
@@ -29,6 +33,7 @@ from wallet.types import (
     MintBalance,
     MintQuote,
     OutgoingPayment,
+    PaidRequest,
     PaymentOutcome,
     RecoveryNote,
     Redeemed,
@@ -51,11 +56,18 @@ class Wallet:
         transport_for: TransportFor | None = None,
         *,
         timeout_s: float = TIMEOUT_S,
+        post: TransportFor | None = None,
     ) -> None:
+        """`transport_for` reaches mints. `post` reaches addresses that strangers name in payment
+        requests: hand in only what hides who asks (a circuit); without it nothing is posted."""
         self._store = store
+        self._post = post
         self._mints = MintBook(store, transport_for, timeout_s)
         self._unfinished: set[str] = set()
         self._transfers: Transfers
+        self._handover: Handover
+        self._paying: Paying
+        self._keys: KeyRing
         self._market: Market
         self._executor: Executor
         self._seed: Seed
@@ -71,7 +83,10 @@ class Wallet:
         self._seed = seed = Seed(Mnemonic.to_seed(phrase))
         await self._mints.load()
         self._executor = Executor(self._store, seed, self._mints)
+        self._keys = KeyRing(self._store, seed)
         self._transfers = Transfers(self._store, self._mints, self._executor)
+        self._handover = Handover(self._store, self._mints, self._executor, self._keys)
+        self._paying = Paying(self._store, self._mints, self._handover, self._keys, self._post)
         self._market = Market(self._store, seed, self._mints, self._executor)
         await self._store.run(lambda tx: tx.operations.prune(self._store.clock() - PRUNE_AFTER_S))
         rows = await self._store.run(lambda tx: tx.operations.open())
@@ -147,13 +162,34 @@ class Wallet:
         """Take the ecash of a paid invoice; sat."""
         return await self._transfers.complete_mint(quote_id)
 
-    async def send(self, url: str, amount_sat: int, memo: str = "") -> str:
-        """A token (V4) worth `amount_sat`."""
-        return await self._transfers.send(url, amount_sat, memo)
+    async def send(
+        self, url: str, amount_sat: int, memo: str = "", lock: Lock | None = None
+    ) -> str:
+        """A token (V4) worth `amount_sat`, locked when a lock is given."""
+        return await self._handover.send(url, amount_sat, memo, lock)
 
-    async def receive(self, token: str, *, allow: bool = False) -> int:
-        """Swap a token to ourselves; sat. `allow` adds its mint to the list."""
-        return await self._transfers.receive(token, allow=allow)
+    async def receive(self, token: str, *, allow: bool = False, preimage: str = "") -> int:
+        """Swap a token to ourselves; sat. `allow` adds its mint to the list; `preimage` (hex)
+        opens ecash locked to its hash."""
+        return await self._handover.receive(token, allow=allow, preimage=preimage)
+
+    async def lock_key(self) -> str:
+        """A fresh public key that others may lock ecash to (NUT-11), in hex."""
+        return await self._keys.fresh()
+
+    async def cosign(self, token: str) -> str:
+        """A token locked to several keys, with our signatures added."""
+        return await self._handover.cosign(token)
+
+    async def request(
+        self, amount_sat: int | None = None, description: str = "", *, locked: bool = True
+    ) -> str:
+        """A payment request (NUT-18); without an amount the payer chooses."""
+        return await self._paying.create(amount_sat, description, locked=locked)
+
+    async def pay_request(self, text: str, amount_sat: int | None = None) -> PaidRequest:
+        """Pay a payment request."""
+        return await self._paying.pay(text, amount_sat)
 
     async def sent_tokens(self, limit: int = 50) -> list[SentToken]:
         """Tokens made here, the newest first, redeemed by now or not. `receive` takes one back."""
@@ -168,7 +204,7 @@ class Wallet:
 
     async def split_ahead(self, url: str, amounts_sat: Sequence[int]) -> None:
         """Have the coins ready for these exact payments, so that none hands out more."""
-        await self._transfers.split_ahead(url, amounts_sat)
+        await self._handover.split_ahead(url, amounts_sat)
 
     async def melt_quote(self, url: str, invoice: str) -> MeltQuote:
         """What paying an invoice costs (NUT-05)."""

@@ -420,6 +420,15 @@ class AdvertResult(Result, frozen=True):
 # --- wallet ----------------------------------------------------------------------------------
 
 
+class NutInfo(Result, frozen=True):
+    """One part of the Cashu protocol; `support` is yes, part or no."""
+
+    nut: int
+    name: str = ""
+    support: str = ""
+    note: str = ""
+
+
 class WalletInfo(Result, frozen=True):
     store: str = "open"
     unit: str = "sat"
@@ -429,6 +438,7 @@ class WalletInfo(Result, frozen=True):
     mints: int = 0
     payments_open: int = 0
     via: str = ""
+    nuts: list[NutInfo] = []
 
 
 class MintInfo(Result, frozen=True):
@@ -486,9 +496,22 @@ class FundCheck(Result, frozen=True):
     minted_sat: int = 0
 
 
+class LockParams(Params, frozen=True):
+    """Who may spend a token (NUT-11, NUT-14): `needs` signatures of `keys`, or with `hash` also
+    its preimage; from `until` (unix seconds) on `refund_keys`, or anybody when there are none.
+    """
+
+    keys: list[str] = []
+    needs: int = 1
+    hash: str | None = None
+    until: int | None = None
+    refund_keys: list[str] = []
+
+
 class SendParams(Params, frozen=True):
     amount_sat: int
     mint: str | None = None
+    lock: LockParams | None = None
 
 
 class SendResult(Result, frozen=True):
@@ -496,8 +519,47 @@ class SendResult(Result, frozen=True):
 
 
 class ReceiveParams(Params, frozen=True):
+    """`preimage` (hex) opens ecash that is locked to its hash."""
+
     token: str
     allow_new_mint: bool = False
+    preimage: str = ""
+
+
+class TokenParams(Params, frozen=True):
+    token: str
+
+
+class LockKey(Result, frozen=True):
+    """A fresh public key, in hex, to lock ecash for this wallet to."""
+
+    key: str
+
+
+class RequestParams(Params, frozen=True):
+    """Without an amount the payer chooses; `locked` binds the payment to this wallet."""
+
+    amount_sat: int | None = None
+    description: str = ""
+    locked: bool = True
+
+
+class RequestResult(Result, frozen=True):
+    request: str
+
+
+class PayRequestParams(Params, frozen=True):
+    request: str
+    amount_sat: int | None = None
+
+
+class PaidRequest(Result, frozen=True):
+    """A `token` that was not `delivered` has to be handed over by hand."""
+
+    amount_sat: int
+    mint: str = ""
+    delivered: bool = False
+    token: str = ""
 
 
 class ReceiveResult(Result, frozen=True):
@@ -604,6 +666,10 @@ METHODS: Final[dict[str, Method]] = {
     "wallet.fund.check": Method(QuoteParams, FundCheck),
     "wallet.send": Method(SendParams, SendResult),
     "wallet.receive": Method(ReceiveParams, ReceiveResult),
+    "wallet.key": Method(NoParams, LockKey),
+    "wallet.cosign": Method(TokenParams, SendResult),
+    "wallet.request": Method(RequestParams, RequestResult),
+    "wallet.request.pay": Method(PayRequestParams, PaidRequest),
     "wallet.melt.quote": Method(MeltQuoteParams, MeltQuote),
     "wallet.melt": Method(QuoteParams, Melt),
     "wallet.restore": Method(RestoreParams, Restore),

@@ -1,4 +1,4 @@
-"""`peer2prompt wallet ...`: what the wallet holds, tokens in and out, its seed."""
+"""`peer2prompt wallet ...`: what the wallet holds, its mints, its seed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from engine.control.protocol import HistoryEntry, WalletBalance, WalletInfo
 from tui.cli import style
 from tui.cli.call import call, print_json
-from tui.cli.prompts import confirmed, text_or_stdin
+from tui.cli.prompts import confirmed
 
 
 def info(args: argparse.Namespace) -> int:
@@ -29,6 +29,9 @@ def info(args: argparse.Namespace) -> int:
             ("mints reached", wallet.via),
         ]
     )
+    if args.nuts:
+        rows = [(f"{nut.nut:02}", nut.support, nut.name, nut.note) for nut in wallet.nuts]
+        style.table(("NUT", "here", "what", "note"), rows, empty="")
     return 0
 
 
@@ -101,25 +104,6 @@ def seed(args: argparse.Namespace) -> int:
         return 0
     raw = call(args, "wallet.seed")
     print_json(raw) if args.json else print(raw["words"])
-    return 0
-
-
-def send(args: argparse.Namespace) -> int:
-    """Print a token, alone on standard output."""
-    raw = call(args, "wallet.send", amount_sat=args.amount, mint=args.mint)
-    print_json(raw) if args.json else print(style.clean(raw["token"]))
-    return 0
-
-
-def receive(args: argparse.Namespace) -> int:
-    """Put a token's ecash into the wallet."""
-    token = text_or_stdin(args.token, "token")
-    raw = call(args, "wallet.receive", token=token, allow_new_mint=args.allow_new_mint)
-    if args.json:
-        print_json(raw)
-    else:
-        where = f" at {style.clean(raw['mint'])}" if raw.get("mint") else ""
-        print(f"Received {raw['amount_sat']} sat{where}.")
     return 0
 
 

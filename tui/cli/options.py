@@ -37,16 +37,17 @@ def add_screen(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _command(
+def command(
     group: Subparsers, name: str, target: str, text: str, *shown: tuple[str, str]
 ) -> Parser:
+    """A command with the options that all have."""
     parser = leaf(group, name, target, text, *shown)
     add_common(parser)
     return parser
 
 
 def add_node_commands(group: Subparsers) -> None:
-    attach = _command(
+    attach = command(
         group,
         "attach",
         "cmd_open:attach",
@@ -55,7 +56,7 @@ def add_node_commands(group: Subparsers) -> None:
         ("peer2prompt attach --theme paper", "in other colours"),
     )
     attach.add_argument("--theme", metavar="NAME", help="colour theme for this time")
-    node = _command(
+    node = command(
         group,
         "node",
         "cmd_node:run",
@@ -67,7 +68,7 @@ def add_node_commands(group: Subparsers) -> None:
     node.add_argument(
         "--config", type=Path, metavar="FILE", help="settings (default: config.toml in the home)"
     )
-    stop = _command(
+    stop = command(
         group,
         "stop",
         "cmd_stop:run",
@@ -82,7 +83,7 @@ def add_node_commands(group: Subparsers) -> None:
 
 
 def _add_demo(group: Subparsers) -> None:
-    demo = _command(
+    demo = command(
         group,
         "demo",
         "cmd_demo:run",
@@ -109,7 +110,7 @@ def _add_demo(group: Subparsers) -> None:
 
 
 def add_asking_commands(group: Subparsers) -> None:
-    ask = _command(
+    ask = command(
         group,
         "ask",
         "cmd_ask:run",
@@ -129,7 +130,7 @@ def add_asking_commands(group: Subparsers) -> None:
         "--shape", choices=SHAPES, help="traffic shape, for this conversation from now on"
     )
     ask.add_argument("--no-stream", action="store_true", help="print the answer when it is whole")
-    _command(
+    command(
         group,
         "shapes",
         "cmd_shapes:run",
@@ -137,7 +138,7 @@ def add_asking_commands(group: Subparsers) -> None:
         ("peer2prompt shapes", ""),
         ("peer2prompt ask --shape always-on TEXT", "use one"),
     )
-    _command(
+    command(
         group,
         "models",
         "cmd_models:run",
@@ -148,7 +149,7 @@ def add_asking_commands(group: Subparsers) -> None:
 
 
 def add_view_commands(group: Subparsers) -> None:
-    _command(
+    command(
         group,
         "status",
         "cmd_status:run",
@@ -156,14 +157,14 @@ def add_view_commands(group: Subparsers) -> None:
         ("peer2prompt status", ""),
         ("peer2prompt status --json | jq .wallet_sat", "one number of it"),
     )
-    _command(
+    command(
         group,
         "network",
         "cmd_network:run",
         "show the relays and ghosts the node knows",
         ("peer2prompt network", ""),
     )
-    circuits = _command(
+    circuits = command(
         group,
         "circuits",
         "cmd_circuits:run",
@@ -174,7 +175,7 @@ def add_view_commands(group: Subparsers) -> None:
     )
     circuits.add_argument("--rotate", action="store_true", help="replace them by new ones")
     circuits.add_argument("--events", action="store_true", help="also what happened, and why")
-    _command(
+    command(
         group,
         "traffic",
         "cmd_traffic:run",
@@ -182,7 +183,7 @@ def add_view_commands(group: Subparsers) -> None:
         ("peer2prompt traffic", ""),
         ("peer2prompt traffic --json | jq .links.bytes_out", "one number of it"),
     )
-    _command(
+    command(
         group,
         "earnings",
         "cmd_earnings:run",
@@ -199,21 +200,21 @@ def add_sessions(group: Subparsers) -> None:
         "list, show, delete and export conversations",
         ("peer2prompt sessions list", ""),
     )
-    _command(
+    command(
         sessions,
         "list",
         "cmd_sessions:list_all",
         "list the conversations, the latest first",
         ("peer2prompt sessions list", ""),
     )
-    show = _command(
+    show = command(
         sessions,
         "show",
         "cmd_sessions:show",
         "print a conversation",
         ("peer2prompt sessions show 3f2a", "a start of its id is enough"),
     )
-    delete = _command(
+    delete = command(
         sessions,
         "delete",
         "cmd_sessions:delete",
@@ -222,7 +223,7 @@ def add_sessions(group: Subparsers) -> None:
         ("peer2prompt sessions delete 3f2a --yes", ""),
     )
     delete.add_argument("--yes", action="store_true", help="do not ask")
-    export = _command(
+    export = command(
         sessions,
         "export",
         "cmd_sessions:export",
@@ -235,125 +236,3 @@ def add_sessions(group: Subparsers) -> None:
     )
     for parser in (show, delete, export):
         parser.add_argument("session", metavar="ID", help="the conversation's id, or a start of it")
-
-
-def add_wallet(group: Subparsers) -> None:
-    wallet = branch(
-        group,
-        "wallet",
-        "the ecash wallet: fund, send, receive, pay, restore",
-        ("peer2prompt wallet balance", ""),
-        ("peer2prompt wallet fund 100", ""),
-    )
-    _add_wallet_views(wallet)
-    _add_wallet_moves(wallet)
-
-
-def _add_wallet_views(wallet: Subparsers) -> None:
-    _command(
-        wallet,
-        "info",
-        "cmd_wallet:info",
-        "show the wallet in short",
-        ("peer2prompt wallet info", ""),
-    )
-    _command(
-        wallet,
-        "balance",
-        "cmd_wallet:balance",
-        "show the balance at each mint",
-        ("peer2prompt wallet balance", ""),
-        ("peer2prompt wallet balance --json | jq .total_sat", ""),
-    )
-    _command(
-        wallet,
-        "mints",
-        "cmd_wallet:mints",
-        "list the mints and their health",
-        ("peer2prompt wallet mints", ""),
-    )
-    history = _command(
-        wallet,
-        "history",
-        "cmd_wallet:history",
-        "list what moved, the latest first",
-        ("peer2prompt wallet history --limit 10", ""),
-    )
-    history.add_argument("--limit", type=positive, default=50, metavar="N", help="default: 50")
-    seed = _command(
-        wallet,
-        "seed",
-        "cmd_wallet:seed",
-        "show the words that restore this wallet",
-        ("peer2prompt wallet seed", "asks first: whoever reads them owns the ecash"),
-    )
-    seed.add_argument("--yes", action="store_true", help="do not ask")
-
-
-def _add_wallet_moves(wallet: Subparsers) -> None:
-    add = _command(
-        wallet,
-        "add-mint",
-        "cmd_wallet:add_mint",
-        "trust a mint and use it from now on",
-        ("peer2prompt wallet add-mint https://mint.example", ""),
-    )
-    add.add_argument("url", metavar="URL", help="the mint's address")
-    fund = _command(
-        wallet,
-        "fund",
-        "cmd_fund:fund",
-        "get an invoice; paying it puts ecash into the wallet",
-        ("peer2prompt wallet fund 100", "prints the invoice and a QR code"),
-        ("peer2prompt wallet fund 100 --wait", "and waits until it is paid"),
-    )
-    fund.add_argument("amount", type=positive, metavar="SAT", help="how much")
-    fund.add_argument("--wait", action="store_true", help="wait until it is paid or expires")
-    check = _command(
-        wallet,
-        "check",
-        "cmd_fund:check",
-        "see whether a funding invoice was paid, and collect its ecash",
-        ("peer2prompt wallet check 4d1c09", ""),
-    )
-    check.add_argument("quote", metavar="QUOTE", help="the id `wallet fund` printed")
-    send = _command(
-        wallet,
-        "send",
-        "cmd_wallet:send",
-        "take ecash out of the wallet as a token to hand over",
-        ("peer2prompt wallet send 21", "whoever has the token has the money"),
-    )
-    send.add_argument("amount", type=positive, metavar="SAT", help="how much")
-    receive = _command(
-        wallet,
-        "receive",
-        "cmd_wallet:receive",
-        "put a token's ecash into the wallet",
-        ("peer2prompt wallet receive - < token.txt", "keeps it out of the process list"),
-        ("peer2prompt wallet receive cashuB...", ""),
-    )
-    receive.add_argument("token", metavar="TOKEN", help="the token; - reads it from stdin")
-    receive.add_argument(
-        "--allow-new-mint", action="store_true", help="also trust the mint it comes from"
-    )
-    pay = _command(
-        wallet,
-        "pay",
-        "cmd_fund:pay",
-        "pay a Lightning invoice with ecash",
-        ("peer2prompt wallet pay lnbc210n1...", "shows amount and fee, then asks"),
-        ("peer2prompt wallet pay --yes - < invoice.txt", ""),
-    )
-    pay.add_argument("invoice", metavar="INVOICE", help="the invoice; - reads it from stdin")
-    pay.add_argument("--yes", action="store_true", help="do not ask")
-    restore = _command(
-        wallet,
-        "restore",
-        "cmd_wallet:restore",
-        "find this wallet's ecash at a mint from its seed",
-        ("peer2prompt wallet restore https://mint.example", ""),
-    )
-    restore.add_argument("url", metavar="URL", help="the mint's address")
-    for parser in (fund, send, pay):
-        parser.add_argument("--mint", metavar="URL", help="mint to use (default: the node chooses)")

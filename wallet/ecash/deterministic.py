@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 
 from coincurve import PublicKey
 
+from wallet.ecash import conditions
+from wallet.ecash.conditions import Lock
 from wallet.ecash.curve import CURVE_ORDER, blind
 from wallet.ecash.errors import EcashError
 from wallet.ecash.keysets import keyset_version
 
+LOCK_KEY_LABEL = b"Peer2Prompt lock key v1"
 KDF_LABEL = b"Cashu_KDF_HMAC_SHA256"
 SEED_BYTES = 64
 PURPOSE, COIN = 129372, 0
@@ -55,9 +58,21 @@ class Seed:
             return self._derive_v1(keyset_id, counter)
         return self._derive_v2(keyset_id, counter)
 
-    def output(self, keyset_id: str, counter: int, amount: int) -> Output:
+    def output(self, keyset_id: str, counter: int, amount: int, lock: Lock | None = None) -> Output:
+        """With a `lock`, the derived secret is the nonce of the locked one (NUT-10): it can be
+        made again from the same counter, so no locked send can be lost with its answer."""
         secret, r = self.derive(keyset_id, counter)
+        if lock is not None:
+            secret = conditions.secret(lock, secret)
         return Output(amount, keyset_id, counter, secret, r, blind(secret, r))
+
+    def lock_key(self, index: int) -> bytes:
+        """The private key number `index` that others may lock ecash to (NUT-11)."""
+        label = LOCK_KEY_LABEL + index.to_bytes(8, "big")
+        number = int.from_bytes(hmac.digest(self._bytes, label, "sha256"), "big") % CURVE_ORDER
+        if number == 0:  # probability 2**-256
+            raise EcashError("the derived key is zero")
+        return number.to_bytes(32, "big")
 
     def _derive_v2(self, keyset_id: str, counter: int) -> tuple[str, bytes]:
         base = KDF_LABEL + bytes.fromhex(keyset_id) + counter.to_bytes(8, "big")

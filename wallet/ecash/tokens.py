@@ -8,18 +8,26 @@ blinding factors: whoever holds them can link the coin to its minting.
 from __future__ import annotations
 
 import base64
-import binascii
-import io
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import cbor2
 
+from wallet.ecash.conditions import MAX_WITNESS_CHARS
 from wallet.ecash.curve import parse_hex, parse_point, point, scalar
 from wallet.ecash.errors import EcashError
+from wallet.ecash.fields import (
+    amount_of,
+    bytes_of,
+    from_base64,
+    from_cbor,
+    list_of,
+    no_duplicates,
+    object_of,
+    text_of,
+)
 from wallet.ecash.keysets import SHORT_HEX, V2_HEX, short_id
 from wallet.ecash.types import MAX_AMOUNT, Proof, ProofDleq
 
@@ -50,7 +58,9 @@ def encode_v4(token: Token) -> str:
     """`cashuB` text. Proofs are grouped by keyset in order of first appearance."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for proof in token.proofs:
-        entry = {"a": proof.amount, "s": proof.secret, "c": proof.C}
+        entry: dict[str, Any] = {"a": proof.amount, "s": proof.secret, "c": proof.C}
+        if proof.witness:
+            entry["w"] = proof.witness
         groups.setdefault(short_id(proof.id), []).append(entry)
     body: dict[str, Any] = {
         "t": [{"i": bytes.fromhex(keyset), "p": proofs} for keyset, proofs in groups.items()]
@@ -68,12 +78,12 @@ def decode(text: str) -> Token:
     if len(text) > MAX_TOKEN_CHARS:
         raise EcashError("the token is too long")
     if text.startswith(PREFIX_V4):
-        token = _from_v4(_unbase64(text[len(PREFIX_V4) :]))
+        token = _from_v4(from_base64(text[len(PREFIX_V4) :]))
     elif text.startswith(PREFIX_V3):
-        token = _from_v3(_unbase64(text[len(PREFIX_V3) :]))
+        token = _from_v3(from_base64(text[len(PREFIX_V3) :]))
     else:
         raise EcashError("the text does not begin like a token")
-    _check_whole(token)
+    check_whole(token)
     return token
 
 
@@ -95,90 +105,75 @@ def check_mint_url(url: str) -> str:
     return f"{parts.scheme}://{where}{parts.path.rstrip('/')}"
 
 
-def _unbase64(text: str) -> bytes:
-    body = text.rstrip("=")
-    # Both alphabets are in use; mixing them or any other character is refused by validate.
-    body = body.replace("-", "+").replace("_", "/")
-    try:
-        return base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
-    except (binascii.Error, ValueError) as exc:
-        raise EcashError("the token is not base64") from exc
-
-
 def _from_v4(data: bytes) -> Token:
-    stream = io.BytesIO(data)
-    try:
-        body = cbor2.CBORDecoder(
-            stream, max_depth=8, allow_duplicate_keys=False, strict_hashable_types=True
-        ).decode()
-    except (cbor2.CBORError, ValueError, OverflowError, EOFError) as exc:
-        raise EcashError("the token is not valid CBOR") from exc
-    if stream.tell() != len(data):
-        raise EcashError("there is something after the end of the token")
-    fields = _object(body)
+    fields = object_of(from_cbor(data))
     proofs: list[Proof] = []
-    for group in _list(fields.get("t")):
-        keyset = _bytes(_object(group).get("i"))
-        proofs += [_proof_v4(keyset.hex(), item) for item in _list(_object(group).get("p"))]
+    for group in list_of(fields.get("t")):
+        keyset = bytes_of(object_of(group).get("i"))
+        proofs += [_proof_v4(keyset.hex(), item) for item in list_of(object_of(group).get("p"))]
     return Token(
-        check_mint_url(_text(fields.get("m"), MAX_URL_CHARS)),
+        check_mint_url(text_of(fields.get("m"), MAX_URL_CHARS)),
         tuple(proofs),
-        _text(fields.get("u"), 16),
-        _text(fields.get("d", ""), MAX_MEMO_CHARS),
+        text_of(fields.get("u"), 16),
+        text_of(fields.get("d", ""), MAX_MEMO_CHARS),
     )
 
 
 def _proof_v4(keyset: str, item: object) -> Proof:
-    fields = _object(item)
-    signature = _bytes(fields.get("c"))
+    fields = object_of(item)
+    signature = bytes_of(fields.get("c"))
     point(signature)
     dleq = None
     if fields.get("d") is not None:
-        raw = _object(fields["d"])
-        dleq = ProofDleq(*(scalar(_bytes(raw.get(name))) for name in ("e", "s", "r")))
+        raw = object_of(fields["d"])
+        dleq = ProofDleq(*(scalar(bytes_of(raw.get(name))) for name in ("e", "s", "r")))
     return Proof(
-        _amount(fields.get("a")),
+        amount_of(fields.get("a")),
         _keyset(keyset),
-        _text(fields.get("s"), MAX_SECRET_CHARS),
+        text_of(fields.get("s"), MAX_SECRET_CHARS),
         signature,
         dleq,
+        text_of(fields.get("w") or "", MAX_WITNESS_CHARS),
     )
 
 
 def _from_v3(data: bytes) -> Token:
     try:
-        fields = _object(json.loads(data, object_pairs_hook=_no_duplicates))
+        fields = object_of(json.loads(data, object_pairs_hook=no_duplicates))
     except (ValueError, RecursionError) as exc:
         raise EcashError("the token is not valid JSON") from exc
-    entries = [_object(entry) for entry in _list(fields.get("token"))]
-    mints = {check_mint_url(_text(entry.get("mint"), MAX_URL_CHARS)) for entry in entries}
+    entries = [object_of(entry) for entry in list_of(fields.get("token"))]
+    mints = {check_mint_url(text_of(entry.get("mint"), MAX_URL_CHARS)) for entry in entries}
     if len(mints) != 1:
         raise EcashError("a token must be of exactly one mint")
-    proofs = [_proof_v3(item) for entry in entries for item in _list(entry.get("proofs"))]
+    proofs = [proof_from_json(item) for entry in entries for item in list_of(entry.get("proofs"))]
     return Token(
         mints.pop(),
         tuple(proofs),
-        _text(fields.get("unit") or "sat", 16),
-        _text(fields.get("memo") or "", MAX_MEMO_CHARS),
+        text_of(fields.get("unit") or "sat", 16),
+        text_of(fields.get("memo") or "", MAX_MEMO_CHARS),
     )
 
 
-def _proof_v3(item: object) -> Proof:
-    fields = _object(item)
+def proof_from_json(item: object) -> Proof:
+    """A proof in the JSON form of V3 tokens and NUT-18 payloads."""
+    fields = object_of(item)
     dleq = None
     if fields.get("dleq") is not None:
-        raw = _object(fields["dleq"])
-        dleq = ProofDleq(*(scalar(parse_hex(_text(raw.get(n), 64), 32)) for n in ("e", "s", "r")))
+        raw = object_of(fields["dleq"])
+        dleq = ProofDleq(*(scalar(parse_hex(text_of(raw.get(n), 64), 32)) for n in ("e", "s", "r")))
     return Proof(
-        _amount(fields.get("amount")),
-        _keyset(_text(fields.get("id"), V2_HEX)),
-        _text(fields.get("secret"), MAX_SECRET_CHARS),
-        parse_point(_text(fields.get("C"), 66)),
+        amount_of(fields.get("amount")),
+        _keyset(text_of(fields.get("id"), V2_HEX)),
+        text_of(fields.get("secret"), MAX_SECRET_CHARS),
+        parse_point(text_of(fields.get("C"), 66)),
         dleq,
+        text_of(fields.get("witness") or "", MAX_WITNESS_CHARS),
     )
 
 
-def _check_whole(token: Token) -> None:
+def check_whole(token: Token) -> None:
+    """EcashError for a token of no or too many proofs, with one twice, or of too large a sum."""
     if not 0 < len(token.proofs) <= MAX_PROOFS:
         raise EcashError("a token holds between 1 and 1,000 proofs")
     if len({proof.secret for proof in token.proofs}) != len(token.proofs):
@@ -187,49 +182,8 @@ def _check_whole(token: Token) -> None:
         raise EcashError("the token's amount is too large")
 
 
-def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a name occurs twice in one JSON object")
-    return result
-
-
 def _keyset(text: str) -> str:
     lowered_hex = all(c in "0123456789abcdef" for c in text)
     if lowered_hex and len(text) in (SHORT_HEX, V2_HEX) and text[:2] in ("00", "01"):
         return text
     raise EcashError("unknown kind of keyset id")
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise EcashError("a part of the token that should be a map is not")
-    return value
-
-
-def _list(value: object) -> list[Any]:
-    if not isinstance(value, list) or len(value) > MAX_PROOFS:
-        raise EcashError("a part of the token that should be a list is not, or is too long")
-    return value
-
-
-def _bytes(value: object) -> bytes:
-    if not isinstance(value, bytes):
-        raise EcashError("a part of the token that should be bytes is not")
-    return value
-
-
-def _text(value: object, limit: int) -> str:
-    if not isinstance(value, str) or len(value) > limit:
-        raise EcashError("a part of the token that should be text is not, or is too long")
-    try:
-        value.encode()
-    except UnicodeEncodeError as exc:  # JSON can smuggle lone surrogates
-        raise EcashError("a text in the token is not valid Unicode") from exc
-    return value
-
-
-def _amount(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= MAX_AMOUNT:
-        raise EcashError("an amount in the token is not a positive number")
-    return value

@@ -34,7 +34,8 @@ class ProofDleq:
 class Proof:
     """Ecash: an unblinded signature `C` of the mint's key for `amount` on `secret`.
 
-    `secret` is the text the mint hashes (64 hex characters for ours); who knows it owns the value.
+    `secret` is the text the mint hashes (64 hex characters for ours); who knows it owns the value,
+    unless it is a lock (`conditions`), which the `witness` opens.
     """
 
     amount: int
@@ -42,6 +43,7 @@ class Proof:
     secret: str = field(repr=False)
     C: bytes = field(repr=False)
     dleq: ProofDleq | None = field(default=None, repr=False)
+    witness: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

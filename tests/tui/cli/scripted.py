@@ -57,6 +57,7 @@ STATUS = {
     "warnings": ["Only one \x1b[31mguard is known."],
 }
 
+NUT_LIST = [{"nut": 10, "name": "spending conditions", "support": "yes"}]
 BALANCE = {
     "total_sat": 500,
     "mints": [
@@ -151,13 +152,17 @@ class ScriptedNode:
             "earnings": EARNINGS,
             "sessions.list": SESSIONS,
             "sessions.delete": {},
-            "wallet.info": {"total_sat": 500, "mints": 2, "via": "circuit"},
+            "wallet.info": {"total_sat": 500, "mints": 2, "via": "circuit", "nuts": NUT_LIST},
             "wallet.balance": BALANCE,
             "wallet.history": [{"ts": 1.0, "kind": "mint", "mint": MINT, "amount_sat": 500}],
             "wallet.mints.add": {},
             "wallet.fund": {"quote_id": "q1", "invoice": INVOICE, "amount_sat": 100, "mint": MINT},
             "wallet.fund.check": {"state": "PAID", "minted_sat": 100},
             "wallet.send": {"token": "cashuBabc"},
+            "wallet.key": {"key": "02ab"},
+            "wallet.cosign": {"token": "cashuBsigned"},
+            "wallet.request": {"request": "creqAx"},
+            "wallet.request.pay": {"amount_sat": 21, "token": "cashuBpaid"},
             "wallet.receive": {"amount_sat": 21, "mint": MINT},
             "wallet.melt.quote": {"quote_id": "m1", "amount_sat": 21, "fee_reserve_sat": 2},
             "wallet.melt": {"paid": True, "fee_sat": 1, "change_sat": 1, "state": "PAID"},

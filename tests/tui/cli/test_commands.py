@@ -53,6 +53,12 @@ PLAIN = [
     (["wallet", "check", "q1"], ["100 sat came"]),
     (["wallet", "send", "21"], ["cashuBabc"]),
     (["wallet", "receive", "cashuBabc"], ["Received 21 sat"]),
+    (["wallet", "info", "--nuts"], ["spending conditions", "yes"]),
+    (["wallet", "send", "21", "--lock", "02ab", "--for-hours", "2"], ["cashuBabc"]),
+    (["wallet", "key"], ["02ab"]),
+    (["wallet", "cosign", "cashuBabc"], ["cashuBsigned"]),
+    (["wallet", "request", "21", "--text", "tea"], ["creqAx"]),
+    (["wallet", "pay-request", "creqAx", "--yes"], ["cashuBpaid"]),
     (["wallet", "pay", INVOICE, "--yes"], ["Paid 21 sat", "1 sat came back"]),
     (["wallet", "restore", MINT], ["Recovered 33 sat"]),
     (["wallet", "seed", "--yes"], ["abandon ability able"]),
@@ -91,8 +97,8 @@ async def test_options_reach_the_node(home: Path) -> None:
         await cli(home, "wallet", "history", "--limit", "3")
         await cli(home, "circuits", "--rotate")
         assert node.calls == [
-            ("wallet.send", {"amount_sat": 5, "mint": MINT}),
-            ("wallet.receive", {"token": "cashuBxyz", "allow_new_mint": True}),
+            ("wallet.send", {"amount_sat": 5, "mint": MINT, "lock": None}),
+            ("wallet.receive", {"token": "cashuBxyz", "allow_new_mint": True, "preimage": ""}),
             ("wallet.history", {"limit": 3}),
             ("circuit.rotate", {}),
             ("circuits", {}),

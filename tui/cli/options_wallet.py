@@ -1,0 +1,196 @@
+"""The options of `peer2prompt wallet ...`. Declarations only."""
+
+from __future__ import annotations
+
+from tui.cli.argtypes import Subparsers, branch, positive
+from tui.cli.options import command
+
+
+def add_wallet(group: Subparsers) -> None:
+    wallet = branch(
+        group,
+        "wallet",
+        "the ecash wallet: fund, send, receive, pay, restore",
+        ("peer2prompt wallet balance", ""),
+        ("peer2prompt wallet fund 100", ""),
+    )
+    _add_wallet_views(wallet)
+    _add_wallet_moves(wallet)
+    _add_tokens(wallet)
+    _add_requests(wallet)
+
+
+def _add_wallet_views(wallet: Subparsers) -> None:
+    info = command(
+        wallet,
+        "info",
+        "cmd_wallet:info",
+        "show the wallet in short",
+        ("peer2prompt wallet info", ""),
+        ("peer2prompt wallet info --nuts", "with the parts of the Cashu protocol it speaks"),
+    )
+    info.add_argument("--nuts", action="store_true", help="also list the protocol's parts")
+    command(
+        wallet,
+        "balance",
+        "cmd_wallet:balance",
+        "show the balance at each mint",
+        ("peer2prompt wallet balance", ""),
+        ("peer2prompt wallet balance --json | jq .total_sat", ""),
+    )
+    command(
+        wallet,
+        "mints",
+        "cmd_wallet:mints",
+        "list the mints and their health",
+        ("peer2prompt wallet mints", ""),
+    )
+    history = command(
+        wallet,
+        "history",
+        "cmd_wallet:history",
+        "list what moved, the latest first",
+        ("peer2prompt wallet history --limit 10", ""),
+    )
+    history.add_argument("--limit", type=positive, default=50, metavar="N", help="default: 50")
+    seed = command(
+        wallet,
+        "seed",
+        "cmd_wallet:seed",
+        "show the words that restore this wallet",
+        ("peer2prompt wallet seed", "asks first: whoever reads them owns the ecash"),
+    )
+    seed.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_wallet_moves(wallet: Subparsers) -> None:
+    add = command(
+        wallet,
+        "add-mint",
+        "cmd_wallet:add_mint",
+        "trust a mint and use it from now on",
+        ("peer2prompt wallet add-mint https://mint.example", ""),
+    )
+    add.add_argument("url", metavar="URL", help="the mint's address")
+    fund = command(
+        wallet,
+        "fund",
+        "cmd_fund:fund",
+        "get an invoice; paying it puts ecash into the wallet",
+        ("peer2prompt wallet fund 100", "prints the invoice and a QR code"),
+        ("peer2prompt wallet fund 100 --wait", "and waits until it is paid"),
+    )
+    fund.add_argument("amount", type=positive, metavar="SAT", help="how much")
+    fund.add_argument("--wait", action="store_true", help="wait until it is paid or expires")
+    check = command(
+        wallet,
+        "check",
+        "cmd_fund:check",
+        "see whether a funding invoice was paid, and collect its ecash",
+        ("peer2prompt wallet check 4d1c09", ""),
+    )
+    check.add_argument("quote", metavar="QUOTE", help="the id `wallet fund` printed")
+    pay = command(
+        wallet,
+        "pay",
+        "cmd_fund:pay",
+        "pay a Lightning invoice with ecash",
+        ("peer2prompt wallet pay lnbc210n1...", "shows amount and fee, then asks"),
+        ("peer2prompt wallet pay --yes - < invoice.txt", ""),
+    )
+    pay.add_argument("invoice", metavar="INVOICE", help="the invoice; - reads it from stdin")
+    pay.add_argument("--yes", action="store_true", help="do not ask")
+    restore = command(
+        wallet,
+        "restore",
+        "cmd_wallet:restore",
+        "find this wallet's ecash at a mint from its seed",
+        ("peer2prompt wallet restore https://mint.example", ""),
+    )
+    restore.add_argument("url", metavar="URL", help="the mint's address")
+    for parser in (fund, pay):
+        parser.add_argument("--mint", metavar="URL", help="mint to use (default: the node chooses)")
+
+
+def _add_tokens(wallet: Subparsers) -> None:
+    send = command(
+        wallet,
+        "send",
+        "cmd_token:send",
+        "take ecash out of the wallet as a token to hand over",
+        ("peer2prompt wallet send 21", "whoever has the token has the money"),
+        ("peer2prompt wallet send 21 --lock 02ab...", "only the owner of the key can take it"),
+    )
+    send.add_argument("amount", type=positive, metavar="SAT", help="how much")
+    send.add_argument("--mint", metavar="URL", help="mint to use (default: the node chooses)")
+    send.add_argument(
+        "--lock",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="lock it to this key; repeatable",
+    )
+    send.add_argument(
+        "--needs", type=positive, default=1, metavar="N", help="signatures needed (default: 1)"
+    )
+    send.add_argument("--hash", metavar="HEX", help="lock it to the SHA-256 of a preimage")
+    send.add_argument(
+        "--for-hours", type=positive, metavar="H", help="the lock holds so long; then refund keys"
+    )
+    send.add_argument(
+        "--refund", action="append", default=[], metavar="KEY", help="a key that may take it back"
+    )
+    receive = command(
+        wallet,
+        "receive",
+        "cmd_token:receive",
+        "put a token's ecash into the wallet",
+        ("peer2prompt wallet receive - < token.txt", "keeps it out of the process list"),
+        ("peer2prompt wallet receive cashuB...", ""),
+    )
+    receive.add_argument("token", metavar="TOKEN", help="the token; - reads it from stdin")
+    receive.add_argument(
+        "--allow-new-mint", action="store_true", help="also trust the mint it comes from"
+    )
+    receive.add_argument(
+        "--preimage", default="", metavar="HEX", help="opens ecash locked to its hash"
+    )
+    command(
+        wallet,
+        "key",
+        "cmd_token:key",
+        "print a fresh key to which others can lock ecash for this wallet",
+        ("peer2prompt wallet key", "one for each payer, so that they cannot be linked"),
+    )
+    cosign = command(
+        wallet,
+        "cosign",
+        "cmd_token:cosign",
+        "add this wallet's signatures to a token locked to several keys",
+        ("peer2prompt wallet cosign - < token.txt", ""),
+    )
+    cosign.add_argument("token", metavar="TOKEN", help="the token; - reads it from stdin")
+
+
+def _add_requests(wallet: Subparsers) -> None:
+    request = command(
+        wallet,
+        "request",
+        "cmd_token:request",
+        "print a payment request for ecash, locked to this wallet",
+        ("peer2prompt wallet request 21 --text coffee", ""),
+        ("peer2prompt wallet request", "the payer chooses the amount"),
+    )
+    request.add_argument("amount", type=positive, nargs="?", metavar="SAT", help="how much")
+    request.add_argument("--text", default="", metavar="TEXT", help="what it is for")
+    request.add_argument("--unlocked", action="store_true", help="let anybody take the token")
+    pay = command(
+        wallet,
+        "pay-request",
+        "cmd_token:pay_request",
+        "pay a payment request with ecash",
+        ("peer2prompt wallet pay-request creqA...", "prints the token when it cannot deliver it"),
+    )
+    pay.add_argument("request", metavar="REQUEST", help="the request; - reads it from stdin")
+    pay.add_argument("amount", type=positive, nargs="?", metavar="SAT", help="if it is left open")
+    pay.add_argument("--yes", action="store_true", help="do not ask")

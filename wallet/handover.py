@@ -1,0 +1,267 @@
+"""Ecash that changes hands as text: tokens out and in, locked ones too, and coins split ahead.
+
+Every method journals first and then lets the executor talk to the mint. What is in a token, a lock
+or a request is the business of `wallet.ecash`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import trio
+
+from wallet import journal
+from wallet.ecash import amounts, conditions, dleq, requests, tokens
+from wallet.ecash.conditions import Lock, NotYetOpen
+from wallet.ecash.errors import EcashError
+from wallet.ecash.tokens import Token
+from wallet.ecash.types import Proof
+from wallet.errors import MintError, TokenInvalid
+from wallet.executor import Executor
+from wallet.journal import Body, Kind, Result, Role, State
+from wallet.keyring import KeyRing
+from wallet.mints import MintBook, normal_url
+from wallet.prepare import choose, keep_outputs, own_outputs, positive, proofs_key, write
+from wallet.store import Store, Transaction
+
+Prepare = Callable[[Transaction], str | None]
+
+
+class Handover:
+    def __init__(self, store: Store, mints: MintBook, executor: Executor, keys: KeyRing) -> None:
+        self._store = store
+        self._mints = mints
+        self._executor = executor
+        self._keys = keys
+
+    # -- out
+
+    async def send(
+        self, url: str, amount_sat: int, memo: str = "", lock: Lock | None = None
+    ) -> str:
+        url = self._mints.require(url)
+        positive(amount_sat)
+        if lock is not None:
+            _checked(lock)
+        done = await self._swap(url, lambda tx: self._prepare_send(tx, url, amount_sat, memo, lock))
+        return done.token
+
+    def _prepare_send(
+        self, tx: Transaction, url: str, amount: int, memo: str, lock: Lock | None
+    ) -> str:
+        available = tx.proofs.available(url)
+        exact = None if lock else amounts.select(available, amount, lambda _: 0)
+        if exact is not None and amounts.total(exact) == amount:
+            return self._send_exact(tx, url, exact, memo)
+        chosen, fee = choose(tx, self._mints, url, amount)
+        rest = amounts.total(chosen) - fee - amount
+        outputs = own_outputs(tx, self._mints, url, amounts.split(amount), Role.SEND, lock)
+        outputs += keep_outputs(tx, self._mints, url, rest)
+        body = Body(
+            amount_sat=amount,
+            fee_sat=fee,
+            inputs=journal.input_specs(chosen),
+            outputs=sorted(outputs, key=lambda spec: spec.amount),
+            note=memo,
+        )
+        op_id = write(tx, Kind.SEND, url, body)
+        tx.proofs.reserve(chosen, op_id)
+        return op_id
+
+    def _send_exact(self, tx: Transaction, url: str, proofs: list[Proof], memo: str) -> str:
+        """The right coins are there: no mint is needed."""
+        amount = amounts.total(proofs)
+        op_id = write(tx, Kind.SEND, url, Body(amount_sat=amount, note=memo))
+        tx.proofs.reserve(proofs, op_id)
+        tx.proofs.mark_sent(op_id)
+        token = tokens.encode_v4(Token(url, tuple(proofs), memo=memo))
+        tx.operations.finish(op_id, journal.encode(Result(amount_sat=amount, token=token)))
+        tx.history.add(Kind.SEND.value, url, -amount, "sent as a token", op_id)
+        return op_id
+
+    # -- in
+
+    async def receive(self, text: str, *, allow: bool = False, preimage: str = "") -> int:
+        token = parse(text)
+        url = normal_url(token.mint)
+        if token.unit != "sat":
+            raise TokenInvalid("The token is not in sat.", hint="Only sat is supported.")
+        if allow and url not in self._mints.urls():
+            await self._mints.add(url)
+        self._mints.require(url)
+        proofs = await self._complete(url, token.proofs)
+        await trio.to_thread.run_sync(self._check_dleq, url, proofs)
+        proofs = await self._open(proofs, preimage)
+        dedup = "receive:" + proofs_key(proofs)
+        result = await self._swap(url, lambda tx: self._prepare_receive(tx, url, proofs, dedup))
+        return result.amount_sat
+
+    async def cosign(self, text: str) -> str:
+        """The token with our signatures on what is locked to several keys, for the next signer."""
+        token = parse(text)
+        signed: list[Proof] = []
+        for proof, lock in _locks(token.proofs):
+            if lock is None:
+                raise TokenInvalid("The token is not locked.", kept="It was not changed.")
+            keys = await self._keys.find((*lock.keys, *lock.refund))
+            group = lock.keys if any(key in keys for key in lock.keys) else lock.refund
+            if not any(key in keys for key in group):
+                raise TokenInvalid("The token is locked to keys that this wallet does not have.")
+            have = _witness(proof)
+            more = conditions.add_signatures(proof.secret, keys, have, group)
+            signed.append(replace(proof, witness=more.encode()))
+        return tokens.encode_v4(replace(token, proofs=tuple(signed)))
+
+    async def _open(self, proofs: Sequence[Proof], preimage: str) -> list[Proof]:
+        """The proofs with the witnesses their locks ask for; TokenInvalid when we cannot."""
+        opened: list[Proof] = []
+        for proof, lock in _locks(proofs):
+            if lock is None:
+                opened.append(replace(proof, witness=""))
+                continue
+            keys = await self._keys.find((*lock.keys, *lock.refund))
+            try:
+                witness = conditions.open_lock(
+                    proof.secret,
+                    lock,
+                    keys,
+                    now=self._store.clock(),
+                    preimage=preimage,
+                    witness=_witness(proof),
+                )
+            except NotYetOpen as exc:
+                raise TokenInvalid(
+                    f"The token cannot be taken: {exc}.",
+                    kept="It was not changed.",
+                    hint="Ask whoever made it for another one, or wait for its lock time.",
+                ) from exc
+            opened.append(replace(proof, witness=witness.encode()))
+        return opened
+
+    def _check_dleq(self, url: str, proofs: Sequence[Proof]) -> None:
+        """NUT-12 of those that carry it: a wrong one was made to be found out only by the mint."""
+        for proof in proofs:
+            if proof.dleq is None:
+                continue
+            try:
+                key = self._mints.keyset(url, proof.id).key(proof.amount)
+            except EcashError as exc:
+                raise TokenInvalid(f"This token cannot be taken: {exc}.") from exc
+            if not dleq.verify_proof(proof, key):
+                raise TokenInvalid("The token's proofs (NUT-12) are not the mint's.")
+
+    async def _complete(self, url: str, proofs: Sequence[Proof]) -> list[Proof]:
+        """Full keyset ids, asking the mint once when one is not known yet."""
+        try:
+            return self._with_full_ids(url, proofs)
+        except EcashError:
+            await self._mints.refresh(url)
+        try:
+            return self._with_full_ids(url, proofs)
+        except EcashError as exc:
+            raise TokenInvalid(f"This token cannot be taken: {exc}.") from exc
+
+    def _with_full_ids(self, url: str, proofs: Sequence[Proof]) -> list[Proof]:
+        return [replace(p, id=self._mints.complete_id(url, p.id)) for p in proofs]
+
+    def _prepare_receive(self, tx: Transaction, url: str, proofs: list[Proof], dedup: str) -> str:
+        known = tx.operations.by_dedup(dedup)
+        if known is not None:
+            if known.state == State.DONE:
+                raise TokenInvalid("This token was received before.", kept="It is in the balance.")
+            return known.op_id
+        fee = amounts.input_fee(map(self._mints.fee_ppk(url), proofs))
+        value = amounts.total(proofs) - fee
+        if value <= 0:
+            raise TokenInvalid("The token is worth less than the mint's fee for taking it.")
+        outputs = keep_outputs(tx, self._mints, url, value)
+        body = Body(
+            amount_sat=value,
+            fee_sat=fee,
+            own=False,
+            inputs=journal.input_specs(proofs),
+            outputs=outputs,
+        )
+        return write(tx, Kind.RECEIVE, url, body, dedup)
+
+    # -- coins of the right size
+
+    async def split_ahead(self, url: str, wanted: Sequence[int]) -> None:
+        """Swap so that each of these payments can be made without overpaying. Asks the mint only
+        when the coins at hand do not do."""
+        url = self._mints.require(url)
+        for amount in wanted:
+            positive(amount)
+        await self._swap(url, lambda tx: self._prepare_split(tx, url, wanted))
+
+    def _prepare_split(self, tx: Transaction, url: str, wanted: Sequence[int]) -> str | None:
+        available = tx.proofs.available(url)
+        if amounts.payable_exactly(available, wanted, self._mints.fee_ppk(url)):
+            return None
+        per_coin = self._mints.active(url).input_fee_ppk
+        parts: list[int] = []
+        for amount in wanted:
+            parts += amounts.split(amount + amounts.fee_included(amount, per_coin))
+        chosen, fee = choose(tx, self._mints, url, sum(parts))
+        parts += amounts.split(amounts.total(chosen) - fee - sum(parts))
+        body = Body(
+            amount_sat=sum(parts),
+            fee_sat=fee,
+            inputs=journal.input_specs(chosen),
+            outputs=own_outputs(tx, self._mints, url, sorted(parts), Role.KEEP),
+        )
+        op_id = write(tx, Kind.SPLIT, url, body)
+        tx.proofs.reserve(chosen, op_id)
+        return op_id
+
+    async def _swap(self, url: str, prepare: Prepare) -> Result:
+        """Prepare and drive; when the mint has retired a keyset meanwhile, once more."""
+        before = self._mints.active(url).id
+        op_id = await self._store.run(prepare)
+        if op_id is None:
+            return Result()
+        try:
+            return await self._executor.drive(op_id)
+        except MintError:
+            await self._mints.refresh(url)
+            if self._mints.active(url).id == before:
+                raise
+        op_id = await self._store.run(prepare)
+        return await self._executor.drive(op_id) if op_id is not None else Result()
+
+
+def parse(text: str) -> Token:
+    """A token, or the payment to a request of ours (NUT-18), however it came."""
+    try:
+        if text.lstrip().startswith("{"):
+            return requests.from_payload(text)
+        return tokens.decode(text)
+    except EcashError as exc:
+        raise TokenInvalid(
+            f"This is not a valid token: {exc}.", hint="Copy the whole text of it."
+        ) from exc
+
+
+def _locks(proofs: Sequence[Proof]) -> list[tuple[Proof, Lock | None]]:
+    try:
+        return [(proof, conditions.parse(proof.secret)) for proof in proofs]
+    except EcashError as exc:
+        raise TokenInvalid(f"This token cannot be taken: {exc}.") from exc
+
+
+def _witness(proof: Proof) -> conditions.Witness:
+    """What others have signed; what is malformed counts for nothing."""
+    try:
+        return conditions.parse_witness(proof.witness)
+    except EcashError:
+        return conditions.Witness()
+
+
+def _checked(lock: Lock) -> None:
+    try:
+        conditions.check(lock)
+    except EcashError as exc:
+        raise TokenInvalid(
+            f"The token cannot be locked so: {exc}.", kept="Nothing was sent."
+        ) from exc
