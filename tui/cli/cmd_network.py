@@ -1,10 +1,10 @@
-"""`peer2prompt network`: the relays and ghosts this node knows, by short id."""
+"""`peer2prompt network`: the relays and ghosts this node knows, and how it chooses among them."""
 
 from __future__ import annotations
 
 import argparse
 
-from engine.control.protocol import Network
+from engine.control.protocol import GuardInfo, Network, PathInfo, TableInfo
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json
 
@@ -22,4 +22,48 @@ def run(args: argparse.Namespace) -> int:
         print(f"directory: {style.clean(network.directory.source)}")
     for error in network.directory.errors:
         print(f"directory: {style.clean(error)}")
+    if network.paths is not None:
+        _show_paths(network.paths)
     return 0
+
+
+def _show_paths(paths: PathInfo) -> None:
+    print()
+    headings = ("guard", "state", "kept for", "leaves in", "circuits", "built", "used well")
+    style.table(headings, [_guard(one) for one in paths.guards], empty="No guard is chosen yet.")
+    print()
+    change = "" if paths.layer2_change_s is None else (
+        f", the next is replaced in {style.age(paths.layer2_change_s)}"
+    )  # fmt: skip
+    style.facts(
+        [
+            ("path set", f"{paths.set_size} relays, {paths.measured} of them measured"),
+            ("layer-2 guards", f"{paths.layer2}{change}" if paths.layer2 else "none needed yet"),
+            ("build timeout", f"{paths.build_timeout_s:.1f} s"),
+            ("networks", "no table of networks" if paths.table is None else _table(paths.table)),
+        ]
+    )
+    for refusal in paths.refusals:
+        print(f"refused: {style.clean(refusal)}")
+
+
+def _guard(guard: GuardInfo) -> tuple[object, ...]:
+    return (
+        guard.id,
+        guard.state if guard.reachable else f"{guard.state}, no answer",
+        style.age(guard.age_s),
+        style.age(guard.left_s),
+        guard.circuits,
+        _share(guard.builds, guard.builds_good),
+        _share(guard.uses, guard.uses_good),
+    )
+
+
+def _share(count: int, good: float | None) -> str:
+    return "-" if good is None else f"{good:.0%} of {count}"
+
+
+def _table(table: TableInfo) -> str:
+    made = style.moment(table.made).split()[0]
+    countries = "with countries" if table.countries else "without countries"
+    return f"{table.name} of {made}, {table.entries} entries, {countries}"

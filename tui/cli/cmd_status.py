@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
             ("network", f"{status.relays_known} relays, {status.ghosts_known} ghosts known"),
             ("circuits", f"{status.circuits_open} open"),
             ("path set", f"{status.set_size} relays"),
+            ("guard", status.guard),
             ("guard age", guard),
             ("tier", status.tier),
             ("shape", _shape(status)),

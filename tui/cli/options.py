@@ -161,7 +161,7 @@ def add_view_commands(group: Subparsers) -> None:
         group,
         "network",
         "cmd_network:run",
-        "show the relays and ghosts the node knows",
+        "show the relays and ghosts the node knows, and its guards",
         ("peer2prompt network", ""),
     )
     circuits = command(

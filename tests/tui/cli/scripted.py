@@ -148,6 +148,28 @@ class ScriptedNode:
                 "relays": [{"id": "aa11", "roles": ["relay"], "age_s": 70}],
                 "ghosts": [{"id": "bb22", "roles": ["ghost"], "age_s": 70}],
                 "directory": {"source": "file", "errors": ["line 3 is not an advert"]},
+                "paths": {
+                    "guards": [
+                        {
+                            "id": "aa11",
+                            "state": "primary",
+                            "age_s": 864_000,
+                            "left_s": 7_000_000,
+                            "reachable": False,
+                            "circuits": 51,
+                            "builds": 52,
+                            "builds_good": 0.96,
+                        }
+                    ],
+                    "guard": "aa11",
+                    "layer2": 4,
+                    "layer2_change_s": 93_600,
+                    "set_size": 24,
+                    "measured": 7,
+                    "build_timeout_s": 3.25,
+                    "table": {"name": "asn.dat", "made": 1.7e9, "entries": 1_000_000},
+                    "refusals": ["No safe path: 2 more relays are needed."],
+                },
             },
             "earnings": EARNINGS,
             "sessions.list": SESSIONS,

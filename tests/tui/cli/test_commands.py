@@ -39,6 +39,8 @@ PLAIN = [
     (["circuits", "--events"], ["circuit 1 (ask) open: open for ask"]),
     (["traffic"], ["text", "98 %", "2 padding cells", "1,000 cells out", "3 circuits"]),
     (["network"], ["aa11", "ghost", "line 3 is not an advert"]),
+    (["network"], ["primary, no answer", "10 d", "81 d", "96% of 52", "4, the next", "1 d 2 h"]),
+    (["network"], ["24 relays, 7", "3.2 s", "asn.dat of 2023-11-14, 1000000", "refused: No safe"]),
     (["earnings"], ["2000.500 sat", "small"]),
     (["sessions", "list"], ["3f2a9900", "Onions"]),
     (["sessions", "show", "3f2a"], ["words 1", "words 450"]),
