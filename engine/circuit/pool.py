@@ -25,7 +25,7 @@ from engine.directory.guards import GuardList
 from engine.directory.relays import RelaySet
 from engine.directory.report import GuardReport, guard_facts, suspicions
 from engine.directory.rules import PathRules
-from engine.errors import CircuitClosed, NoRoute
+from engine.errors import CircuitClosed, ConfigError, NoRoute
 from engine.link.connection import Link
 from engine.link.manager import LinkManager
 from engine.wire.advert import Advert
@@ -255,8 +255,8 @@ class CircuitPool:
             self._spare_due[purpose] = (now + wait, failures + 1)
             try:
                 circuit = await self._build_to_exit(purpose, plan)
-            except (CircuitClosed, NoRoute):
-                continue  # noted already; whoever needs a circuit gets the reason
+            except (CircuitClosed, NoRoute, ConfigError):
+                continue  # whoever needs a circuit gets the reason
             self._spare_due.pop(purpose, None)
             self._shared.keep(purpose, circuit)
 

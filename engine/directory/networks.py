@@ -224,7 +224,15 @@ class MmdbTable:
 
     def origin(self, host: str) -> Origin:
         """What the database says of `host`."""
-        record = self._reader.get(host)
+        try:
+            record = self._reader.get(host)
+        except ValueError:  # an IPv6 address in a database of IPv4 alone
+            return UNKNOWN
+        except RuntimeError as error:  # the package's InvalidDatabaseError is one
+            raise ConfigError(
+                f"The table of networks {self._facts.name} is damaged.",
+                hint="Get it anew, or remove paths.asn_table from config.toml.",
+            ) from error
         if not isinstance(record, dict):
             return UNKNOWN
         return Origin(_mmdb_asn(record), _mmdb_country(record))

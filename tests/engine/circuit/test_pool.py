@@ -12,7 +12,7 @@ from engine.circuit.shaping import BULK_PLAN
 from engine.directory.networks import TextTable
 from engine.directory.rules import PathRules
 from engine.directory.settings import PathSettings
-from engine.errors import CircuitClosed, NoRoute
+from engine.errors import CircuitClosed, ConfigError, NoRoute
 from engine.wire.frames import Begin, Purpose, encode_begin
 from tests.helpers.client_pool import bench, stop
 
@@ -206,4 +206,13 @@ async def test_an_exit_the_user_avoids_is_refused_with_the_reason(tmp_path: Path
         with pytest.raises(NoRoute, match="your settings avoid"):
             await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
         with pytest.raises(NoRoute, match="avoided by your settings"):
+            await b.pool.shared_exit("wallet", BULK_PLAN)
+
+
+async def test_a_directory_that_vanishes_does_not_end_the_pool(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        (tmp_path / "directory.txt").unlink()
+        b.pool.keep_ready("wallet", BULK_PLAN)
+        await b.pool._upkeep()
+        with pytest.raises(ConfigError):
             await b.pool.shared_exit("wallet", BULK_PLAN)

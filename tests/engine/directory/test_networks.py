@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from engine.directory.networks import UNKNOWN, MmdbTable, Origin, TextTable, load_table
 from engine.errors import ConfigError
+from tests.helpers.mmdb import mmdb
 
 HEADER = """\
 ; IP-ASN32-DAT file
@@ -144,6 +145,22 @@ def test_a_file_that_is_no_mmdb(tmp_path: Path) -> None:
         load_table(path)
 
 
+def test_a_maxmind_database(tmp_path: Path) -> None:
+    pytest.importorskip("maxminddb")
+    path = tmp_path / "x.mmdb"
+    records = {
+        "20.0.0.0/8": {"asn": "AS64500", "country": "DE"},
+        "21.7.0.0/16": {"autonomous_system_number": 64501},
+    }
+    path.write_bytes(mmdb(records, "test country_asn", 1_700_000_000))
+    made = load_table(path)
+    assert made.origin("20.200.0.1") == Origin(64500, "DE")
+    assert made.origin("21.7.0.1") == Origin(64501)
+    assert made.origin("21.8.0.1") == made.origin("2001:db8::1") == UNKNOWN
+    assert made.facts.made == 1_700_000_000
+    assert made.facts.countries
+
+
 class Reader:
     """What maxminddb gives: records by address, and metadata."""
 
@@ -158,6 +175,8 @@ class Reader:
         return self
 
     def get(self, _host: str) -> Any:
+        if isinstance(self.record, Exception):
+            raise self.record
         return self.record
 
 
@@ -178,3 +197,9 @@ def test_records_of_several_vendors(record: Any, origin: Origin) -> None:
     assert made.origin("20.0.0.1") == origin
     assert made.facts.made == 1_700_000_000
     assert made.facts.countries
+
+
+def test_a_damaged_database_is_reported_not_passed_over() -> None:
+    """Saying "unknown" would weaken the rules in silence."""
+    with pytest.raises(ConfigError, match="is damaged"):
+        MmdbTable(Reader(RuntimeError("bad pointer")), "x.mmdb").origin("20.0.0.1")
