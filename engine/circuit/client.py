@@ -7,6 +7,7 @@ Owns the keys of every hop and erases them on close. The path is chosen elsewher
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 import trio
 
@@ -220,6 +221,7 @@ class ClientCircuit:
     def _create(self, link: Link, payload: bytes) -> None:
         self._link = link
         self._circ_id = link.new_circ_id(self._on_cell)
+        link.runs[self._circ_id] = self._on_run
         self._header = HEADER.pack(self._circ_id, _RELAY)
         self._send_cell(Command.CREATE, create_body(payload))
 
@@ -262,17 +264,21 @@ class ClientCircuit:
 
     # -- what arrives --------------------------------------------------------------------------
 
+    def _on_run(self, bodies: Sequence[memoryview]) -> None:
+        """RELAY cells that came one after the other."""
+        self.cells_down += len(bodies)
+        try:
+            self.endpoint.deliver_run(self._layers.open_run(bodies))
+        except LayerError:
+            self.tampered = True
+            self._cut()
+            self.close("a relay on the path tampered with a cell")
+        except ProtocolError:
+            self.close("the far end broke the protocol")
+
     def _on_cell(self, command: int, body: memoryview) -> None:
         if command is _RELAY:
-            self.cells_down += 1
-            try:
-                self.endpoint.deliver(self._layers.open(body))
-            except LayerError:
-                self.tampered = True
-                self._cut()
-                self.close("a relay on the path tampered with a cell")
-            except ProtocolError:
-                self.close("the far end broke the protocol")
+            self._on_run((body,))
         elif command == Command.CREATED and self._reply is not None and not self._layers.hops:
             self._reply.put(parse_created_body(body))
         elif command == Command.DESTROY:

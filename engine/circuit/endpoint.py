@@ -133,12 +133,24 @@ class Endpoint:
 
     def deliver(self, region: bytes | memoryview) -> None:
         """Take one decrypted region. Raises ProtocolError when the peer broke the protocol."""
-        mux = self.mux
-        events = mux.receive_region(region)
+        events = self.mux.receive_region(region)
         if region[0] not in _BLANK:
             self.data_regions_in += 1
         if self.shaped:
             self._hear(region[0] in _BLANK, events)
+        self._take_events(events)
+
+    def deliver_run(self, regions: Sequence[bytes]) -> None:
+        """`deliver` for regions that came one after the other."""
+        if self.shaped:
+            for region in regions:
+                self.deliver(region)
+            return
+        events = self.mux.receive_regions(regions)
+        self.data_regions_in += sum(region[0] not in _BLANK for region in regions)
+        self._take_events(events)
+
+    def _take_events(self, events: Sequence[Event]) -> None:
         for event in events:
             if type(event) is StreamData:
                 stream = self._streams.get(event.stream_id)
@@ -148,7 +160,7 @@ class Endpoint:
                     mux.consumed(event.stream_id, len(event.data))
             else:
                 self._handle(event)
-        if mux.has_output:
+        if self.mux.has_output:
             self.kick()
 
     def _handle(self, event: Event) -> None:
@@ -252,11 +264,11 @@ class Endpoint:
 
     def _send_batch(self) -> bool:
         """Send up to BULK_BATCH regions; True when there may be more."""
-        next_region, send = self.mux.next_region, self._outlet.send
-        count = 0
-        while count < BULK_BATCH and (region := next_region()) is not None:
+        send = self._outlet.send
+        regions = self.mux.next_regions(BULK_BATCH)
+        for region in regions:
             send(region)
-            count += 1
+        count = len(regions)
         if count:
             self.data_regions += count
             self._outlet.flush()

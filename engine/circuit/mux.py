@@ -17,12 +17,14 @@ import hashlib
 import hmac
 import struct
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from engine.errors import ProtocolError
 from engine.wire.frames import (
     FRAME_HEADER,
+    MAX_FRAME_DATA,
     REGION_BYTES,
     EndReason,
     Frame,
@@ -43,6 +45,8 @@ _ACK = struct.Struct(">Q16s")
 _NO_DIGEST = bytes(16)
 # Members of an enum class are slow to look up, and these are needed for every frame.
 _DATA, _ACKNOWLEDGE, _DROP = FrameType.DATA, FrameType.ACK, FrameType.DROP
+_FULL_DATA = bytes([FrameType.DATA])  # how the header of a full DATA frame begins and ends
+_FULL_LENGTH = MAX_FRAME_DATA.to_bytes(2, "big")
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,27 @@ class _Stream:
 
 def _passes_mark(total: int, size: int) -> bool:
     """True when the frame that brought a stream to `total` bytes may be acknowledged."""
-    return total // MARK_EVERY != (total - size) // MARK_EVERY
+    return total % MARK_EVERY < size
+
+
+class _Digest(Protocol):
+    """A running hash."""
+
+    def update(self, data: memoryview, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+def _digest_full(digest: _Digest, marks: deque[tuple[int, bytes]], total: int, data: bytes) -> None:
+    """Hash the data of full frames, which bring a stream from `total` bytes further, and note the
+    digest after every frame that may be acknowledged."""
+    view = memoryview(data)
+    done = 0
+    for end in range(MAX_FRAME_DATA, len(data) + 1, MAX_FRAME_DATA):
+        if _passes_mark(total + end, MAX_FRAME_DATA):
+            digest.update(view[done:end])
+            marks.append((total + end, digest.digest()[:16]))
+            done = end
+    digest.update(view[done:])
 
 
 class Mux:
@@ -294,6 +318,36 @@ class Mux:
             raise ProtocolError("a peer asks for answers that it does not read")
         return events
 
+    def receive_regions(self, regions: Sequence[bytes]) -> list[Event]:
+        """`receive_region` for each in order; regions full of data of one stream that follow each
+        other, as in a bulk transfer, become one event."""
+        events: list[Event] = []
+        at, count = 0, len(regions)
+        while at < count:
+            head = regions[at][: FRAME_HEADER.size]
+            end = at + 1
+            if head.startswith(_FULL_DATA) and head.endswith(_FULL_LENGTH):
+                while end < count and regions[end].startswith(head):
+                    end += 1
+            if end - at > 1:
+                self._receive_full(head, regions[at:end], events)
+            else:
+                events += self.receive_region(regions[at])
+            at = end
+        return events
+
+    def _receive_full(self, head: bytes, regions: Sequence[bytes], events: list[Event]) -> None:
+        """Regions that are one full DATA frame each, all of the stream that `head` names."""
+        stream_id = FRAME_HEADER.unpack(head)[1]
+        if len(regions[-1]) != REGION_BYTES or len(set(map(len, regions))) != 1:
+            raise ProtocolError("a frame is longer than its region")
+        data = b"".join([region[FRAME_HEADER.size :] for region in regions])
+        stream = self._take_in(stream_id, len(data))
+        if stream is None:
+            return
+        _digest_full(stream.in_digest, stream.in_marks, stream.in_total - len(data), data)
+        events.append(StreamData(stream_id, data))
+
     def _receive(self, frame: Frame, events: list[Event]) -> None:
         kind = frame.type
         if kind is _ACKNOWLEDGE:
@@ -321,22 +375,29 @@ class Mux:
     def _receive_data(self, frame: Frame, events: list[Event]) -> None:
         _kind, stream_id, data = frame
         size = len(data)
+        stream = self._take_in(stream_id, size)
+        if stream is None:
+            return
+        stream.in_digest.update(data)
+        if _passes_mark(stream.in_total, size):
+            stream.in_marks.append((stream.in_total, stream.in_digest.digest()[:16]))
+        events.append(StreamData(stream_id, data))
+
+    def _take_in(self, stream_id: int, size: int) -> _Stream | None:
+        """Count data that arrived against both windows; None when it crossed our END on the way."""
         self._in_total += size
         if self._in_total - self._in_acked > CIRCUIT_WINDOW:
             raise ProtocolError("a peer sent more than the circuit window allows")
         stream = self._streams.get(stream_id) or self._known(stream_id)
         if stream is None:
-            return  # data that crossed our END on the way
+            return None
         if stream.peer_done:
             raise ProtocolError("a peer sent data after the end mark")
-        total = stream.in_total = stream.in_total + size
-        if total - stream.read_acked > STREAM_WINDOW:
+        stream.in_total += size
+        if stream.in_total - stream.read_acked > STREAM_WINDOW:
             raise ProtocolError("a peer sent more than the stream window allows")
         self._unread += size
-        stream.in_digest.update(data)
-        if _passes_mark(total, size):
-            stream.in_marks.append((total, stream.in_digest.digest()[:16]))
-        events.append(StreamData(stream_id, data))
+        return stream
 
     def _receive_ack(self, frame: Frame, events: list[Event]) -> None:
         if len(frame.data) != _ACK.size:
@@ -450,16 +511,50 @@ class Mux:
                 sendable.popleft()
         return b"".join(parts) if parts else None
 
-    def _pack(self, stream: _Stream, parts: list[bytes], room: int) -> int:
-        """Pack one DATA (or end) frame of `stream` into `parts`; returns its bytes."""
-        if not stream.chunks:
-            return self._pack_end(stream, parts)
-        size = min(
-            room,
+    def next_regions(self, most: int) -> list[bytes]:
+        """As many regions as there are, `most` of them at most."""
+        regions: list[bytes] = []
+        while len(regions) < most:
+            regions += self._full_regions(most - len(regions))
+            region = self.next_region() if len(regions) < most else None
+            if region is None:
+                break
+            regions.append(region)
+        return regions
+
+    def _full_regions(self, most: int) -> list[bytes]:
+        """Regions full of one stream's data, when nothing else is to be sent: a bulk transfer."""
+        if self._control or len(self._sendable) != 1 or self._owes_ack(ACK_EVERY):
+            return []
+        stream = self._next_sendable()
+        if stream is None:
+            return []
+        count = min(most, self._may_send(stream) // MAX_FRAME_DATA)
+        if count < 2:
+            return []
+        data = stream.take(count * MAX_FRAME_DATA)
+        _digest_full(stream.out_digest, stream.ack_digests, stream.out_total, data)
+        stream.out_total += len(data)
+        self._out_total += len(data)
+        if not stream.chunks and not stream.eof_queued:
+            self._sendable.popleft()
+        head = FRAME_HEADER.pack(_DATA, stream.stream_id, MAX_FRAME_DATA)
+        starts = range(0, len(data), MAX_FRAME_DATA)
+        return [head + data[start : start + MAX_FRAME_DATA] for start in starts]
+
+    def _may_send(self, stream: _Stream) -> int:
+        """Bytes of the stream that are queued and fit both windows."""
+        return min(
             stream.size,
             self._out_acked + CIRCUIT_WINDOW - self._out_total,
             stream.acked + STREAM_WINDOW - stream.out_total,
         )
+
+    def _pack(self, stream: _Stream, parts: list[bytes], room: int) -> int:
+        """Pack one DATA (or end) frame of `stream` into `parts`; returns its bytes."""
+        if not stream.chunks:
+            return self._pack_end(stream, parts)
+        size = min(room, self._may_send(stream))
         data = stream.take(size)
         parts.append(FRAME_HEADER.pack(_DATA, stream.stream_id, size))
         parts.append(data)

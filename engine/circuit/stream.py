@@ -126,9 +126,10 @@ class CircuitStream:
                 self._writer_waits = True
                 await self._writable.park()
                 continue
-            part, view = view[:room], view[room:]
+            part = data if len(view) == len(data) <= room else bytes(view[:room])
+            view = view[room:]
             try:
-                self._endpoint.mux.write(self._id, bytes(part))
+                self._endpoint.mux.write(self._id, part)
             except ProtocolError as error:
                 raise CircuitClosed("The stream is closed.") from error
             self._endpoint.push()

@@ -8,7 +8,7 @@ docs/protocol.md, "Onion layers".
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cryptography.exceptions import InvalidTag
 
@@ -40,7 +40,16 @@ from engine.crypto.suite import new_aead, new_stream
 from engine.errors import LayerError
 
 FIRST_BATCH = 4  # a circuit under construction sends one cell at a time
-_BACKWARD_PAD = SEALED_BYTES - REGION_BYTES
+_BACKWARD_PAD = ZEROS[: SEALED_BYTES - REGION_BYTES]
+RUN_CELLS = 32  # cells opened together at most
+
+# Opening never awaits, so two buffers serve the runs of all circuits of the process.
+_RUN_BYTES = RUN_CELLS * BODY_BYTES
+_BOTH = memoryview(bytearray(2 * _RUN_BYTES))
+_RUNS = (_BOTH[:_RUN_BYTES], _BOTH[_RUN_BYTES:])
+_SLOTS = tuple(
+    tuple(run[at : at + BODY_BYTES] for at in range(0, _RUN_BYTES, BODY_BYTES)) for run in _RUNS
+)
 
 
 class _Hop:
@@ -226,7 +235,47 @@ class ClientLayers:
         except InvalidTag as error:
             self.erase()
             raise LayerError("a cell on its way back was altered, dropped or invented") from error
-        if plain[REGION_BYTES:] != ZEROS[:_BACKWARD_PAD]:
+        return self._region(plain)
+
+    def open_run(self, bodies: Sequence[Buffer]) -> list[bytes]:
+        """`open` for every body, in order; when one of them does not verify, none is returned."""
+        count = len(bodies)
+        at = self._back_at
+        if count > min(RUN_CELLS, self._back_ready - at):
+            return [self.open(body) for body in bodies]
+        self._back_at = at + count
+        opening, base = self._back_open
+        numbers = range(base + at, base + at + count)
+        try:
+            plains = [
+                opening(number.to_bytes(12, "big"), source, None)
+                for number, source in zip(numbers, self._unlayered(bodies), strict=False)
+            ]
+        except InvalidTag as error:
+            self.erase()
+            raise LayerError("a cell on its way back was altered, dropped or invented") from error
+        return [self._region(plain) for plain in plains]
+
+    def _unlayered(self, bodies: Sequence[Buffer]) -> Sequence[Buffer]:
+        """The bodies without the stream layers of the hops before the last.
+
+        A stream runs on from cell to cell, so cells that lie side by side need one call for all.
+        """
+        steps = self._back_steps
+        if not steps:
+            return bodies
+        first = steps[0][0]
+        for body, slot in zip(bodies, _SLOTS[0], strict=False):
+            first(body, slot)
+        size = len(bodies) * BODY_BYTES
+        here = 0
+        for add, _target in steps[1:]:
+            add(_RUNS[here][:size], _RUNS[1 - here])
+            here = 1 - here
+        return _SLOTS[here]
+
+    def _region(self, plain: bytes) -> bytes:
+        if not plain.endswith(_BACKWARD_PAD):
             self.erase()
             raise LayerError("a cell on its way back is not padded with zeros")
         return plain[:REGION_BYTES]
@@ -267,7 +316,7 @@ class ClientLayers:
         self._last_step = (erased, 0)
         self._back_steps = []
         self._back_open = (erased, 0)
-        for scratch in self._scratch:
+        for scratch in (*self._scratch, _BOTH):
             scratch[:] = bytes(len(scratch))
 
     def __repr__(self) -> str:

@@ -240,7 +240,21 @@ def test_a_run_of_cells_is_layered_like_the_cells_one_by_one(suite: Suite) -> No
         for region, back in zip(regions, backs, strict=True):
             path.relays[1].seal_backward_into(region, back)
         path.relays[0].add_backward_run(backs, outs)
-        assert [path.client.open(out)[:4] for out in outs] == regions
+        assert path.client.open_run(outs) == [padded(region) for region in regions]
+
+
+@pytest.mark.parametrize("hops", [1, 2, 3, 4])
+@pytest.mark.parametrize("altered", [0, 3, 7])
+def test_a_run_on_its_way_back_with_one_altered_cell_gives_nothing(hops: int, altered: int) -> None:
+    path = Path4([AES] * hops)
+    bodies = [path.backward_bodies(bytes([number]))[-1] for number in range(8)]
+    assert path.client.open_run(bodies) == [padded(bytes([number])) for number in range(8)]
+    bodies = [path.backward_bodies(bytes([number]))[-1] for number in range(8)]
+    bodies[altered][77] ^= 1
+    with pytest.raises(LayerError):
+        path.client.open_run(bodies)
+    with pytest.raises(LayerError):
+        path.client.open(fresh_body())
 
 
 def test_a_run_with_one_altered_cell_ends_the_circuit() -> None:
