@@ -114,25 +114,36 @@ class CircuitStream:
             self._busy = busy
             self._endpoint.hold(1 if busy else -1)
 
+    @property
+    def room(self) -> int:
+        """Bytes that `feed` takes now. Raises CircuitClosed when the stream has been cut."""
+        if self._failure is not None:
+            raise CircuitClosed(self._failure)
+        return max(0, SEND_BUFFER - self._endpoint.mux.buffered(self._id))
+
+    def feed(self, data: bytes) -> None:
+        """Queue at most `room` bytes, and let them leave if they may; does not wait."""
+        try:
+            self._endpoint.mux.write(self._id, data)
+        except ProtocolError as error:
+            raise CircuitClosed("The stream is closed.") from error
+        self._endpoint.push()
+
+    async def wait_room(self) -> None:
+        """Return when there is room to send; raises CircuitClosed when the stream has been cut."""
+        while not self.room:
+            self._writer_waits = True
+            await self._writable.park()
+
     async def send_all(self, data: bytes) -> None:
         """Queue all of `data`, waiting while the stream's buffer is full."""
         await trio.lowlevel.checkpoint_if_cancelled()
         view = memoryview(data)
         while view:
-            if self._failure is not None:
-                raise CircuitClosed(self._failure)
-            room = SEND_BUFFER - self._endpoint.mux.buffered(self._id)
-            if room <= 0:
-                self._writer_waits = True
-                await self._writable.park()
-                continue
-            part = data if len(view) == len(data) <= room else bytes(view[:room])
+            await self.wait_room()
+            room = self.room
+            self.feed(data if len(view) == len(data) <= room else bytes(view[:room]))
             view = view[room:]
-            try:
-                self._endpoint.mux.write(self._id, part)
-            except ProtocolError as error:
-                raise CircuitClosed("The stream is closed.") from error
-            self._endpoint.push()
 
     async def receive_some(self, max_bytes: int = 65536) -> bytes:
         """The next bytes; b"" at the authenticated end; CircuitClosed when cut short."""

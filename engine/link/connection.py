@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from engine.errors import LinkError, ProtocolError
+from engine.link.readiness import serve_readable, stop_serving
 from engine.wire.cells import (
     BODY_BYTES,
     CELL_BYTES,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 BATCH_RECORDS = 32  # 64 KiB per system call: beyond that batches stop paying
 BATCH_BYTES = BATCH_RECORDS * RECORD_BYTES
-ROUNDS_PER_CHECKPOINT = 8  # batches handled before other tasks get a turn
+ROUNDS_PER_TURN = 8  # batches handled before other links and tasks get a turn
 QUEUE_LOW_CELLS = 64  # a source of cells goes on when its link has fewer queued
 ID_ATTEMPTS = 64  # a link uses some thousand ids of two thousand million
 MAX_DESTROYS_QUEUED = 4_096  # more is a neighbour that asks, and does not read the answers
@@ -143,6 +144,8 @@ class Link:
         self._ready: deque[CellQueue] = deque()
         self._destroys = CellQueue()
         self._unsent = memoryview(b"")
+        self._partial = b""  # the beginning of a record whose rest has not come
+        self._after_batch: Callable[[], None] = self.flush
         self._writer = trio.lowlevel.ParkingLot()
 
     # -- circuits on this link -----------------------------------------------------------------
@@ -307,12 +310,13 @@ class Link:
         `after_batch` is called when a batch of records has been handled, to flush every link that
         the handlers put cells on. Raises ProtocolError when the peer broke the protocol.
         """
+        self._after_batch = after_batch
         broken: ProtocolError | None = None
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write_loop)
                 try:
-                    await self._read_loop(after_batch)
+                    await serve_readable(self._sock, self._read)
                 except ProtocolError as error:
                     broken = error  # raised below: out of a nursery it would come as a group
                 nursery.cancel_scope.cancel()
@@ -321,38 +325,28 @@ class Link:
         if broken is not None:
             raise broken
 
-    async def _read_loop(self, after_batch: Callable[[], None]) -> None:
-        sock = self._sock
-        partial = b""
-        rounds = 0
-        while not self.closed:
+    def _read(self) -> bool:
+        """Read and handle what the socket holds, a few batches at most; False when it is over."""
+        for _ in range(ROUNDS_PER_TURN):
+            partial = self._partial
             have = len(partial)
             if have:
                 _RECV[:have] = partial
-            room = BATCH_BYTES - have
             try:
-                got = sock.recv_into(_RECV[have:] if have else _RECV)
+                got = self._sock.recv_into(_RECV[have:] if have else _RECV)
             except BlockingIOError:
-                got = -1
+                return True
             except OSError:
-                return
+                return False
             if got == 0:
-                return
-            if got > 0:
-                partial = self._handle(have + got)
-                after_batch()
+                return False
+            self._partial = self._handle(have + got)
+            self._after_batch()
             if self.closed:
-                return
-            rounds += 1
-            if got < room:  # the socket is empty: asking it again would be a call for nothing
-                rounds = 0
-                try:
-                    await trio.lowlevel.wait_readable(sock)
-                except trio.ClosedResourceError:
-                    return
-            elif rounds >= ROUNDS_PER_CHECKPOINT:
-                rounds = 0
-                await trio.lowlevel.checkpoint()
+                return False
+            if have + got < BATCH_BYTES:
+                return True  # the socket is empty: asking it again would be a call for nothing
+        return True
 
     def _handle(self, available: int) -> bytes:
         """Open and dispatch every whole record in the shared buffer; returns what is left over."""
@@ -411,7 +405,7 @@ class Link:
         if self.closed:
             return
         self.closed = True
-        trio.lowlevel.notify_closing(self._sock)
+        stop_serving(self._sock)
         with contextlib.suppress(OSError):
             self._sock.close()
         self._writer.unpark_all()
