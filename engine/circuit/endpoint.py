@@ -157,7 +157,7 @@ class Endpoint:
                 if stream is not None:
                     stream.on_data(event.data)
                 else:  # it was closed on this side
-                    mux.consumed(event.stream_id, len(event.data))
+                    self.mux.consumed(event.stream_id, len(event.data))
             else:
                 self._handle(event)
         if self.mux.has_output:

@@ -31,7 +31,8 @@ class Descriptor(Protocol):
     def fileno(self) -> int: ...
 
 
-_MAX_EVENTS = 64  # links served between two looks at trio's tasks
+_MAX_EVENTS = 64  # sockets served at once
+_MAX_ROUNDS = 64  # how often, before trio's timers have a turn
 _run_front: trio.lowlevel.RunVar[_Front | None] = trio.lowlevel.RunVar("link readiness")
 
 
@@ -108,8 +109,8 @@ class _Front:
         """Serve sockets until trio has something to do; returns the events of trio's own epoll."""
         runq, poll, served = self._runner.runq, self._epoll.poll, self._served
         busy = bool(runq)
-        until = time.monotonic() + timeout if timeout else 0.0
-        while True:
+        until = time.monotonic() + timeout
+        for _ in range(_MAX_ROUNDS):
             events = poll(timeout, _MAX_EVENTS)
             due = False
             for fd, _flags in events:
@@ -121,8 +122,9 @@ class _Front:
             if due:
                 return cast(list[tuple[int, int]], self._inner_events(0))
             if busy or runq or not events:
-                return []
-            timeout = max(0.0, until - time.monotonic()) if until else 0.0
+                break
+            timeout = max(0.0, until - time.monotonic())
+        return []
 
     def _call(self, fd: int, ready: Ready) -> None:
         result = outcome.capture(ready)
