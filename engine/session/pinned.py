@@ -76,7 +76,7 @@ class SessionDesk:
         self.claimed: set[str] = set()
         """Sessions of an earlier run that are not to be reclaimed: answers of theirs go on."""
         self._boxes = boxes
-        self._open: list[Pinned] = []
+        self.open_sessions: list[Pinned] = []
         self._store = store
         self._wallet = wallet
         self._relays = relays
@@ -118,7 +118,7 @@ class SessionDesk:
 
     def wake(self) -> None:
         """The machine slept: no circuit of before is of use, and lost answers go on at once."""
-        for pinned in self._open:
+        for pinned in self.open_sessions:
             pinned.route.drop("this machine slept")
             pinned.session.hurry()
 
@@ -126,7 +126,7 @@ class SessionDesk:
         """Drop circuits that should bring a cell at every tick and bring none."""
         while True:
             await trio.sleep(SILENCE_CHECK_S)
-            for pinned in self._open:
+            for pinned in self.open_sessions:
                 if pinned.silence.is_silent(pinned.route.mark, due=pinned.route.in_run):
                     pinned.route.drop("no cell came for too long")
 
@@ -136,7 +136,7 @@ class SessionDesk:
         route = self._route_to(ghost, plan)
         session = AskSession(route.open_stream, self._wallet, self._store, saved=saved)
         pinned = Pinned(session, route, trio.current_time())
-        self._open.append(pinned)
+        self.open_sessions.append(pinned)
         return pinned
 
     def _stock(self, pinned: Pinned) -> None:
@@ -157,8 +157,8 @@ class SessionDesk:
 
     def _gone(self, pinned: Pinned) -> None:
         pinned.stocking.cancel()
-        if pinned in self._open:
-            self._open.remove(pinned)
+        if pinned in self.open_sessions:
+            self.open_sessions.remove(pinned)
 
     async def warm(self) -> None:
         """Open a spare session ahead of need, if there is none and the wallet can prepay it."""
