@@ -26,8 +26,8 @@ from engine.crypto.packets import (
     layer,
     owner_tag,
     seal_packet,
-    slot_handle,
-    slot_key,
+    slot_handles,
+    slot_keys,
     slot_order,
 )
 from engine.crypto.suite import Suite
@@ -496,15 +496,15 @@ def _way(block: ReplyBlock, chunk: Chunk) -> dict[str, Any]:
     place = chunk.seq
     at_box = slot_order(seed("first keys"), block.cells)[place]
     sealed = seal_packet(block.key, place, chunk.encode())
-    layered = layer(slot_key(seed("first keys"), place), sealed)
-    boxed = layer(slot_key(seed("box keys"), at_box), layered)
+    layered = layer(slot_keys(seed("first keys"), 16)[place], sealed)
+    boxed = layer(slot_keys(seed("box keys"), 16)[at_box], layered)
     return {
         "place": place,
         "plain": chunk.encode().hex(),
-        "handle": slot_handle(block.handle_seed, place).hex(),
+        "handle": slot_handles(block.handle_seed, 16)[place].hex(),
         "payload_sha256": _sha(sealed),
         "place_at_the_box": at_box,
-        "handle_at_the_box": slot_handle(seed("box handles"), at_box).hex(),
+        "handle_at_the_box": slot_handles(seed("box handles"), 16)[at_box].hex(),
         "payload_behind_the_first_relay_sha256": _sha(layered),
         "payload_in_the_box_sha256": _sha(boxed),
     }

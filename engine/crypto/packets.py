@@ -8,7 +8,7 @@ reply can be told from another by a suite. Pure functions. Format and argument: 
 from __future__ import annotations
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from engine.crypto.kdf import hkdf_expand, sha256
@@ -17,12 +17,13 @@ from engine.errors import LayerError
 SEED_BYTES = 32
 HANDLE_BYTES = 16
 KEY_BYTES = 32
+RANK_BYTES = 8
 PACKET_BYTES = 2_008  # a cell body without the handle
 TAG_BYTES = 16
 PACKET_PLAIN_BYTES = PACKET_BYTES - TAG_BYTES
 
-HANDLE_LABEL = b"peer2prompt slot handle v1"
-KEY_LABEL = b"peer2prompt slot key v1"
+HANDLE_LABEL = b"peer2prompt slot handles v1"
+KEY_LABEL = b"peer2prompt slot keys v1"
 PACKET_LABEL = b"peer2prompt reply packet v1"
 ORDER_LABEL = b"peer2prompt slot order v1"
 OWNER_LABEL = b"peer2prompt slot owner v1"
@@ -31,24 +32,31 @@ _ZERO_NONCE = bytes(12)
 _ZERO_IV = bytes(16)
 
 
-def slot_handle(handle_seed: bytes, place: int) -> bytes:
-    """The handle of slot `place` of a batch: who has the seed of the handles can use the slots."""
-    return hkdf_expand(handle_seed, HANDLE_LABEL + place.to_bytes(2, "big"), HANDLE_BYTES)
+def slot_handles(handle_seed: bytes, cells: int) -> list[bytes]:
+    """The handles of a batch's slots: who has the seed of the handles can use the slots."""
+    return _expand(handle_seed, HANDLE_LABEL, cells, HANDLE_BYTES)
 
 
-def slot_key(key_seed: bytes, place: int) -> bytes:
-    """The one-time key of slot `place`: known to the client, and to the relay until it is used."""
-    return hkdf_expand(key_seed, KEY_LABEL + place.to_bytes(2, "big"))
+def slot_keys(key_seed: bytes, cells: int) -> list[bytes]:
+    """The one-time keys of a batch: known to the client, and to the relay until each is used."""
+    return _expand(key_seed, KEY_LABEL, cells, KEY_BYTES)
 
 
 def slot_order(key_seed: bytes, cells: int) -> list[int]:
     """The places at the next relay that places 0, 1, ... of a batch lead to: a permutation known
     to the client and the relay, so that which slots were used says nothing one relay further."""
+    ranks = _expand(key_seed, ORDER_LABEL, cells, RANK_BYTES)
+    return sorted(range(cells), key=ranks.__getitem__)
 
-    def rank(place: int) -> bytes:
-        return hkdf_expand(key_seed, ORDER_LABEL + place.to_bytes(2, "big"))
 
-    return sorted(range(cells), key=rank)
+def _expand(seed: bytes, label: bytes, count: int, size: int) -> list[bytes]:
+    """`count` strings of `size` bytes from one keystream: a large batch must not stop a relay."""
+    stream = _keystream(hkdf_expand(seed, label)).update(bytes(count * size))
+    return [stream[at : at + size] for at in range(0, count * size, size)]
+
+
+def _keystream(key: bytes) -> CipherContext:
+    return Cipher(algorithms.ChaCha20(key, _ZERO_IV), None).encryptor()
 
 
 def owner_tag(owner: bytes) -> bytes:
@@ -60,7 +68,7 @@ def owner_tag(owner: bytes) -> bytes:
 def layer(key: bytes, payload: bytes | bytearray | memoryview) -> bytes:
     """`payload` XOR the first bytes of ChaCha20 under a key that is used for this packet only.
     Adding and taking off are the same."""
-    return Cipher(algorithms.ChaCha20(key, _ZERO_IV), None).encryptor().update(payload)
+    return _keystream(key).update(payload)
 
 
 def seal_packet(block_key: bytes, place: int, plain: bytes) -> bytes:

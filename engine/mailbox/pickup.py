@@ -14,8 +14,8 @@ from engine.crypto.packets import (
     SEED_BYTES,
     layer,
     open_packet,
-    slot_handle,
-    slot_key,
+    slot_handles,
+    slot_keys,
     slot_order,
 )
 from engine.errors import LayerError, WireError
@@ -107,7 +107,7 @@ class Inbox:
         self.have: set[int] = set()
         self.spoiled = 0  # packets under a right handle that did not open: somebody changed them
         self._block = block
-        self._legs = legs
+        self._keys = [slot_keys(leg.key_seed, block.cells) for leg in legs]
         self._chunks: dict[int, bytes] = {}
         self._total = 0
         self._ways = _ways(legs, block.cells)
@@ -134,8 +134,8 @@ class Inbox:
         # Also when it does not open: a slot is used once, so a better packet cannot come, and the
         # acknowledgement must not tell a mailbox which packets opened.
         self.have.add(way[-1])
-        for leg, place in zip(self._legs, way, strict=True):
-            payload = layer(slot_key(leg.key_seed, place), payload)
+        for keys, place in zip(self._keys, way, strict=True):
+            payload = layer(keys[place], payload)
         try:
             chunk = Chunk.decode(open_packet(self._block.key, way[0], payload))
         except (LayerError, WireError):
@@ -156,5 +156,5 @@ def _ways(legs: tuple[Leg, ...], cells: int) -> dict[bytes, list[int]]:
         order = slot_order(leg.key_seed, cells)
         for way in ways:
             way.append(order[way[-1]])
-    seed = legs[-1].handle_seed
-    return {slot_handle(seed, way[-1]): way for way in ways}
+    handles = slot_handles(legs[-1].handle_seed, cells)
+    return {handles[way[-1]]: way for way in ways}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from engine.circuit.addresses import AddressPolicy
-from engine.crypto.packets import seal_packet, slot_handle
+from engine.crypto.packets import seal_packet, slot_handles
 from engine.errors import CircuitClosed, ProtocolError
 from engine.link.connection import Link
 from engine.mailbox.outlet import PacketOutlet
@@ -87,10 +87,9 @@ class ReplySender:
     async def _hand_over(self, link: Link, block: ReplyBlock, plains: list[bytes]) -> bool:
         """Every packet of the block at the link's pace; False when the link broke."""
         parts = min(len(plains), block.cells)
-        for place in range(block.cells):
+        for place, handle in enumerate(slot_handles(block.handle_seed, block.cells)):
             await trio.sleep(self._outlet.reserve(link))
             payload = seal_packet(block.key, place, plains[place % parts])
-            handle = slot_handle(block.handle_seed, place)
             if not self._outlet.send(link, packet_body(handle, payload)):
                 return False
             link.flush()

@@ -14,8 +14,8 @@ from engine.crypto.packets import (
     HANDLE_BYTES,
     KEY_BYTES,
     owner_tag,
-    slot_handle,
-    slot_key,
+    slot_handles,
+    slot_keys,
     slot_order,
 )
 from engine.mailbox.deadlines import Deadlines
@@ -60,17 +60,17 @@ class _Batch:
     __slots__ = ("expires", "handles", "keys", "left", "next_handles", "onward", "tag")
 
     def __init__(self, batch: Batch, onward: NextRelay | None, next_seed: bytes, expires: float):
-        places = range(batch.cells)
         self.tag = owner_tag(batch.owner)
         self.expires = expires
         self.onward = onward
         self.left = batch.cells
-        self.handles = [slot_handle(batch.handle_seed, place) for place in places]
-        self.keys = bytearray().join(slot_key(batch.key_seed, place) for place in places)
+        self.handles = slot_handles(batch.handle_seed, batch.cells)
+        self.keys = bytearray().join(slot_keys(batch.key_seed, batch.cells))
         self.next_handles = bytearray()
         if onward is not None:
+            onwards = slot_handles(next_seed, batch.cells)
             order = slot_order(batch.key_seed, batch.cells)
-            self.next_handles += b"".join(slot_handle(next_seed, place) for place in order)
+            self.next_handles += b"".join(onwards[place] for place in order)
 
     def take(self, place: int) -> Used:
         """The slot's content; what is left in the buffers is zeros."""

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 import trio
 
-from engine.crypto.packets import layer, seal_packet, slot_handle, slot_key, slot_order
+from engine.crypto.packets import layer, seal_packet, slot_order
 from engine.link.connection import Link
 from engine.mailbox.pickup import Pickup
 from engine.mailbox.slots import SlotTable
 from engine.wire.cells import Command
 from engine.wire.packet import packet_body, split_chunks
 from engine.wire.reply_block import ReplyBlock
-from tests.engine.mailbox.support import ONWARD, batch, handles
+from tests.engine.mailbox.support import ONWARD, batch, handles, slot_handle, slot_key
 from tests.helpers.adversaries import put_cell
 from tests.helpers.mailbox import MailboxNetwork, MailboxRelay, mailbox_network
 from tests.helpers.memory import bytes_within

@@ -18,8 +18,8 @@ from engine.crypto.packets import (
     layer,
     open_packet,
     seal_packet,
-    slot_handle,
-    slot_key,
+    slot_handles,
+    slot_keys,
     slot_order,
 )
 from engine.errors import LayerError
@@ -29,14 +29,20 @@ VECTORS = load_vectors("mailbox.json")
 SEEDS = {name: bytes.fromhex(value) for name, value in VECTORS["seeds"].items()}
 
 
-def expand(key: bytes, label: str, place: int, size: int = 32) -> bytes:
-    info = label.encode() + place.to_bytes(2, "big") + b"\x01"
-    return hmac.new(key, info, hashlib.sha256).digest()[:size]
+def expand(key: bytes, label: bytes) -> bytes:
+    return hmac.new(key, label + b"\x01", hashlib.sha256).digest()
+
+
+def chacha(key: bytes, size: int) -> bytes:
+    return Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor().update(bytes(size))
+
+
+def nth(seed: bytes, label: bytes, size: int, place: int) -> bytes:
+    return chacha(expand(seed, label), 16 * size)[place * size : (place + 1) * size]
 
 
 def pad(key_seed: bytes, place: int) -> bytes:
-    key = expand(key_seed, "peer2prompt slot key v1", place)
-    return Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor().update(bytes(2_008))
+    return chacha(nth(key_seed, b"peer2prompt slot keys v1", 32, place), 2_008)
 
 
 def xor(one: bytes, other: bytes) -> bytes:
@@ -48,15 +54,15 @@ def test_a_packets_way_as_the_document_says(way: dict[str, object]) -> None:
     place = way["place"]
     assert isinstance(place, int)
     order = sorted(
-        range(16), key=lambda k: expand(SEEDS["first keys"], "peer2prompt slot order v1", k)
+        range(16), key=lambda k: nth(SEEDS["first keys"], b"peer2prompt slot order v1", 8, k)
     )
     assert order == VECTORS["order"]
     assert order[place] == way["place_at_the_box"]
-    handle = expand(SEEDS["first handles"], "peer2prompt slot handle v1", place, 16)
+    handle = nth(SEEDS["first handles"], b"peer2prompt slot handles v1", 16, place)
     assert handle.hex() == way["handle"]
-    last = expand(SEEDS["box handles"], "peer2prompt slot handle v1", order[place], 16)
+    last = nth(SEEDS["box handles"], b"peer2prompt slot handles v1", 16, order[place])
     assert last.hex() == way["handle_at_the_box"]
-    key = expand(SEEDS["block key"], "peer2prompt reply packet v1", place)
+    key = expand(SEEDS["block key"], b"peer2prompt reply packet v1" + place.to_bytes(2, "big"))
     plain = bytes.fromhex(str(way["plain"]))
     sealed = ChaCha20Poly1305(key).encrypt(bytes(12), plain, None)
     behind = xor(sealed, pad(SEEDS["first keys"], place))
@@ -87,8 +93,8 @@ def test_an_order_is_a_permutation_and_handles_and_keys_are_distinct(
     seed: bytes, cells: int
 ) -> None:
     assert sorted(slot_order(seed, cells)) == list(range(cells))
-    assert len({slot_handle(seed, place) for place in range(cells)}) == cells
-    assert len({slot_key(seed, place) for place in range(cells)}) == cells
+    assert len(set(slot_handles(seed, cells))) == cells
+    assert len(set(slot_keys(seed, cells))) == cells
 
 
 def test_layers_come_off_in_any_order() -> None:

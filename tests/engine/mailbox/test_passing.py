@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from engine.crypto.packets import PACKET_BYTES, layer, slot_handle, slot_key, slot_order
+from engine.crypto.packets import PACKET_BYTES, layer, slot_order
 from engine.mailbox import passing
 from engine.mailbox.boxes import BoxTable
 from engine.mailbox.outlet import MAX_QUEUED, PacketOutlet
@@ -21,7 +21,7 @@ from engine.mailbox.passing import PacketPlane
 from engine.mailbox.slots import SlotTable
 from engine.wire.mailbox import Batch
 from tests.engine.mailbox.fakes import FakeLink, FakeLinks
-from tests.engine.mailbox.support import ONWARD, batch, handles
+from tests.engine.mailbox.support import ONWARD, batch, handles, slot_handle, slot_key
 
 pytestmark = pytest.mark.trio
 PAYLOAD = os.urandom(PACKET_BYTES)

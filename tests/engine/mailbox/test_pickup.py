@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.crypto.packets import layer, seal_packet, slot_handle, slot_key, slot_order
+from engine.crypto.packets import layer, seal_packet, slot_order
 from engine.errors import WireError
 from engine.mailbox.pickup import Leg, Pickup
 from engine.wire.packet import Chunk, packet_body, split_chunks
 from engine.wire.reply_block import ReplyBlock
+from tests.engine.mailbox.support import slot_handle, slot_key
 
 
 def pickup(relays: int = 2, cells: int = 16) -> Pickup:

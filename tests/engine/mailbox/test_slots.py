@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.crypto.packets import owner_tag, slot_handle, slot_key, slot_order
+from engine.crypto.packets import owner_tag, slot_order
 from engine.mailbox.slots import NoRoom, SlotTable, Taken
-from tests.engine.mailbox.support import ONWARD, batch, handles
+from tests.engine.mailbox.support import ONWARD, batch, handles, slot_handle, slot_key
 
 
 def test_a_slot_gives_its_key_and_the_way_on_once() -> None:
