@@ -7,6 +7,7 @@ file: it names the files that hold them.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -277,6 +278,7 @@ def _url(value: str, name: str) -> str:
 def parse_address(value: str) -> tuple[str, int]:
     """ "HOST:PORT" or "[IPv6]:PORT" as a pair. Raises ConfigError."""
     host, _, port = value.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+    # Plain digits only: "²" is a digit to isdigit(), and int() gives up on thousands of them.
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65_536:
         raise ConfigError(f"{value!r} is not an address of the form HOST:PORT.")
     return host.strip("[]"), int(port)
