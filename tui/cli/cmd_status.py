@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
             ("wallet", wallet),
             ("network", f"{status.relays_known} relays, {status.ghosts_known} ghosts known"),
             ("circuits", f"{status.circuits_open} open"),
+            ("mailboxes", _mailboxes(status)),
             ("path set", f"{status.set_size} relays"),
             ("guard", status.guard),
             ("guard age", guard),
@@ -41,6 +42,16 @@ def run(args: argparse.Namespace) -> int:
     for warning in status.warnings:
         print(f"warning: {style.clean(warning)}")
     return 0
+
+
+def _mailboxes(status: Status) -> str | None:
+    kept = status.mailboxes
+    if kept is None:
+        return None
+    return (
+        f"{kept.boxes} boxes, {kept.slots} slots; packets: {kept.packets_held} held, "
+        f"{kept.packets_passed} passed on, {kept.packets_dropped} dropped"
+    )
 
 
 def _shape(status: Status) -> str:

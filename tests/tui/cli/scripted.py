@@ -54,6 +54,7 @@ STATUS = {
     "wallet_sat": 500,
     "tick_ms": 125,
     "tier": "text-shaped",
+    "mailboxes": {"slots": 64, "boxes": 4, "packets_passed": 7, "packets_dropped": 1},
     "warnings": ["Only one \x1b[31mguard is known."],
 }
 

@@ -32,7 +32,7 @@ from tests.tui.cli.scripted import (
 pytestmark = pytest.mark.trio
 
 PLAIN = [
-    (["status"], ["ab12cd34", "1 h 1 min", "500 sat", "Only one [31mguard"]),
+    (["status"], ["ab12cd34", "1 h 1 min", "500 sat", "4 boxes, 64 slots", "Only one [31mguard"]),
     (["models"], ["small", "bb22", "10"]),
     (["shapes"], ["text", "131 kB each way at least (8 s)", "at most 2 bit", "Hides."]),
     (["circuits"], ["guard aa11 > ghost bb22", "drawn by weight", "205 kB, 40 % of them dummies"]),
