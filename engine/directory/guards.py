@@ -27,7 +27,7 @@ NEW_PER_DAY = 5  # guards that are tried for the first time within a day
 DAY_S = 86_400.0
 UNLISTED_KEEP_S = 20 * DAY_S  # a guard that left the directory keeps its place so long
 BACKOFF_S = (5.0, 30.0, 120.0, 600.0, 1_800.0)  # after the first, second, ... failure in a row
-ALL_FAILED_RETRY_S = 15.0  # when no guard answers, it is our network: try again soon
+ALL_FAILED_RETRY_S = 3.0  # when no guard answers, it is our network: try again soon
 WIDEN_AFTER_S = 60.0  # and no guard is tried for the first time until it has lasted this long
 MAX_DROPPED = 2  # guards dropped for bias at one time; a third means that others fail circuits
 _PLAIN = PathRules()
@@ -267,5 +267,5 @@ def _no_answer(guards: Iterable[Guard]) -> NoRoute:
         f"No guard answers: {count} {'was' if count == 1 else 'were'} tried a moment ago. Most "
         "likely this machine's network is down; nothing else is tried in their place.",
         kept="Nothing was sent and nothing was paid.",
-        hint="Check the network connection; they are tried again within a minute.",
+        hint="Check the network connection; they are tried again every few seconds.",
     )

@@ -35,6 +35,7 @@ class Origin:
 
 
 UNKNOWN = Origin()
+_Row = tuple[int | str, ...]  # AS number, and the country where there is one
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,25 @@ class TextTable:
 
     def __init__(self, lines: Iterable[str], name: str, modified: float) -> None:
         self._origins: list[Origin] = [UNKNOWN]
-        self._numbers: dict[tuple[int, str | None], int] = {}
+        self._places: dict[_Row, int] = {}
         self._made = modified
         prefixes: dict[int, list[tuple[int, int, int]]] = {32: [], _V6_BITS: []}
         for number, line in enumerate(lines, 1):
-            self._read(line, number, prefixes)
+            if line[:1] in ";#":
+                self._made = _date_of(line) or self._made
+                continue
+            if not (fields := line.split()):
+                continue
+            try:
+                value, bits, size = _prefix(fields[0])
+                asn = int(fields[1].upper().removeprefix("AS"))
+            except (ValueError, IndexError, OSError) as error:
+                raise _bad_line(number) from error
+            origin: _Row = (asn, *fields[2:])
+            place = self._places.get(origin) or self._place(origin, number)
+            if size <= bits:
+                start = value >> (bits - size) << (bits - size)
+                prefixes[bits].append((start, size, place))
         entries = sum(len(found) for found in prefixes.values())
         if not entries:
             raise ConfigError(f"The table of networks {name} holds no prefix.")
@@ -102,49 +117,29 @@ class TextTable:
         found = bisect_right(starts, value) - 1
         return self._origins[places[found]] if found >= 0 else UNKNOWN
 
-    def _read(
-        self, line: str, number: int, prefixes: dict[int, list[tuple[int, int, int]]]
-    ) -> None:
-        if line.startswith((";", "#")):
-            self._made = _date_of(line) or self._made
-            return
-        fields = line.split()
-        if not fields:
-            return
-        try:
-            prefix, asn, country = _parse_row(fields)
-            host, _, length = prefix.partition("/")
-            value, bits = _number(host)
-            size = int(length)
-            if not 0 <= size <= (32 if bits == 32 else 128):
-                raise ValueError(length)
-        except (ValueError, OSError) as error:
-            raise ConfigError(
-                f"Line {number} of the table of networks is not a prefix and an AS number."
-            ) from error
-        if size <= bits:
-            start = value >> (bits - size) << (bits - size)
-            prefixes[bits].append((start, size, self._place(asn, country)))
-
-    def _place(self, asn: int, country: str | None) -> int:
-        key = (asn, country)
-        place = self._numbers.get(key)
-        if place is None:
-            place = self._numbers[key] = len(self._origins)
-            self._origins.append(Origin(asn, country))
-        return place
+    def _place(self, origin: _Row, number: int) -> int:
+        """Where an origin that was not met before stands in the list."""
+        asn, *rest = origin
+        country = str(rest[0]).upper() if rest else None
+        if not 0 <= int(asn) <= MAX_ASN or len(rest) > 1 or (country and len(country) != 2):
+            raise _bad_line(number)
+        self._places[origin] = len(self._origins)
+        self._origins.append(Origin(int(asn), country))
+        return len(self._origins) - 1
 
 
-def _parse_row(fields: list[str]) -> tuple[str, int, str | None]:
-    if not 2 <= len(fields) <= 3:
-        raise ValueError(len(fields))
-    asn = int(fields[1].upper().removeprefix("AS"))
-    if not 0 <= asn <= MAX_ASN:
-        raise ValueError(asn)
-    country = fields[2].upper() if len(fields) == 3 else None
-    if country is not None and len(country) != 2:
-        raise ValueError(country)
-    return fields[0], asn, country
+def _bad_line(number: int) -> ConfigError:
+    return ConfigError(f"Line {number} of the table of networks is not a prefix and an AS number.")
+
+
+def _prefix(text: str) -> tuple[int, int, int]:
+    """A prefix as its address, how many bits of that count, and its length."""
+    host, _, length = text.partition("/")
+    value, bits = _number(host)
+    size = int(length)
+    if not 0 <= size <= (32 if bits == 32 else 128):
+        raise ValueError(length)
+    return value, bits, size
 
 
 def _number(host: str) -> tuple[int, int]:

@@ -108,7 +108,7 @@ def test_when_no_guard_answers_it_is_our_network() -> None:
     guards = GuardList()
     seen = fail_all(guards, NOW, LARGE)
     assert len(seen) == PRIMARY
-    assert fail_all(guards, NOW + BACKOFF_S[0] - 1, LARGE) == []
+    assert fail_all(guards, NOW + ALL_FAILED_RETRY_S - 1, LARGE) == []
     assert fail_all(guards, NOW + ALL_FAILED_RETRY_S, LARGE) == seen
 
 
