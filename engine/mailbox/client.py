@@ -187,7 +187,8 @@ class MailboxClient:
 
         After each round the visit ends when the answer is complete or `done` says of its beginning
         that it suffices. What was fetched stays with the pickup, so that a later visit goes on.
-        Raises CircuitClosed when the box cannot be reached (another visit may).
+        Raises CircuitClosed when the box cannot be reached (another visit may), NoRoute when no
+        path to it satisfies the rules.
         """
         failure: CircuitClosed | None = None
         for _ in range(FETCH_ATTEMPTS):

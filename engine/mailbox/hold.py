@@ -16,12 +16,13 @@ MAX_HELD = 4_096  # packets, 8 MiB
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A packet on its way: where to, its cell's body, and whether its moment on the link is
-    claimed."""
+    """A packet on its way: where to, its cell's body, whether its moment on the link is claimed,
+    and how often the link had no room for it."""
 
     onward: NextRelay = field(repr=False)
     body: bytes = field(repr=False)
     paced: bool = False
+    tries: int = 0
 
 
 class HoldQueue:

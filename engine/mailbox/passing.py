@@ -7,7 +7,7 @@ same from outside, and are only counted. Knows nothing of who registered a slot.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random, SystemRandom
 from weakref import WeakKeyDictionary
 
@@ -26,6 +26,7 @@ from engine.wire.packet import packet_body, parse_packet_body
 MAX_DIALS = 64  # next relays being dialled at once
 MAX_WAITING = 1_024  # packets that wait for a relay to be dialled
 SWEEP_EVERY_S = 30.0
+RETRY_S, MAX_TRIES = 0.25, 40  # a slow link has ten seconds to take a packet
 
 
 @dataclass
@@ -131,13 +132,19 @@ class PacketPlane:
 
     def _put_on(self, link: Link, held: Held) -> None:
         if not held.paced and (wait_s := self._outlet.reserve(link)) > 0:
-            paced = Held(held.onward, held.body, paced=True)
-            self.hold.put_back(paced, self._clock() + wait_s)
-            self._wake.unpark()
+            self._put_back(replace(held, paced=True), wait_s)
         elif self._outlet.send(link, held.body):
             self.counters.passed += 1
+        elif link.closed:
+            self.counters.dropped_unreachable += 1
+        elif held.tries < MAX_TRIES:
+            self._put_back(replace(held, paced=True, tries=held.tries + 1), RETRY_S)
         else:
             self.counters.dropped_full += 1
+
+    def _put_back(self, held: Held, wait_s: float) -> None:
+        self.hold.put_back(held, self._clock() + wait_s)
+        self._wake.unpark()
 
     def _wait_for_link(self, held: Held) -> None:
         """Let the packet wait while its relay is dialled, once for all that go there."""

@@ -89,6 +89,8 @@ class ReplySender:
         parts = min(len(plains), block.cells)
         for place, handle in enumerate(slot_handles(block.handle_seed, block.cells)):
             await trio.sleep(self._outlet.reserve(link))
+            while not link.has_room and not link.closed:
+                await link.room.park()
             payload = seal_packet(block.key, place, plains[place % parts])
             if not self._outlet.send(link, packet_body(handle, payload)):
                 return False

@@ -18,6 +18,8 @@ class FakeLink:
     def __init__(self) -> None:
         self.closed = False
         self.stuck = False
+        self.has_room = True
+        self.room = trio.lowlevel.ParkingLot()
         self.bodies: list[tuple[float, bytes]] = []
 
     def enqueue(self, queue: CellQueue, cell: CellBuffer) -> None:

@@ -157,7 +157,31 @@ async def test_a_link_that_stands_still_holds_a_bounded_queue(autojump_clock: Mo
             r.send(handle)
         await trio.sleep(5)
         assert r.counters.passed == MAX_QUEUED
+        assert len(r.plane.hold) == 1_024 - MAX_QUEUED
+        await trio.sleep(10)
         assert r.counters.dropped_full == 1_024 - MAX_QUEUED
+        assert len(r.plane.hold) == 0
+
+
+async def test_a_slow_link_gets_every_packet_in_the_end(autojump_clock: MockClock) -> None:
+    async with relay() as r:
+        r.next.stuck = True
+        for handle in handles(r.route(1_024)):
+            r.send(handle)
+        await trio.sleep(4)
+        r.next.stuck = False
+        r.plane._outlet._lane(r.next.link).queue.cells.clear()
+        await trio.sleep(1)
+        assert (r.counters.passed, r.counters.dropped) == (1_024, 0)
+
+
+async def test_a_link_that_closes_meanwhile_takes_nothing(autojump_clock: MockClock) -> None:
+    async with relay() as r:
+        r.next.closed = True
+        for handle in handles(r.route()):
+            r.send(handle)
+        await trio.sleep(1)
+        assert r.counters.dropped_unreachable == 16
 
 
 async def test_a_box_slot_fills_its_box_and_the_sweep_empties_it(autojump_clock: MockClock) -> None:

@@ -96,6 +96,26 @@ async def test_it_keeps_the_pace(autojump_clock: MockClock) -> None:
     assert autojump_clock.autojump_threshold == 0
 
 
+async def test_it_waits_for_a_link_that_is_full(autojump_clock: MockClock) -> None:
+    ghost = Ghost()
+    ghost.first.has_room = False
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ghost.sender.send, [block()], b"x")
+        await trio.sleep(60)
+        assert ghost.sent == []
+        ghost.first.has_room = True
+        ghost.first.room.unpark_all()
+    assert len(ghost.sent) == 16
+    assert autojump_clock.autojump_threshold == 0
+
+
+async def test_it_gives_up_on_a_link_that_stands_still(autojump_clock: MockClock) -> None:
+    ghost = Ghost()
+    ghost.first.has_room = False
+    assert await ghost.sender.send([block()], b"x") == 0
+    assert autojump_clock.autojump_threshold == 0
+
+
 async def test_one_dead_relay_of_two_does_not_matter(tmp_path: Path) -> None:
     async with mailbox_network(tmp_path, 4) as world:
         with trio.fail_after(20):

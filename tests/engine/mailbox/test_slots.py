@@ -92,3 +92,40 @@ def test_a_used_slot_prints_nothing() -> None:
     used = table.use(handles(new)[0], 0.0)
     assert repr(used) == "Used(place=0)"
     assert repr(ONWARD) == "NextRelay()"
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["register", "use", "discard", "wait"]), st.integers(0, 9)),
+        max_size=60,
+    )
+)
+def test_like_a_plain_list_of_slots(steps: list[tuple[str, int]]) -> None:
+    table, now = SlotTable(64), 0.0
+    live: list[tuple[bytes, float, set[bytes]]] = []
+    for step, number in steps:
+        chosen = live[number % len(live)] if live else None
+        if step == "register":
+            new = batch(ttl_s=60 * (number + 1))
+            room = sum(len(unused) for _, _, unused in live) + 16 <= 64
+            try:
+                tag = table.register(new, now)
+            except NoRoom:
+                assert not room
+            else:
+                assert room
+                live.append((tag, now + new.ttl_s, set(handles(new))))
+        elif step == "wait":
+            now += 30.0 * number
+            live = [entry for entry in live if entry[1] > now]
+            table.expire(now)
+        elif chosen is not None and step == "use" and chosen[2]:
+            handle = chosen[2].pop()
+            used = table.use(handle, now)
+            assert used is not None
+            assert used.tag == chosen[0]
+            assert table.use(handle, now) is None
+        elif chosen is not None and step == "discard":
+            table.discard(chosen[0])
+            live.remove(chosen)
+        assert len(table) == sum(len(unused) for _, _, unused in live) <= 64
