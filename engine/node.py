@@ -54,6 +54,11 @@ if TYPE_CHECKING:
     from engine.client_role import ClientRole
     from engine.exit.service import GhostService
 
+_TIERS = {
+    ShapeClass.BULK: "bulk",
+    ShapeClass.TEXT: "text-shaped",
+    ShapeClass.ALWAYS_ON: "always-on",
+}
 DEFAULT_DRAIN_S = 12.0  # covers the first bucket of the text class
 MAX_PASSPHRASE_BYTES = 4_096
 STORE_NAME = "store.db"
@@ -210,7 +215,7 @@ class Node:
             wallet_sat=sum(b.available_sat for b in balances) if client is not None else None,
             shape_class=plan.shape_class.label,
             tick_ms=plan.tick_ms,
-            tier="bulk" if plan.shape_class is ShapeClass.BULK else "text-shaped",
+            tier=_TIERS[plan.shape_class],
             set_size=report.set_size if report is not None else len(relays),
             guard_age_s=report.age_s if report is not None else None,
             guard=report.in_use if report is not None else None,

@@ -124,6 +124,49 @@ def sample_state() -> dict[str, Any]:
             circuit("b7c2", "wallet", "open", 91.0, 40, 44, 30, 39),
             circuit("c903", "spare", "building", 1.0, 0, 0, 0, 0),
         ],
+        "shapes": [
+            {
+                "shape": "text",
+                "default": True,
+                "tick_ms": 125,
+                "bytes_per_minute": 983_040,
+                "least_bytes": 131_072,
+                "least_s": 8.0,
+                "leak_bits": 2.0,
+                "leak_bound": "2 bit per answer",
+                "words": "A cell leaves every tick, both ways.",
+            },
+            {
+                "shape": "always-on",
+                "tick_ms": 125,
+                "bytes_per_minute": 983_040,
+                "leak_bits": 0.0,
+                "leak_bound": "0 bit per answer",
+                "words": "A cell leaves every tick, all the time.",
+            },
+            {"shape": "bulk", "leak_bound": "unbounded", "words": "Weaker: cells as they come."},
+        ],
+        "traffic": {
+            "classes": [
+                {
+                    "shape": "text",
+                    "circuits": 1,
+                    "bytes_up": 4_300_000,
+                    "bytes_down": 4_400_000,
+                    "padding_share": 0.97,
+                }
+            ],
+            "links": {"links": 1, "bytes_in": 4_600_000, "padding_out": 3, "padding_in": 4},
+        },
+        "circuit.notes": [
+            {
+                "ts": now - 300,
+                "circuit_id": "a41f",
+                "purpose": "chat",
+                "state": "open",
+                "reason": "open for chat",
+            }
+        ],
         "network": {
             "relays": [
                 {"id": f"{n:08x}", "roles": ["relay"], "age_s": 90_000.0 + 9770 * (n % 64)}
@@ -257,7 +300,14 @@ def circuit(
         "data_cells_up": dup,
         "data_cells_down": ddown,
         "rtt_ms": 4.2 if state == "open" else None,
+        "dummies_up": up - dup,
+        "dummies_down": down - ddown,
+        "bytes_up": up * 2_048,
+        "bytes_down": down * 2_048,
         "shape_class": "text" if purpose == "chat" else "bulk",
+        "tick_ms": 125 if purpose == "chat" else 0,
+        "running": purpose == "chat",
+        "why": "The ghost was drawn first; the guard is the one you keep; middles by weight.",
         "reason": None,
     }
 
@@ -355,7 +405,8 @@ class ScriptedNode:
             "wallet.melt": self._melt,
             "wallet.restore": self._restore,
         }
-        plain = ("status", "models", "sessions.list", "circuits", "network", "earnings")
+        plain: tuple[str, ...] = ("status", "models", "sessions.list", "circuits", "network")
+        plain += ("earnings", "shapes", "traffic", "circuit.notes")
         handlers: dict[str, Callable[[dict[str, Any]], Any]] = {}
         for name in (*plain, "wallet.balance", "wallet.history"):
             handlers[name] = self._recorded(name, self._plain(name))

@@ -105,6 +105,15 @@ ACTIONS = (
         hint="model",
     ),
     Action(
+        "shape",
+        "Choose the traffic shape",
+        "What your line looks like while this conversation is asked and answered, with its cost "
+        "in bytes and what it still tells.",
+        ("ctrl+s",),
+        "chat",
+        hint="shape",
+    ),
+    Action(
         "sessions",
         "Conversations",
         "Goes to the list of conversations; hides it again.",
@@ -150,6 +159,14 @@ ACTIONS = (
         ("r",),
         "circuit",
         hint="fresh circuits",
+    ),
+    Action(
+        "explain",
+        "What these numbers mean",
+        "Explains every number of this pane, with its value now.",
+        ("e",),
+        "circuit",
+        hint="explain",
     ),
     Action(
         "fund",

@@ -316,6 +316,12 @@ class PeerApp(DiscreetApp):
         self.model.chat.current.model = name
         self.show_pane("chat")
 
+    def use_shape(self, name: str) -> None:
+        """The conversation in front travels in this shape from its next question on."""
+        self.model.chat.current.shape = name
+        self.model.revision += 1
+        self.show_pane("chat")
+
     def open_session(self, session_id: str) -> None:
         self.show_pane("chat")
         chat = self._panes["chat"]

@@ -9,9 +9,11 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from tui.app.jsonish import Json, line, maybe_real, record, records, whole
+from tui.app.traffic import TrafficSum
 
 HISTORY = 120  # samples kept per circuit: one minute at two a second
 EVENTS = 60
+SAME_EVENT_S = 1.0  # an event heard and the same event read back differ by less
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,12 @@ class Circuit:
     data_down: int = 0
     rtt_ms: float | None = None
     shape_class: str = ""
+    tick_ms: int = 0
+    running: bool = False
+    dummies: int | None = None
+    bytes_up: int = 0
+    bytes_down: int = 0
+    why: str = ""
     reason: str = ""
     up_rate: float = 0.0
     down_rate: float = 0.0
@@ -47,6 +55,8 @@ class Circuit:
         cells = self.cells_up + self.cells_down
         if cells <= 0:
             return None
+        if self.dummies is not None:
+            return min(1.0, self.dummies / cells)
         return min(1.0, max(0.0, 1 - (self.data_up + self.data_down) / cells))
 
     @property
@@ -70,6 +80,7 @@ class CircuitBook:
         self.circuits: dict[str, Circuit] = {}
         self.events: deque[tuple[float, str]] = deque(maxlen=EVENTS)
         self.relay_ages: dict[str, float] = {}
+        self.sums = TrafficSum()
         self.revision = 0
         self._sampled: float | None = None
 
@@ -105,8 +116,7 @@ class CircuitBook:
         """Take a `circuit.changed` event."""
         name, state = line(data, "circuit_id"), line(data, "state")
         reason = line(data, "reason")
-        words = reason if reason.startswith(state) else f"{state}: {reason}" if reason else state
-        self._note(wall, f"circuit {name} {words}")
+        self._note(wall, _event_words(data))
         if (known := self.circuits.get(name)) is not None and state:
             known.state, known.reason = state, reason
 
@@ -119,6 +129,22 @@ class CircuitBook:
             if seconds is not None:
                 ages[line(item, "id")[:8]] = seconds
         self.relay_ages = ages
+
+    def traffic(self, value: object) -> None:
+        """Take a `traffic` snapshot."""
+        fresh = TrafficSum.of(value)
+        if fresh != self.sums:
+            self.sums = fresh
+            self.revision += 1
+
+    def history(self, value: object) -> None:
+        """Take what happened before this screen listened, from `circuit.notes`."""
+        first = self.events[0][0] if self.events else float("inf")
+        older = [(maybe_real(item, "ts") or 0.0, _event_words(item)) for item in records(value)]
+        fresh = [event for event in older if event[0] < first - SAME_EVENT_S]
+        if fresh:
+            self.events = deque([*fresh, *self.events], maxlen=EVENTS)
+            self.revision += 1
 
     def note(self, wall: float, text: str) -> None:
         self._note(wall, text)
@@ -144,5 +170,25 @@ class CircuitBook:
             data_down=whole(source, "data_cells_down"),
             rtt_ms=maybe_real(source, "rtt_ms"),
             shape_class=line(source, "shape_class"),
+            tick_ms=whole(source, "tick_ms"),
+            running=source.get("running") is True,
+            dummies=_dummies(source),
+            bytes_up=whole(source, "bytes_up"),
+            bytes_down=whole(source, "bytes_down"),
+            why=line(source, "why"),
             reason=line(source, "reason"),
         )
+
+
+def _dummies(source: Json) -> int | None:
+    """Dummies both ways; None from a node that does not count them."""
+    if "dummies_up" not in source:
+        return None
+    return whole(source, "dummies_up") + whole(source, "dummies_down")
+
+
+def _event_words(data: Json) -> str:
+    """`chat circuit 3 closed: finished`."""
+    purpose, state, reason = line(data, "purpose"), line(data, "state"), line(data, "reason")
+    words = reason if reason.startswith(state) else f"{state}: {reason}" if reason else state
+    return f"{purpose} circuit {line(data, 'circuit_id')} {words}".strip()

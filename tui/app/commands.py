@@ -42,6 +42,8 @@ class Commands(Provider):
                 "Ask this model from now on.",
                 partial(self.peer.use_model, offer),
             )
+        for shape in self.peer.model.shapes:
+            yield f"Shape: {shape.name}", shape.cost, partial(self.peer.use_shape, shape.name)
         for info in self.peer.model.chat.sessions:
             title = ellipsis(info.title, 60)
             yield (

@@ -37,6 +37,8 @@ class Controller:
             params["session_id"] = conversation.session_id
         if conversation.model:
             params["model"] = conversation.model
+        if conversation.shape:
+            params["shape"] = conversation.shape
         try:
             started = record(await self.link.call("ask", **params))
         except CallFailed as exc:

@@ -138,6 +138,7 @@ class Conversation:
     session_id: str = ""
     title: str = ""
     model: str = ""
+    shape: str = ""  # traffic shape; empty for the node's default
     messages: list[Message] = field(default_factory=list)
     live: LiveAsk | None = None
     draft: str = ""
@@ -173,6 +174,7 @@ class SessionInfo:
     model: str
     updated: float
     messages: int
+    shape: str = ""
 
     @classmethod
     def of(cls, source: Json) -> SessionInfo:
@@ -182,6 +184,7 @@ class SessionInfo:
             model=line(source, "model"),
             updated=maybe_real(source, "updated") or 0.0,
             messages=whole(source, "messages"),
+            shape=line(source, "shape"),
         )
 
 
@@ -201,7 +204,7 @@ class ChatModel:
     # -- what the user does ------------------------------------------------------------------
 
     def new_conversation(self, model: str = "") -> Conversation:
-        self.current = Conversation(model=model or self.current.model)
+        self.current = Conversation(model=model or self.current.model, shape=self.current.shape)
         self.revision += 1
         return self.current
 
@@ -213,6 +216,7 @@ class ChatModel:
             conversation = Conversation(session_id, loaded=False, complete=False)
             if info is not None:
                 conversation.title, conversation.model = info.title, info.model
+                conversation.shape = info.shape
             self.opened[session_id] = conversation
         self.current = conversation
         self.revision += 1

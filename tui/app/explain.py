@@ -56,10 +56,13 @@ def figures(model: AppModel) -> list[Figure]:
     known = model.link.ever_up
     cost = None if status.last_cost_msat is None else msat(status.last_cost_msat)
     guard = None if status.guard_age_s is None else age(status.guard_age_s)
-    leak = status.shape_leak_bound
+    shape = model.shape()
+    tier = shape.tier if shape is not None else status.tier
+    tick_ms = shape.tick_ms if shape is not None else status.tick_ms
+    leak = shape.leak_bound if shape is not None else status.shape_leak_bound
     size = status.set_size if known else None
     return [
-        _tier(status.tier, status.tick_ms, known),
+        _tier(tier, tick_ms, known),
         Figure("last", "last message", cost or "–", cost or "nothing yet", LAST),
         _wallet(model),
         Figure(
@@ -99,6 +102,13 @@ def _tier(tier: str, tick_ms: int | None, known: bool) -> Figure:
             "is and when its words come, and can often tell the topic from that."
         )
         return Figure("", "", tier, tier, meaning, "warning")
+    if tier == "always-on":
+        meaning = (
+            "A cell leaves and one comes all the time, whether you ask or not, for as long as the "
+            f"node runs.{every} Whoever watches the first link sees no question and no answer. It "
+            "sees the node start and stop, and a new circuit for a further conversation."
+        )
+        return Figure("", "", tier, tier, meaning, "success")
     meaning = (
         "Whoever watches the first link sees equal cells on a steady clock instead of the rhythm "
         f"of the words.{every} It does not hide that you use Peer2Prompt, and it does not hold "

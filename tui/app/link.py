@@ -128,12 +128,22 @@ class NodeLink:
         polls = [
             Poll("status", model.set_status, 1.0),
             Poll("models", model.set_offers, 15.0),
+            Poll("shapes", model.set_shapes, 60.0),
             Poll("sessions.list", model.chat.set_sessions, 20.0),
             Poll(
                 "circuits",
                 lambda value: model.circuits.snapshot(value, time.monotonic(), time.time()),
                 2.0,
                 pane="circuit",
+                only_on_pane=True,
+            ),
+            Poll("traffic", model.circuits.traffic, 2.0, pane="circuit", only_on_pane=True),
+            Poll(
+                "circuit.notes",
+                model.circuits.history,
+                20.0,
+                pane="circuit",
+                pane_period_s=20.0,
                 only_on_pane=True,
             ),
             Poll("network", model.circuits.network, 20.0, pane="circuit", pane_period_s=5.0),

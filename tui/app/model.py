@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tui.app.circuits import CircuitBook
 from tui.app.conversation import ChatModel
 from tui.app.jsonish import Json, line, lines, maybe_real, maybe_whole, record, records, whole
+from tui.app.shapes import ShapeOffer
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -215,6 +216,7 @@ class AppModel:
         self.link = LinkState()
         self.status = NodeStatus()
         self.offers: list[ModelOffer] = []
+        self.shapes: list[ShapeOffer] = []
         self.chat = ChatModel()
         self.circuits = CircuitBook()
         self.wallet = WalletView()
@@ -254,6 +256,10 @@ class AppModel:
             self.chat.current.model = self.offers[0].name
         self.revision += 1
 
+    def set_shapes(self, value: object) -> None:
+        self.shapes = [ShapeOffer.of(item) for item in records(value)]
+        self.revision += 1
+
     def event(self, name: str, data: Mapping[str, object], now: float, wall: float) -> None:
         """Take one event of the node. Unknown events are for newer screens; they are ignored."""
         if name.startswith("ask."):
@@ -277,6 +283,12 @@ class AppModel:
         """The cheapest offer of a model (by its cap, then by price)."""
         fitting = [offer for offer in self.offers if offer.name == name]
         return min(fitting, key=lambda o: (o.cap_msat, o.out_price, o.ghost), default=None)
+
+    def shape(self) -> ShapeOffer | None:
+        """The traffic shape of the conversation in front: its own, else the node's default."""
+        chosen = self.chat.current.shape
+        named = (s for s in self.shapes if s.name == chosen or (not chosen and s.default))
+        return next(named, None)
 
     def wallet_sat(self) -> int | None:
         return self.wallet.total_sat if self.wallet.known else self.status.wallet_sat

@@ -135,10 +135,25 @@ class ChatPane(Pane):
                 (f"  at most {msat(offer.cap_msat)} an answer", "$foreground"),
                 (f", {msat(offer.chunk_msat)} paid ahead", "$muted"),
             ]
+        pieces = self._with_shape(pieces, width - 1)
         fresh = (tuple(pieces), width)
         if fresh != self._cost_text:
             self._cost_text = fresh
             self.cost_line.update(Content.assemble(" ", *pieces))
+
+    def _with_shape(self, pieces: list[tuple[str, str]], room: int) -> list[tuple[str, str]]:
+        """And the traffic shape of the next question with its cost. Where there is little room
+        what is paid ahead gives way: it comes back, bytes do not."""
+        shape = self.model.shape()
+        if shape is None:
+            return pieces
+        tone = "$warning" if shape.weak else "$foreground"
+        words = (f"{shape.name}: {shape.cost}", f"{shape.name} {shape.short_cost}")
+        used = sum(len(text) for text, _ in pieces) + 2
+        fitting = next((text for text in words if used + len(text) <= room), None)
+        if fitting is None and len(pieces) > 1:
+            pieces = pieces[:-1]
+        return [*pieces, ("  ", "$muted"), (fitting or words[1], tone)]
 
     def _paint_sessions(self) -> None:
         width = max(8, self.sessions.size.width - 4)
@@ -316,6 +331,14 @@ class ChatPane(Pane):
         name = await pick_model(self.peer)
         if name:
             self.conversation.model = name
+            self._paint_cost()
+
+    async def do_shape(self) -> None:
+        from tui.app.screens.pick import pick_shape
+
+        name = await pick_shape(self.peer)
+        if name:
+            self.peer.use_shape(name)
             self._paint_cost()
 
     async def do_rename(self) -> None:

@@ -13,20 +13,25 @@ from textual.widgets import DataTable, Static
 from tui.app.circuits import Circuit
 from tui.app.panes.base import Pane, style_sheet
 from tui.app.text import age, ellipsis, percent, plural, rate, spark, took
+from tui.sizes import data_size
 
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
 
 COLUMNS = (
     ("", 1),
-    ("circuit", 8),
-    ("for", 10),
-    ("state", 9),
-    ("age", 7),
-    ("cells/s ▲", 9),
-    ("cells/s ▼", 9),
-    ("padding", 7),
+    ("no.", 4),
+    ("for", 8),
+    ("state", 8),
+    ("shape", 9),
+    ("age", 6),
+    ("▲/s", 7),
+    ("▼/s", 7),
+    ("dummies", 7),
 )
+
+
+TALL = 30  # rows from which there is room for more (as in the style sheet)
 
 
 class CircuitPane(Pane):
@@ -50,7 +55,7 @@ class CircuitPane(Pane):
     def on_mount(self) -> None:
         self.table = self.query_one(DataTable)
         for label, width in COLUMNS:
-            right = label.startswith("cells") or label == "padding"
+            right = label in ("▲/s", "▼/s", "dummies")
             self.table.add_column(label.rjust(width) if right else label, width=width)
         self.drawing = self.query_one("#circuit-drawing", Static)
         self.events_view = self.query_one("#circuit-events", Static)
@@ -96,7 +101,12 @@ class CircuitPane(Pane):
         chosen = self._chosen_id()
         circuit = next((c for c in circuits if c.circuit_id == chosen), circuits[0])
         return Content("\n").join(
-            [self._title(circuit), Content(""), *self._path(circuit), Content(""), *_flow(circuit)]
+            [
+                self._title(circuit),
+                *([Content.styled(circuit.why, "$muted")] if circuit.why else []),
+                *self._path(circuit),
+                *_flow(circuit, self.drawing.size.width),
+            ]
         )
 
     def _empty(self) -> Content:
@@ -119,7 +129,7 @@ class CircuitPane(Pane):
             ("  for ", "$muted"),
             circuit.purpose or "anything",
             ("  shape ", "$muted"),
-            circuit.shape_class or "unknown",
+            _shape_words(circuit),
         ]
         if circuit.rtt_ms is not None:
             parts += [("  there and back ", "$muted"), took(circuit.rtt_ms)]
@@ -152,14 +162,26 @@ class CircuitPane(Pane):
         return "" if seconds is None else f"known {age(seconds)}"
 
     def _events(self) -> Content:
+        short = self.app.size.height < TALL
         lines = [Content.styled("What happened", "bold $muted")]
-        events = list(self.model.circuits.events)[-12:]
+        events = list(self.model.circuits.events)[-2 if short else -12 :]
         if not events:
             lines.append(Content.styled("Nothing yet.", "$muted"))
         for wall, text in reversed(events):
             when = time.strftime("%H:%M:%S", time.localtime(wall))
             lines.append(Content.assemble((f"{when}  ", "$muted"), text))
+        if sums := self.model.circuits.sums.lines:
+            lines += [] if short else [Content("")]
+            lines.append(Content.styled("Since the node started", "bold $muted"))
+            lines += [Content(words) for words in sums]
         return Content("\n").join(lines)
+
+    async def do_explain(self) -> None:
+        from tui.app.screens.numbers import NumbersScreen
+
+        book, chosen = self.model.circuits, self._chosen_id()
+        screen = NumbersScreen(book.circuits.get(chosen), self.model.status.guard_age_s, book.sums)
+        await self.peer.push_screen_wait(screen)
 
     async def do_rotate(self) -> None:
         await self.controller.rotate()
@@ -173,36 +195,52 @@ def _tone(circuit: Circuit) -> str:
 def _cells(circuit: Circuit) -> tuple[Content | str, ...]:
     return (
         Content.styled(circuit.glyph, _tone(circuit)),
-        circuit.circuit_id[:8],
-        circuit.purpose,
+        circuit.circuit_id[:4],
+        ellipsis(circuit.purpose, 8),
         circuit.state,
+        circuit.shape_class,
         age(circuit.age_s),
-        rate(circuit.up_rate).rjust(9),
-        rate(circuit.down_rate).rjust(9),
+        rate(circuit.up_rate).rjust(7),
+        rate(circuit.down_rate).rjust(7),
         percent(circuit.padding_share).rjust(7) if circuit.padding_share is not None else "",
     )
 
 
-def _flow(circuit: Circuit) -> list[Content]:
+def _shape_words(circuit: Circuit) -> str:
+    if not circuit.tick_ms:
+        return circuit.shape_class or "unknown"
+    now = "in a run" if circuit.running else "at rest"
+    return f"{circuit.shape_class}, {circuit.tick_ms} ms, {now}"
+
+
+def _flow(circuit: Circuit, width: int) -> list[Content]:
     lines = []
-    for word, arrow, total, data, history in (
-        ("up  ", "▲", circuit.cells_up, circuit.data_up, circuit.up_history),
-        ("down", "▼", circuit.cells_down, circuit.data_down, circuit.down_history),
+    room = 30 if width >= 90 else 12
+    for word, arrow, total, data, size, history in (
+        ("up  ", "▲", circuit.cells_up, circuit.data_up, circuit.bytes_up, circuit.up_history),
+        (
+            "down",
+            "▼",
+            circuit.cells_down,
+            circuit.data_down,
+            circuit.bytes_down,
+            circuit.down_history,
+        ),
     ):
         last = history[-1] if history else 0.0
         lines.append(
             Content.assemble(
                 (f"{arrow} {word} ", "$muted"),
-                (f"{rate(last):>6} cells/s ", ""),
-                (f"{spark(history, 30):<30} ", "$primary"),
-                (f"{total:,} cells, {data:,} with data", "$muted"),
+                (f"{rate(last):>6}/s ", ""),
+                (f"{spark(history, room):<{room}} ", "$primary"),
+                (f"{total:,} cells, {data_size(size)}, {data:,} with data", "$muted"),
             )
         )
     share = circuit.padding_share
     if share is not None:
         lines.append(
             Content.assemble(
-                ("  padding ", "$muted"),
+                ("  dummies ", "$muted"),
                 percent(share),
                 ("  cells that carry nothing, to hide the others", "$muted"),
             )

@@ -14,6 +14,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.app.model import ModelOffer
+from tui.app.shapes import ShapeOffer
 from tui.app.text import ellipsis, msat, sat
 
 if TYPE_CHECKING:
@@ -62,6 +63,20 @@ async def pick_model(app: PeerApp) -> str | None:
     return await app.push_screen_wait(PickScreen("Choose the model", intro, options))
 
 
+async def pick_shape(app: PeerApp) -> str | None:
+    """The name of a traffic shape, or None."""
+    shapes = app.model.shapes
+    if not shapes:
+        app.say("The node has not said which traffic shapes it knows.", "warning")
+        return None
+    options = [(shape.name, _describe_shape(shape)) for shape in shapes]
+    intro = (
+        "Agreed with the ghost before it sees your question, and kept for this conversation. "
+        "Another shape means another circuit."
+    )
+    return await app.push_screen_wait(PickScreen("Choose the traffic shape", intro, options))
+
+
 async def pick_mint(app: PeerApp, title: str) -> str | None:
     """The URL of a mint: the only one without asking, else the user's choice."""
     mints = app.model.wallet.mints
@@ -80,6 +95,16 @@ async def pick_mint(app: PeerApp, title: str) -> str | None:
         for mint in mints
     ]
     return await app.push_screen_wait(PickScreen(title, "Which mint?", options))
+
+
+def _describe_shape(shape: ShapeOffer) -> Content:
+    usual = "   used when none is chosen\n" if shape.default else "\n"
+    return Content.assemble(
+        (shape.name, "bold $warning" if shape.weak else "bold"),
+        (usual, "$muted"),
+        f"  {shape.cost}\n",
+        (f"  {shape.words}", "$muted"),
+    )
 
 
 def _describe(offer: ModelOffer) -> Content:
