@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.circuit.onion_keys import OnionKeys
+from engine.circuit.key_keeper import KeyKeeper
 from engine.config import parse_config
 from engine.crypto.keys import x25519_generate
 from engine.errors import ConfigError
@@ -30,14 +30,15 @@ async def save(_data: bytes) -> None:
     """Keys are not kept in these tests."""
 
 
-def role(**changes: Any) -> RelayRole:
+async def role(home: Path, **changes: Any) -> RelayRole:
+    keeper = await KeyKeeper.open(home, None, bytes(32), save)
+    keeper.close()  # no circuit is made
     return RelayRole(
         config(**changes),
         Identity.generate(),
         x25519_generate(),
-        OnionKeys(None, int(time.time())),
+        keeper,
         {},
-        save_keys=save,
         is_relay=lambda _node_id: False,
         on_fault=lambda _kind: None,
     )
@@ -48,14 +49,14 @@ def advertised(relay: RelayRole) -> Role:
 
 
 @pytest.mark.trio
-async def test_a_relay_keeps_mailboxes_unless_told_otherwise() -> None:
-    relay = role()
+async def test_a_relay_keeps_mailboxes_unless_told_otherwise(tmp_path: Path) -> None:
+    relay = await role(tmp_path)
     assert advertised(relay) == Role.RELAY | Role.MAILBOX
     assert Purpose.MAILBOX in relay.core.handlers
-    silent = role(mailbox={"enabled": False})
+    silent = await role(tmp_path, mailbox={"enabled": False})
     assert advertised(silent) == Role.RELAY
     assert Purpose.MAILBOX not in silent.core.handlers
-    ghost = role(roles=["ghost"], ghost=GHOST)
+    ghost = await role(tmp_path, roles=["ghost"], ghost=GHOST)
     assert advertised(ghost) == Role.GHOST
 
 
@@ -82,11 +83,13 @@ def test_mistakes_are_named(table: dict[str, object], names: str) -> None:
 
 
 @pytest.mark.trio
-async def test_a_ghost_may_send_replies_to_public_relays_and_never_to_itself() -> None:
-    ghost = role(roles=["ghost"], ghost=GHOST)
+async def test_a_ghost_may_send_to_public_relays_and_never_to_itself(
+    tmp_path: Path,
+) -> None:
+    ghost = await role(tmp_path, roles=["ghost"], ghost=GHOST)
     assert ghost.may_dial(bytes(32), "8.8.8.8", 9_001)
     assert not ghost.may_dial(bytes(32), "10.0.0.1", 9_001)
     assert not ghost.may_dial(bytes(32), "127.9.0.1", 9)
-    test_network = role(network={"test_network": True})
+    test_network = await role(tmp_path, network={"test_network": True})
     assert test_network.may_dial(bytes(32), "127.9.0.2", 9)
     assert not test_network.may_dial(bytes(32), "127.9.0.1", 9)
