@@ -180,7 +180,7 @@ class Demo:
         supervisor = self._supervisor
         nodes.clear_directory(self._home)
         services, relays = plan.services(), plan.relays()
-        names = ["four relays", "a ghost", "a client", *(f"a {spec.name}" for spec in services)]
+        names = ["six relays", "a ghost", "a client", *(f"a {spec.name}" for spec in services)]
         self._log(f"starting {', '.join(names)}")
         # The slow ones first; those that want a mint and relays when both are there.
         supervisor.wait_ready(supervisor.start([*services, *relays]), self._is_ready)

@@ -1,8 +1,8 @@
 """Which processes a demo consists of and how each is configured. Starts nothing.
 
-Four relays, so that one is spare for a path of three, and a ghost, each at an address of its own
-/16 because path rules forbid two hops in one network; a client; a mint and a provider unless the
-user brought their own.
+Six relays, so that a path of three and the two ways back of an answer are apart and one may die,
+and a ghost, each at an address of its own /16 because path rules forbid two hops in one network; a
+client; a mint and a provider unless the user brought their own.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from tui.demo.errors import DemoError
 from tui.demo.home import PASSPHRASE_VARIABLE, DemoHome
 from tui.demo.ports import free_port, is_free
 
-RELAYS = {f"relay{n}": f"127.{n}.0.1" for n in range(1, 5)}
+RELAYS = {f"relay{n}": f"127.{n}.0.1" for n in range(1, 7)}
 GHOST = "ghost"
-LISTENERS = {**RELAYS, GHOST: "127.5.0.1"}
+LISTENERS = {**RELAYS, GHOST: "127.7.0.1"}
 STOP_ORDER = (("client",), (GHOST,), tuple(RELAYS), ("mint", "provider"))
 
 DEMO_MODEL = "smollm2-135m-instruct"
