@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from engine.circuit.limits import Limits, parse_limits
 from engine.circuit.shape_menu import ShapeMenu
 from engine.directory.settings import PathSettings, parse_asns, parse_countries
 from engine.errors import ConfigError, WireError
+from engine.limits import Limits, parse_limits
 from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
 from engine.wire.shape import DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass
 

@@ -110,6 +110,7 @@ class RelayRole:
             settings, self._identity.node_id, self.outlet, address_ok=self._address_ok
         )
         self.core.handlers = {**self.core.handlers, Purpose.MAILBOX: self.mailbox.serve}
+        self.core.memory.others.append(self.mailbox.bytes_held)
 
     def traffic(self) -> RelayTraffic:
         """What passed through, in sums."""

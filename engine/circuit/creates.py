@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import trio
 
-from engine.circuit.admission import Bucket
+from engine.bucket import Bucket
 from engine.crypto.hop import CreateRequest
 from engine.link.connection import Link
 from engine.wire.cells import Command

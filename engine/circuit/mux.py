@@ -17,7 +17,7 @@ import hashlib
 import hmac
 import struct
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -41,6 +41,7 @@ MARK_EVERY = 1 << 15  # a stream may be acknowledged where its total first passe
 MAX_CONTROL_FRAMES = 1_024  # answers waiting to leave: more is a peer that asks and never reads
 MAX_STREAMS = 64  # open at once on a circuit: a chat needs one, a wallet a few
 MAX_STREAM_ID = 0xFFFF
+_CONTROL_COST = 96  # bytes of memory for a queued frame of a few bytes
 _ACK = struct.Struct(">Q16s")
 _NO_DIGEST = bytes(16)
 # Members of an enum class are slow to look up, and these are needed for every frame.
@@ -299,6 +300,17 @@ class Mux:
     def stream_count(self) -> int:
         """Streams open now."""
         return len(self._streams)
+
+    def holdings(self) -> Iterator[tuple[tuple[int, bool], int, int]]:
+        """What is kept for each stream and direction: (name, bytes gone, bytes that wait).
+
+        For the memory budget; control frames count as one more that never move.
+        """
+        yield (0, True), 0, len(self._control) * _CONTROL_COST
+        for stream in self._streams.values():
+            yield (stream.stream_id, True), stream.out_total, stream.size
+            waiting = stream.in_total - stream.read_total
+            yield (stream.stream_id, False), stream.read_total, waiting
 
     def control(self, frame_type: FrameType, data: bytes) -> None:
         """Queue a frame of the circuit itself (stream 0)."""

@@ -7,7 +7,7 @@ extended, then *forwarding*. Everything that happens per cell is synchronous; wh
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from engine.circuit.stream import CircuitStream
 from engine.crypto.hop import HopKeys
 from engine.crypto.layers import RelayLayer
 from engine.errors import LayerError, Peer2PromptError, ProtocolError
-from engine.link.connection import CellBuffer, CellQueue, Link, take_buffer, take_buffers
+from engine.link.connection import CellBuffer, CellQueue, Holding, Link, take_buffer, take_buffers
 from engine.wire.cells import HEADER, Command, DestroyReason
 from engine.wire.create import parse_created_body
 from engine.wire.frames import MAX_FRAME_DATA, EndReason, FrameType, encode_shape, parse_shape
@@ -193,8 +193,17 @@ class RelayCircuit:
         self.prev_link.enqueue(self.prev_queue, cell)
 
     def flush(self) -> None:
-        """Push queued cells to the socket."""
+        """Push queued cells to the socket; a client that lets too many wait loses its circuit."""
         self.prev_link.flush()
+        if len(self.prev_queue.cells) > MAX_QUEUED_CELLS:
+            self.destroy(DestroyReason.RESOURCE)
+
+    def holdings(self) -> Iterator[Holding]:
+        """What it keeps of memory, for engine.circuit.memory."""
+        yield self.prev_queue.holding("prev")
+        yield self.next_queue.holding("next")
+        if self.endpoint is not None:
+            yield from self.endpoint.mux.holdings()
 
     @property
     def has_room(self) -> bool:

@@ -15,11 +15,12 @@ import trio
 from engine.circuit.addresses import AddressPolicy
 from engine.circuit.admission import Admission
 from engine.circuit.creates import CreateQueue
-from engine.circuit.limits import Limits
+from engine.circuit.memory import MemoryWatch
 from engine.circuit.relay import RelayCircuit, StreamHandler
 from engine.crypto.hop import CREATE_BYTES, CreateRequest, answer_create
 from engine.crypto.replay import HandshakeReplayCache
 from engine.errors import HandshakeError, Peer2PromptError, ProtocolError
+from engine.limits import Limits
 from engine.link.connection import Link, take_buffer
 from engine.link.manager import LinkManager
 from engine.wire.cells import HEADER, Command, DestroyReason
@@ -33,7 +34,6 @@ IDLE_TIMEOUT_S = 3_600.0  # a circuit without a cell for this long is destroyed
 SWEEP_EVERY_S = 60.0
 UPKEEP_EVERY_S = 1.0
 LAG_S = 0.1  # a loop that is later than this is overloaded
-MAX_TOTAL_QUEUED = 65_536  # cells over all circuits, 128 MiB: then the oldest queued data goes
 
 
 @dataclass
@@ -43,6 +43,7 @@ class RelayCounters:
     circuits_created: int = 0
     circuits_refused: int = 0
     work_asked: int = 0
+    out_of_memory: int = 0
     cells_forward: int = 0
     cells_backward: int = 0
     cells_rejected: int = 0
@@ -70,6 +71,7 @@ class RelayCore:
         self.draining = False
         self.limits = limits or Limits()
         self.replays = replays or HandshakeReplayCache()
+        self.memory = MemoryWatch(self.limits.memory_bytes)
         self._node_id = node_id
         self._onion_keys = onion_keys
         self._address_ok = address_ok
@@ -212,17 +214,12 @@ class RelayCore:
                 circuit.destroy(DestroyReason.TIMEOUT)
 
     def relieve_memory(self) -> None:
-        """Under memory pressure destroy the circuits with the oldest queued data first."""
-        queued = sum(link.queued for link in self.links.links)
-        if queued <= MAX_TOTAL_QUEUED:
-            return
-        for circuit in sorted(self.circuits.values(), key=_oldest_queued):
-            queued -= len(circuit.prev_queue.cells) + len(circuit.next_queue.cells)
-            circuit.destroy(DestroyReason.RESOURCE)
-            if queued <= MAX_TOTAL_QUEUED:
-                return
-
-
-def _oldest_queued(circuit: RelayCircuit) -> float:
-    times = [q.since for q in (circuit.prev_queue, circuit.next_queue) if q.cells]
-    return min(times, default=float("inf"))
+        """Under memory pressure end the circuits (and links) with the oldest queued data first."""
+        holders: list[RelayCircuit | Link] = [*self.circuits.values(), *self.links.links]
+        for holder in self.memory.look(holders, trio.current_time()):
+            self.counters.out_of_memory += 1
+            if isinstance(holder, Link):
+                holder.close()
+            else:
+                holder.destroy(DestroyReason.RESOURCE)
+        self.links.flush()

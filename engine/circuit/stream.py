@@ -16,6 +16,7 @@ from engine.wire.frames import EndReason
 if TYPE_CHECKING:
     from engine.circuit.endpoint import Endpoint
 
+SMALL_CHUNK = 1_024  # data in smaller pieces is joined while it waits to be read
 SEND_BUFFER = 1 << 18  # bytes queued on one stream before `send_all` waits
 _ENDED = {
     EndReason.REFUSED: "The far end refused the stream.",
@@ -58,7 +59,11 @@ class CircuitStream:
 
     def on_data(self, data: bytes) -> None:
         """Bytes arrived."""
-        self._chunks.append(data)
+        chunks = self._chunks
+        if chunks and len(chunks[-1]) + len(data) <= SMALL_CHUNK:
+            chunks[-1] += data  # a byte to a frame would cost forty in objects
+        else:
+            chunks.append(data)
         if self._reader_waits:
             self._reader_waits = False
             self._readable.unpark_all()

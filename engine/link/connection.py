@@ -13,7 +13,7 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -39,6 +39,7 @@ BATCH_RECORDS = 32  # 64 KiB per system call: beyond that batches stop paying
 BATCH_BYTES = BATCH_RECORDS * RECORD_BYTES
 ROUNDS_PER_TURN = 8  # batches handled before other links and tasks get a turn
 QUEUE_LOW_CELLS = 64  # a source of cells goes on when its link has fewer queued
+CELL_COST = CELL_BYTES + 300  # bytes of memory for a queued cell, with the objects around it
 ID_ATTEMPTS = 64  # a link uses some thousand ids of two thousand million
 MAX_DESTROYS_QUEUED = 4_096  # more is a neighbour that asks, and does not read the answers
 SPARE_CELLS = 64  # buffers kept for reuse: a batch coming in and one going out
@@ -66,6 +67,10 @@ Route = Callable[[int, memoryview], None]
 
 RunRoute = Callable[[Sequence[memoryview]], None]
 """Takes the bodies of RELAY cells that came one after the other; valid during the call alone."""
+
+
+Holding = tuple[Hashable, int, int]
+"""A queue, for the memory budget: its name, bytes that have left it, bytes that wait."""
 
 
 class CellBuffer:
@@ -99,12 +104,16 @@ def take_buffers(count: int) -> list[CellBuffer]:
 class CellQueue:
     """Cells of one circuit waiting on one link."""
 
-    __slots__ = ("cells", "ready", "since")
+    __slots__ = ("cells", "ready", "taken")
 
     def __init__(self) -> None:
         self.cells: deque[CellBuffer] = deque()
         self.ready = False
-        self.since = 0.0  # when the oldest cell came, for the out-of-memory policy
+        self.taken = 0  # cells that have left, for the out-of-memory policy
+
+    def holding(self, name: Hashable) -> Holding:
+        """What it keeps of memory."""
+        return name, self.taken * CELL_COST, len(self.cells) * CELL_COST
 
 
 class Link:
@@ -193,7 +202,6 @@ class Link:
 
     def _wait_turn(self, queue: CellQueue) -> None:
         """The queue's first cell comes: it takes part in the turns from now on."""
-        queue.since = trio.current_time()
         if not queue.ready:
             queue.ready = True
             self._ready.append(queue)
@@ -218,6 +226,10 @@ class Link:
         self.enqueue(self._destroys, cell)
         if len(self._destroys.cells) > MAX_DESTROYS_QUEUED:
             self.close()
+
+    def holdings(self) -> Iterable[Holding]:
+        """The cells of the link's own that wait; those of circuits are the circuits'."""
+        return (self._destroys.holding("destroys"),)
 
     @property
     def has_room(self) -> bool:
@@ -257,6 +269,7 @@ class Link:
             queue = ready.popleft()
             queue.ready = False
             batch = list(queue.cells)
+            queue.taken += len(batch)
             queue.cells.clear()
             return batch
         batch = []
@@ -265,7 +278,9 @@ class Link:
             cells = queue.cells
             # A circuit that waits alone sends all it has; others take turns.
             share = 1 if ready else BATCH_RECORDS - len(batch)
-            for _ in range(min(share, len(cells))):
+            taken = min(share, len(cells))
+            queue.taken += taken
+            for _ in range(taken):
                 batch.append(cells.popleft())
             if cells:
                 ready.append(queue)

@@ -16,7 +16,7 @@ import trio
 from engine.circuit.addresses import AddressPolicy
 from engine.circuit.stream import CircuitStream
 from engine.crypto import work
-from engine.crypto.packets import owner_tag
+from engine.crypto.packets import PACKET_BYTES, owner_tag
 from engine.errors import CircuitClosed, ProtocolError
 from engine.mailbox.boxes import BoxTable
 from engine.mailbox.outlet import PacketOutlet
@@ -98,6 +98,10 @@ class MailboxService:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Pass packets on until cancelled."""
         await self.packets.run(task_status=task_status)
+
+    def bytes_held(self) -> int:
+        """Memory of the packets that wait here, for the node's budget."""
+        return (len(self.packets.hold) + self.boxes.packets) * PACKET_BYTES
 
     def status(self) -> MailboxStatus:
         """Counts for the operator."""

@@ -16,12 +16,12 @@ from trio.testing import MockClock
 from engine.circuit import client as client_module
 from engine.circuit.client import ClientCircuit
 from engine.circuit.creates import MAX_WAITING_PER_LINK, CreateQueue
-from engine.circuit.limits import Limits
 from engine.circuit.shaping import BULK_PLAN
 from engine.circuit.stream import CircuitStream
 from engine.crypto.hop import ClientHop
 from engine.crypto.suite import default_suite
 from engine.errors import CircuitClosed
+from engine.limits import Limits
 from engine.link.connection import Link, Route
 from engine.link.manager import LinkManager
 from engine.wire.cells import Command, DestroyReason

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import trio
 
 from engine.circuit.client import ClientCircuit
-from engine.circuit.limits import Limits
 from engine.circuit.onion_keys import OnionKeys
 from engine.circuit.path import Hop
 from engine.circuit.relay import StreamHandler
@@ -19,6 +18,7 @@ from engine.circuit.shaping import BULK_PLAN, ShapePlan
 from engine.circuit.stream import CircuitStream
 from engine.crypto.suite import default_suite
 from engine.identity import Identity
+from engine.limits import Limits
 from engine.link.manager import LinkManager
 from engine.wire.advert import Address, Advert, Role
 from engine.wire.frames import Purpose
@@ -100,7 +100,7 @@ class LocalNetwork:
     def path(self, *places: int) -> tuple[Hop, ...]:
         """Hops through the nodes at these places; by default all of them."""
         chosen = [self.nodes[place] for place in (places or range(len(self.nodes)))]
-        roles = ["guard", *["middle"] * (len(chosen) - 2), "ghost"]
+        roles = ["guard", *["middle"] * (len(chosen) - 2), "ghost"][: len(chosen)]
         return tuple(n.hop(role) for n, role in zip(chosen, roles, strict=True))
 
     async def circuit(

@@ -6,14 +6,12 @@ import os
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from engine.circuit.admission import CALM_S, RAISE_EVERY_S, SEED_LIFE_S, Admission, Bucket, Demand
-from engine.circuit.limits import Limits
+from engine.circuit.admission import CALM_S, RAISE_EVERY_S, SEED_LIFE_S, Admission, Demand
 from engine.crypto.hop import ClientHop, CreateRequest
 from engine.crypto.keys import x25519_generate, x25519_public
 from engine.crypto.work import solve
+from engine.limits import Limits
 from engine.wire.cells import DestroyReason
 from engine.wire.refusal import Refusal
 
@@ -50,29 +48,6 @@ def spend(admission: Admission, neighbour: bytes, now: float, *, relay: bool = F
         if refusal is not None:
             return refusal
     raise AssertionError("a bucket without a bottom")
-
-
-@given(st.lists(st.tuples(st.floats(0, 10), st.booleans()), max_size=60))
-def test_a_bucket_never_gives_more_than_its_burst_and_rate(steps: list[tuple[float, bool]]) -> None:
-    bucket, now, taken = Bucket(3.0, 5.0, 0.0), 0.0, 0
-    for pause, take in steps:
-        now += pause
-        taken += take and bucket.take(now)
-        assert taken <= 5.0 + 3.0 * now + 1e-6
-
-
-def test_a_bucket_that_was_overdrawn_says_how_long_to_wait() -> None:
-    bucket = Bucket(0.25, 1.0, 0.0)
-    assert bucket.wait_s(0.0) == 0.0
-    bucket.charge(0.0, 2.0)
-    assert bucket.wait_s(0.0) == pytest.approx(4.0)
-    assert bucket.wait_s(4.0) == 0.0
-
-
-def test_time_that_goes_back_gives_nothing() -> None:
-    bucket = Bucket(1.0, 1.0, 100.0)
-    assert bucket.take(100.0)
-    assert not bucket.take(0.0)
 
 
 def test_a_neighbour_has_its_burst_and_then_its_rate() -> None:

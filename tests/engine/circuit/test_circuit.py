@@ -178,33 +178,6 @@ async def test_a_circuit_that_dies_behind_a_blocked_link_frees_what_it_had_queue
         assert onward.queued == 1  # the DESTROY
 
 
-async def test_under_memory_pressure_the_oldest_queue_goes_first(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async with local_network() as network:
-        circuits = [await network.circuit() for _ in range(2)]
-        guard = network.nodes[0]
-        with trio.fail_after(10):
-            for circuit in circuits:
-                stream = circuit.open_stream(SESSION)
-                await stream.wait_connected()
-                onward = next(iter(guard.core.circuits.values())).next_link
-                assert onward is not None
-                onward._unsent = memoryview(b"x")
-                before = onward.queued
-                await stream.send_all(bytes(50_000))
-                while onward.queued < before + 25:
-                    await trio.sleep(0.01)
-                onward._unsent = memoryview(b"")  # let the next stream connect ...
-                if circuit is circuits[0]:
-                    onward._ready.clear()  # ... while the first circuit's cells stay
-            monkeypatch.setattr("engine.circuit.relay_core.MAX_TOTAL_QUEUED", 40)
-            guard.core.relieve_memory()
-            guard.links.flush()
-            await circuits[0].closed_event.wait()
-        assert circuits[1].state is CircuitState.OPEN
-
-
 async def test_a_neighbour_that_sends_noise_loses_its_link_and_nothing_else() -> None:
     async with local_network() as network:
         circuit = await network.circuit()

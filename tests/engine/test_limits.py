@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from engine.circuit.limits import Limits
 from engine.config import parse_config
 from engine.errors import ConfigError
+from engine.limits import Limits
 
 
 def parse(limits: dict[str, Any]) -> Limits:
