@@ -107,7 +107,8 @@ class RelayCore:
             now = trio.current_time()
             if now - due > LAG_S or self._queue.pressed:
                 self._admission.press(now)
-            self.relieve_memory()
+            if self.memory.due(now):
+                self.relieve_memory()
             if now - swept_at >= SWEEP_EVERY_S:
                 swept_at = now
                 self._sweep(now)

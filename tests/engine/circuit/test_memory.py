@@ -116,3 +116,10 @@ def test_looks_are_bounded_and_forgotten() -> None:
     assert len(ages.looks["queue"]) <= LOOKS_KEPT
     ages.keep_only(set())
     assert not ages.looks
+
+
+def test_it_looks_each_second_when_there_is_reason_to_and_each_five_otherwise() -> None:
+    watch = MemoryWatch(100)
+    assert [second for second in range(20) if watch.due(float(second))] == [0, 5, 10, 15]
+    watch.look([Queue(came=[0.0] * 20)], 20.0)
+    assert [second for second in range(20, 25) if watch.due(float(second))] == [20, 21, 22, 23, 24]
