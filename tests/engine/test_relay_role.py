@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from engine.relay_role import RelayRole
 from engine.wire.advert import Advert, Role
 from engine.wire.frames import Purpose
 
+MakeRole = Callable[..., Awaitable[RelayRole]]
 GHOST = {"provider_url": "http://127.0.0.1:1/v1", "models": ["m"], "mints": ["http://127.0.0.1:2"]}
 
 
@@ -30,18 +32,26 @@ async def save(_data: bytes) -> None:
     """Keys are not kept in these tests."""
 
 
-async def role(home: Path, **changes: Any) -> RelayRole:
-    keeper = await KeyKeeper.open(home, None, bytes(32), save)
-    keeper.close()  # no circuit is made
-    return RelayRole(
-        config(**changes),
-        Identity.generate(),
-        x25519_generate(),
-        keeper,
-        {},
-        is_relay=lambda _node_id: False,
-        on_fault=lambda _kind: None,
-    )
+@pytest.fixture
+async def role(tmp_path: Path) -> AsyncIterator[MakeRole]:
+    """Makes relay roles from settings; closes their keys."""
+    keepers: list[KeyKeeper] = []
+
+    async def make(**changes: Any) -> RelayRole:
+        keepers.append(await KeyKeeper.open(tmp_path, None, bytes(32), save))
+        return RelayRole(
+            config(**changes),
+            Identity.generate(),
+            x25519_generate(),
+            keepers[-1],
+            {},
+            is_relay=lambda _node_id: False,
+            on_fault=lambda _kind: None,
+        )
+
+    yield make
+    for keeper in keepers:
+        keeper.close()
 
 
 def advertised(relay: RelayRole) -> Role:
@@ -49,14 +59,14 @@ def advertised(relay: RelayRole) -> Role:
 
 
 @pytest.mark.trio
-async def test_a_relay_keeps_mailboxes_unless_told_otherwise(tmp_path: Path) -> None:
-    relay = await role(tmp_path)
+async def test_a_relay_keeps_mailboxes_unless_told_otherwise(role: MakeRole) -> None:
+    relay = await role()
     assert advertised(relay) == Role.RELAY | Role.MAILBOX
     assert Purpose.MAILBOX in relay.core.handlers
-    silent = await role(tmp_path, mailbox={"enabled": False})
+    silent = await role(mailbox={"enabled": False})
     assert advertised(silent) == Role.RELAY
     assert Purpose.MAILBOX not in silent.core.handlers
-    ghost = await role(tmp_path, roles=["ghost"], ghost=GHOST)
+    ghost = await role(roles=["ghost"], ghost=GHOST)
     assert advertised(ghost) == Role.GHOST
 
 
@@ -83,13 +93,11 @@ def test_mistakes_are_named(table: dict[str, object], names: str) -> None:
 
 
 @pytest.mark.trio
-async def test_a_ghost_may_send_to_public_relays_and_never_to_itself(
-    tmp_path: Path,
-) -> None:
-    ghost = await role(tmp_path, roles=["ghost"], ghost=GHOST)
+async def test_a_ghost_may_send_to_public_relays_and_never_to_itself(role: MakeRole) -> None:
+    ghost = await role(roles=["ghost"], ghost=GHOST)
     assert ghost.may_dial(bytes(32), "8.8.8.8", 9_001)
     assert not ghost.may_dial(bytes(32), "10.0.0.1", 9_001)
     assert not ghost.may_dial(bytes(32), "127.9.0.1", 9)
-    test_network = await role(tmp_path, network={"test_network": True})
+    test_network = await role(network={"test_network": True})
     assert test_network.may_dial(bytes(32), "127.9.0.2", 9)
     assert not test_network.may_dial(bytes(32), "127.9.0.1", 9)
