@@ -24,6 +24,9 @@ from engine.wire.shape import DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass
 
 ROLES = ("client", "relay", "ghost")
 PASSPHRASE_FILE_ENV = "PEER2PROMPT_PASSPHRASE_FILE"
+STORE_NAME = "store.db"
+# Where systemd puts what a unit's LoadCredential= or LoadCredentialEncrypted= names.
+CREDENTIALS_ENV = "CREDENTIALS_DIRECTORY"
 _T = TypeVar("_T")
 
 
@@ -191,9 +194,22 @@ def parse_config(
 
 def _store_config(table: _Table, base: Path, passphrase_fd: int | None) -> StoreConfig:
     passphrase_file = table.path("passphrase_file", base)
-    if passphrase_file is None and (from_env := os.environ.get(PASSPHRASE_FILE_ENV)):
+    if credential := table.take("credential", str, ""):
+        passphrase_file = _credential(credential)
+    elif passphrase_file is None and (from_env := os.environ.get(PASSPHRASE_FILE_ENV)):
         passphrase_file = Path(from_env)
     return StoreConfig(table.path("key_file", base), passphrase_file, passphrase_fd)
+
+
+def _credential(name: str) -> Path:
+    """The file of a systemd credential that holds the passphrase."""
+    folder = os.environ.get(CREDENTIALS_ENV)
+    if not folder or Path(name).name != name:
+        raise ConfigError(
+            f"The setting store.credential names {name!r}, and systemd has handed in none so.",
+            hint="Start the node by a unit with LoadCredentialEncrypted=NAME:FILE.",
+        )
+    return Path(folder) / name
 
 
 def _ghost_config(table: _Table, base: Path) -> GhostConfig:

@@ -24,7 +24,7 @@ from engine.circuit.key_keeper import KeyKeeper
 from engine.circuit.relay import StreamHandler
 from engine.circuit.shape_menu import cost_of
 from engine.circuit.stream import CircuitStream
-from engine.config import PASSPHRASE_FILE_ENV, NodeConfig, StoreConfig
+from engine.config import PASSPHRASE_FILE_ENV, STORE_NAME, NodeConfig, StoreConfig
 from engine.control.events import EventBus
 from engine.control.paths import control_socket
 from engine.control.protocol import (
@@ -44,6 +44,7 @@ from engine.crypto.replay import SECRET_BYTES
 from engine.directory.relays import RelaySet
 from engine.errors import ConfigError
 from engine.identity import Identity
+from engine.keeping import KeepingHandlers
 from engine.relay_role import KnownRelays, RelayRole
 from engine.wire.advert import Advert, Role
 from engine.wire.frames import Purpose
@@ -61,7 +62,6 @@ _TIERS = {
 }
 DEFAULT_DRAIN_S = 12.0  # covers the first bucket of the text class
 MAX_PASSPHRASE_BYTES = 4_096
-STORE_NAME = "store.db"
 _ROLE_NAMES = {
     Role.RELAY: "relay",
     Role.GHOST: "ghost",
@@ -89,6 +89,7 @@ class Node:
         self._relay: RelayRole | None = None
         self._ghost: GhostService | None = None
         self._identity: Identity
+        self._keeping: KeepingHandlers
 
     def stop(self, drain_s: float | None = None) -> None:
         """Drain and end; a second call ends at once."""
@@ -110,6 +111,7 @@ class Node:
 
     async def _serve(self, store: Store, task_status: trio.TaskStatus[None]) -> None:
         self._identity = await _load_identity(store)
+        self._keeping = KeepingHandlers(store, self.config, lambda: self.stop(0.0))
         self.short_id = self._identity.short_id
         self._relays.reload()
         async with trio.open_nursery() as nursery:
@@ -187,6 +189,7 @@ class Node:
             "directory.reload": self._reload,
             "stop": self._stop,
             "advert": self._advert,
+            **self._keeping.table(),
         }
         if self._client is not None:
             own.update(self._client.handlers())

@@ -15,7 +15,7 @@ from wallet.ecash.errors import EcashError
 from wallet.ecash.keysets import SHORT_HEX, Keyset
 from wallet.ecash.tokens import check_mint_url
 from wallet.ecash.types import Proof
-from wallet.errors import MintLied, UntrustedMint, WalletError
+from wallet.errors import MintLied, MintUnreachable, UntrustedMint, WalletError
 from wallet.mint import MintClient
 from wallet.schemas import MintInfo
 from wallet.store import Store, Transaction
@@ -34,6 +34,8 @@ class MintBook:
         self._names: dict[str, str] = {}
         self._infos: dict[str, MintInfo] = {}
         self._keysets: dict[str, dict[str, Keyset]] = {}
+        # Mints that have to be compared with first, because the store came from a backup.
+        self.unsure: set[str] = set()
 
     async def load(self) -> None:
         """Read the list and the keysets from the store."""
@@ -114,7 +116,14 @@ class MintBook:
         return list(self._keysets[self.require(url)].values())
 
     def active(self, url: str) -> Keyset:
-        """The keyset for new outputs: active, the cheapest to spend."""
+        """The keyset for new outputs: active, the cheapest to spend. MintUnreachable while the
+        counters may be behind what the mint has seen."""
+        if url in self.unsure:
+            raise MintUnreachable(
+                f"The wallet came from a backup and {url} was not asked yet what is left of it.",
+                kept="Nothing was changed.",
+                hint="It is asked as soon as it can be reached.",
+            )
         usable = [keyset for keyset in self.keysets(url) if keyset.active]
         if not usable:
             raise MintLied(

@@ -43,6 +43,22 @@ async def restore(url: str, store: Store, seed: Seed, mints: MintBook) -> Restor
     return RestoreReport(url, value, count, spent, len(keysets))
 
 
+async def drop_spent(url: str, store: Store, mints: MintBook) -> int:
+    """Strike out what the mint has taken meanwhile: a backup does not know of it; sat."""
+    available = await store.run(lambda tx: tx.proofs.available(url))
+    states = await mints.client(url).states([secret_to_y(proof.secret) for proof in available])
+    gone = [p for p, s in zip(available, states, strict=True) if s is ProofState.SPENT]
+    value = sum(proof.amount for proof in gone)
+
+    def work(tx: Transaction) -> None:
+        tx.proofs.delete(proof.secret for proof in gone)
+        if gone:
+            tx.history.add("spent", url, -value, "spent after the backup was made")
+
+    await store.run(work)
+    return value
+
+
 async def _restore_keyset(
     url: str, keyset: Keyset, store: Store, seed: Seed, mints: MintBook
 ) -> tuple[int, int, int]:

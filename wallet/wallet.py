@@ -23,8 +23,8 @@ from wallet.market import Market
 from wallet.mints import MintBook, TransportFor
 from wallet.paying import Paying
 from wallet.recovery import recover
-from wallet.restore import restore
-from wallet.store import Store
+from wallet.restore import drop_spent, restore
+from wallet.store import Store, keeping
 from wallet.store.ledger import HistoryEntry
 from wallet.transfers import Transfers
 from wallet.types import (
@@ -89,6 +89,8 @@ class Wallet:
         self._paying = Paying(self._store, self._mints, self._handover, self._keys, self._post)
         self._market = Market(self._store, seed, self._mints, self._executor)
         await self._store.run(lambda tx: tx.operations.prune(self._store.clock() - PRUNE_AFTER_S))
+        if await keeping.is_brought_back(self._store):
+            self._mints.unsure = set(self._mints.urls())
         rows = await self._store.run(lambda tx: tx.operations.open())
         self._unfinished = {row.op_id for row in rows}
 
@@ -213,6 +215,19 @@ class Wallet:
     async def melt(self, quote_id: str) -> MeltResult:
         """Pay the invoice of a quote."""
         return await self._transfers.melt(quote_id)
+
+    async def catch_up(self) -> list[RestoreReport]:
+        """After a backup was brought back: find at each mint what came since, strike out what
+        went, and only then use its counters again. Raises MintProblem while one does not answer;
+        call it again then. Nothing to do for any other store."""
+        reports = []
+        for url in sorted(self._mints.unsure):
+            reports.append(await restore(url, self._store, self._seed, self._mints))
+            await drop_spent(url, self._store, self._mints)
+            self._mints.unsure.discard(url)
+        if reports:
+            await keeping.settled(self._store)
+        return reports
 
     async def restore(self, url: str) -> RestoreReport:
         """Find the ecash of the seed words at one mint (NUT-09, NUT-13)."""

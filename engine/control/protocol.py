@@ -125,6 +125,28 @@ class StopParams(Params, frozen=True):
     drain_s: float = 5.0
 
 
+class PassphraseParams(Params, frozen=True):
+    old: str
+    new: str
+
+
+class BackupParams(Params, frozen=True):
+    """An absolute path that does not exist yet."""
+
+    path: str
+
+
+class Backup(Result, frozen=True):
+    path: str
+    bytes: int = 0
+
+
+class Wiped(Result, frozen=True):
+    """The names of what is destroyed."""
+
+    removed: list[str] = []
+
+
 # --- models, sessions, asking ----------------------------------------------------------------
 
 
@@ -642,6 +664,9 @@ METHODS: Final[dict[str, Method]] = {
     "hello": Method(HelloParams, Hello),
     "status": Method(NoParams, Status),
     "stop": Method(StopParams, Empty),
+    "store.passphrase": Method(PassphraseParams, Empty),
+    "store.backup": Method(BackupParams, Backup),
+    "wipe": Method(NoParams, Wiped),
     "models": Method(NoParams, list[Model]),
     "shapes": Method(NoParams, list[Shape]),
     "sessions.list": Method(NoParams, list[Session]),

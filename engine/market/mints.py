@@ -43,6 +43,7 @@ async def recover_wallet(wallet: Wallet, bus: EventBus) -> None:
     """Finish what an earlier run, or a lost answer in this one, left open; looks again for ever."""
     seen: dict[str, str] = {}
     for delay in chain(RETRY_S, repeat(RETRY_S[-1])):
+        await _catch_up(wallet, bus)
         notes = await wallet.recover()
         news = [note for note in notes if seen.get(note.op_id) != note.outcome]
         seen = {note.op_id: note.outcome for note in notes}
@@ -51,6 +52,15 @@ async def recover_wallet(wallet: Wallet, bus: EventBus) -> None:
         if news:
             bus.publish("wallet.changed", {})
         await trio.sleep(delay)
+
+
+async def _catch_up(wallet: Wallet, bus: EventBus) -> None:
+    """After a backup was brought back: compare with the mints, those that answer now."""
+    try:
+        if await wallet.catch_up():
+            bus.publish("wallet.changed", {})
+    except MintProblem as error:
+        log.warning("a mint cannot be compared with the backup yet (%s)", error.code)
 
 
 async def _add(wallet: Wallet, urls: Sequence[str]) -> list[str]:

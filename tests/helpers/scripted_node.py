@@ -397,6 +397,7 @@ class ScriptedNode:
             "ask.cancel": self._ask_cancel,
             "circuit.rotate": self._nothing,
             "wallet.mints.add": self._nothing,
+            "wipe": self._nothing,
             "wallet.fund": self._fund,
             "wallet.fund.check": self._fund_check,
             "wallet.send": self._send,

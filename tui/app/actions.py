@@ -46,6 +46,12 @@ ACTIONS = (
         "theme", "Next colour theme", "Changes the colours and remembers the choice.", ("ctrl+t",)
     ),
     Action(
+        "wipe",
+        "Destroy everything",
+        "Asks once, then destroys wallet, conversations and keys and ends the node.",
+        ("alt+w",),
+    ),
+    Action(
         "quit",
         "Leave",
         "Closes the screen. A node that runs on its own keeps running.",

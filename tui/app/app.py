@@ -304,6 +304,15 @@ class PeerApp(DiscreetApp):
     def do_quit(self) -> None:
         self.exit(0)
 
+    async def do_wipe(self) -> None:
+        """Panic: one question whose safe answer is focused, then nothing is left."""
+        from tui.app.screens.form import confirm
+
+        detail = "The wallet, every conversation and all keys of this node are gone for ever."
+        if await confirm(self, "Destroy everything?", detail, "Destroy"):
+            await self.link.call("wipe")
+            self.exit(0)
+
     async def action_quit(self) -> None:
         self.exit(0)
 

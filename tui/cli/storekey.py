@@ -29,4 +29,5 @@ def _names_a_secret(config: Path) -> bool:
         return False
     except (OSError, ValueError):
         return True
-    return isinstance(store, dict) and bool(store.get("key_file") or store.get("passphrase_file"))
+    names = ("key_file", "passphrase_file", "credential")
+    return isinstance(store, dict) and any(store.get(name) for name in names)

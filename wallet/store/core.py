@@ -37,7 +37,10 @@ PLAIN_SQLITE = b"SQLite format 3\x00"
 class Store:
     """The open store. `await Store.open(...)`, use the parts, `await aclose()`."""
 
-    def __init__(self, connection: Any, lock_fd: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, path: Path, connection: Any, lock_fd: int, clock: Callable[[], float]
+    ) -> None:
+        self.path = path
         self._connection = connection
         self._lock_fd = lock_fd
         self._limiter = trio.CapacityLimiter(1)
@@ -67,6 +70,17 @@ class Store:
     async def run(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction: all its changes are on disk when this returns."""
         return await trio.to_thread.run_sync(self._transact, work, limiter=self._limiter)
+
+    async def exclusively(self, work: Callable[[Any], T]) -> T:
+        """Run `work` with the bare connection, outside any transaction, while nothing else runs.
+        For `wallet.store.keeping` alone."""
+
+        def held() -> T:
+            if self._connection is None:
+                raise StoreError("The store is closed.")
+            return work(self._connection)
+
+        return await trio.to_thread.run_sync(held, limiter=self._limiter)
 
     async def get_secret(self, ns: str, key: str) -> bytes | None:
         return await self.secrets.get(ns, key)
@@ -154,7 +168,7 @@ def _open(path: Path, secret: Secret, create: bool, clock: Callable[[], float]) 
     except BaseException:
         os.close(lock_fd)
         raise
-    return Store(connection, lock_fd, clock)
+    return Store(path, connection, lock_fd, clock)
 
 
 def _refuse_plain(path: Path) -> None:

@@ -3,6 +3,10 @@
 The sidecar `<store>.kdf` holds the salt and the cost of Argon2id and a check value, so that a
 wrong passphrase is told apart from a damaged file. The check value helps an attacker no more than
 the first page of the store does. May not touch the database itself.
+
+A passphrase can be changed: then the sidecar (version 2) also holds the store's key, wrapped under
+what the new secret gives. The store itself is not written again, so nothing can go wrong half way;
+the price is that an old copy of the sidecar goes on to be opened by the old passphrase.
 """
 
 from __future__ import annotations
@@ -18,12 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from nacl import pwhash
+from nacl.exceptions import CryptoError
+from nacl.secret import SecretBox
 
 from wallet.errors import ForeignStore, NewerStore, StoreDamaged, StoreError, WrongPassphrase
 
 KEY_BYTES = 32
 SALT_BYTES = pwhash.argon2id.SALTBYTES
-SIDECAR_VERSION = 1
+SIDECAR_VERSION = 2
+PLAIN_VERSION = 1  # without a wrapped key: older programs read it too
 MAX_SIDECAR_BYTES = 4096
 # A sidecar may not make us allocate without bound: 4 GiB and 32 passes are above libsodium's
 # "sensitive" setting.
@@ -98,6 +105,20 @@ class StoreKey:
     def check(self) -> str:
         return self._derive(b"peer2prompt store check v1")[:16].hex()
 
+    def wrap(self, inner: StoreKey) -> str:
+        """Another key, encrypted under this one."""
+        return bytes(self._box().encrypt(inner._key)).hex()
+
+    def unwrap(self, text: str) -> StoreKey | None:
+        """The key that `wrap` hid, or None when this is not the key that hid it."""
+        try:
+            return StoreKey(self._box().decrypt(bytes.fromhex(text)))
+        except CryptoError:
+            return None
+
+    def _box(self) -> SecretBox:
+        return SecretBox(self._derive(b"peer2prompt store wrap v2"))
+
     def _derive(self, label: bytes) -> bytes:
         return hmac.digest(self._key, label, hashlib.sha256)
 
@@ -124,36 +145,66 @@ def unlock(store: Path, secret: Secret) -> StoreKey:
                 hint="Give the passphrase.",
             )
         key = StoreKey.from_key_file(secret.path)
-    if not hmac.compare_digest(key.check(), data["check"]):
+    found = key.unwrap(data["wrapped"]) if "wrapped" in data else key
+    if found is None or not hmac.compare_digest(found.check(), data["check"]):
         what = "passphrase" if isinstance(secret, Passphrase) else "key file"
         raise WrongPassphrase(
             f"The {what} does not open this store.",
             kept="The store was not changed.",
             hint=f"Try again with the right {what}; without it the store cannot be read.",
         )
-    return key
+    return found
 
 
 def create(store: Path, secret: Secret) -> StoreKey:
     """A new key with its sidecar, on disk before the store is."""
+    key, how = _new_key(secret)
+    _write_sidecar(store, {"peer2prompt_store": PLAIN_VERSION, **how, "check": key.check()})
+    return key
+
+
+def change(store: Path, old: Secret, new: Secret) -> None:
+    """From now on `new` opens the store instead of `old`. Raises WrongPassphrase for a wrong old
+    one. Whole or not at all; what the old sidecar said is overwritten."""
+    key = unlock(store, old)
+    outer, how = _new_key(new)
+    wrapped = {"check": key.check(), "wrapped": outer.wrap(key)}
+    before = os.open(sidecar_path(store), os.O_RDWR)
+    try:
+        _write_sidecar(store, {"peer2prompt_store": SIDECAR_VERSION, **how, **wrapped})
+        overwrite(before)
+    finally:
+        os.close(before)
+
+
+def overwrite(handle: int) -> None:
+    """Random bytes over all of an open file, flushed: as gone as the disk lets it be."""
+    length = os.fstat(handle).st_size
+    os.lseek(handle, 0, os.SEEK_SET)
+    while length > 0:
+        length -= os.write(handle, secrets.token_bytes(min(length, 1 << 20)))
+    os.fsync(handle)
+
+
+def _new_key(secret: Secret) -> tuple[StoreKey, dict[str, Any]]:
+    """What a secret gives, and the lines of a sidecar that say how."""
     if isinstance(secret, Passphrase):
         if not secret.text:
             raise StoreError("An empty passphrase protects nothing.", hint="Choose a passphrase.")
         salt = secrets.token_bytes(SALT_BYTES)
         passes, memory = secret.cost.value
         key = StoreKey.from_passphrase(secret.text, salt, (passes, memory))
-        how = {
+        return key, {
             "kdf": "argon2id13",
             "salt": salt.hex(),
             "passes": passes,
             "memory_bytes": memory,
         }
-    else:
-        key = StoreKey.from_key_file(secret.path, create=secret.create)
-        how = {"kdf": "key-file"}
-    body = {"peer2prompt_store": SIDECAR_VERSION, **how, "check": key.check()}
+    return StoreKey.from_key_file(secret.path, create=secret.create), {"kdf": "key-file"}
+
+
+def _write_sidecar(store: Path, body: dict[str, Any]) -> None:
     write_private(sidecar_path(store), json.dumps(body, indent=1).encode() + b"\n")
-    return key
 
 
 def write_private(path: Path, data: bytes, *, replace: bool = True) -> None:
@@ -226,6 +277,7 @@ def _check_sidecar(data: dict[str, Any], path: Path) -> None:
             hint="Update Peer2Prompt.",
         )
     bytes.fromhex(data["check"])
+    bytes.fromhex(data.get("wrapped", ""))
     if data["kdf"] == "argon2id13":
         bytes.fromhex(data["salt"])
         if not 1 <= data["passes"] <= MAX_PASSES or not 8192 <= data["memory_bytes"] <= (

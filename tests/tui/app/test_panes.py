@@ -293,3 +293,19 @@ async def test_themes_change_are_remembered_and_follow_their_file(
         )
         own.write_text("nonsense")
         await screen.until(lambda: "The colours stay as they were" in screen.seen(), "kept")
+
+
+async def test_panic_asks_once_and_its_safe_answer_is_the_focused_one(
+    folder: Path, node: ScriptedNode
+) -> None:
+    async with open_screen(folder) as screen:
+        await screen.connected()
+        await screen.press("alt+w")
+        await screen.until(lambda: "Destroy everything?" in screen.seen(), "question")
+        await screen.press("enter")
+        await screen.until(lambda: "Destroy everything?" not in screen.seen(), "closed")
+        assert node.called("wipe") == []
+        await screen.press("alt+w")
+        await screen.until(lambda: "Destroy everything?" in screen.seen(), "question")
+        await screen.press("y")
+        await screen.until(lambda: bool(node.called("wipe")), "wiped")

@@ -55,6 +55,8 @@ PLAIN = [
     (["wallet", "check", "q1"], ["100 sat came"]),
     (["wallet", "send", "21"], ["cashuBabc"]),
     (["wallet", "receive", "cashuBabc"], ["Received 21 sat"]),
+    (["store", "backup", "/tmp/b"], ["4096 bytes"]),
+    (["wipe", "--yes"], ["destroyed"]),
     (["wallet", "info", "--nuts"], ["spending conditions", "yes"]),
     (["wallet", "send", "21", "--lock", "02ab", "--for-hours", "2"], ["cashuBabc"]),
     (["wallet", "key"], ["02ab"]),

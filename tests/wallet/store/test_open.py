@@ -184,7 +184,7 @@ async def test_a_newer_schema_that_we_can_read(path: Path, key: KeyFile) -> None
 async def test_a_newer_sidecar_is_refused(path: Path, key: KeyFile) -> None:
     await (await Store.open(path, key, create=True)).aclose()
     sidecar = path.with_name("wallet.db.kdf")
-    sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), "peer2prompt_store": 2}))
+    sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), "peer2prompt_store": 3}))
     with pytest.raises(NewerStore):
         await Store.open(path, key)
 

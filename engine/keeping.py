@@ -1,0 +1,105 @@
+"""The store's upkeep: passphrase, backup and wiping for a running node, and without one.
+
+    python -m engine.keeping restore --home DIR FILE
+    python -m engine.keeping wipe --home DIR
+
+The faces start the second form when no node runs. What happens to files is the business of
+`wallet.store.keeping`; which files a home has is known here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from engine.config import STORE_NAME, NodeConfig, load_config
+from engine.control.protocol import Backup, Empty, Wiped
+from engine.control.server import Handler
+from engine.errors import ConfigError, Peer2PromptError
+from wallet.errors import WalletError
+from wallet.store import Passphrase, Store, keeping
+
+
+class KeepingHandlers:
+    """Answers `store.*` and `wipe` for an open store; `stop` ends the node at once."""
+
+    def __init__(self, store: Store, config: NodeConfig, stop: Callable[[], None]) -> None:
+        self._store = store
+        self._config = config
+        self._stop = stop
+
+    def table(self) -> Mapping[str, Handler]:
+        """Method name to handler."""
+        return {
+            "store.passphrase": self.passphrase,
+            "store.backup": self.backup,
+            "wipe": self.wipe,
+        }
+
+    async def passphrase(self, params: dict[str, Any]) -> Empty:
+        """Change what opens the store."""
+        if self._config.store.key_file is not None:
+            raise ConfigError(
+                "This store is opened by a key file, which has no passphrase.",
+                kept="Nothing was changed.",
+            )
+        await keeping.change_secret(
+            self._store, Passphrase(params["old"]), Passphrase(params["new"])
+        )
+        return Empty()
+
+    async def backup(self, params: dict[str, Any]) -> Backup:
+        """Write the encrypted store to a file."""
+        target = Path(params["path"])
+        if not target.is_absolute():
+            raise ConfigError("The path of a backup must be absolute.")
+        return Backup(path=str(target), bytes=await keeping.back_up(self._store, target))
+
+    async def wipe(self, _params: dict[str, Any]) -> Wiped:
+        """Destroy the key, the store and the log, then end the node without draining."""
+        with trio.CancelScope(shield=True):
+            removed = await trio.to_thread.run_sync(wipe_home, self._config)
+        self._stop()
+        return Wiped(removed=removed)
+
+
+def wipe_home(config: NodeConfig) -> list[str]:
+    """Everything secret in a home: the key first. Settings stay. Names of what was removed."""
+    removed = keeping.wipe(config.home / STORE_NAME, config.store.key_file)
+    log = config.home / "log"
+    if log.exists():
+        shutil.rmtree(log, ignore_errors=True)
+        removed.append(log.name)
+    return removed
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line without a node; prints one JSON object."""
+    parser = argparse.ArgumentParser(prog="python -m engine.keeping", description=__doc__)
+    parser.add_argument("what", choices=("restore", "wipe"))
+    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("--home", type=Path, required=True)
+    args = parser.parse_intermixed_args(argv)
+    try:
+        if args.what == "wipe":
+            print(json.dumps({"removed": wipe_home(load_config(args.home))}))
+        elif args.file is None:
+            raise ConfigError("Name the backup to bring back.")
+        else:
+            keeping.bring_back(args.file, args.home / STORE_NAME)
+            print(json.dumps({"restored": str(args.home / STORE_NAME)}))
+    except (Peer2PromptError, WalletError) as error:
+        print(json.dumps({"error": error.as_dict()}))
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

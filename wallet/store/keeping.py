@@ -1,0 +1,158 @@
+"""Keeping the store: another passphrase, a backup, bringing one back, and wiping everything.
+
+A backup is one file that holds the encrypted store and its sidecar as they are: it is opened by the
+passphrase (or key file) of the day it was made. Bringing one back leaves a mark beside the store,
+because the ecash in it may be spent by now and its counters used: the wallet asks the mints before
+it uses either (`Store.brought_back`). May hold no SQL but PRAGMAs.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import tarfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from wallet.errors import ForeignStore, StoreDamaged, StoreError
+from wallet.store import key as keys
+from wallet.store.core import Store
+from wallet.store.key import Secret
+
+STORE_MEMBER, SIDECAR_MEMBER = "store.db", "store.db.kdf"
+# What belongs to one store, by what follows its name. The sidecar comes first: without it the rest
+# is noise, even when the power goes after the first file.
+SUFFIXES = (".kdf", "", "-wal", "-shm", ".lock", ".brought-back")
+
+
+async def change_secret(store: Store, old: Secret, new: Secret) -> None:
+    """From now on `new` opens the store. Raises WrongPassphrase when `old` does not."""
+    await store.exclusively(lambda _connection: keys.change(store.path, old, new))
+
+
+async def back_up(store: Store, target: Path) -> int:
+    """Write a backup to `target`, which must not exist; its size in bytes."""
+    if target.exists():
+        raise StoreError(f"The file {target} exists already.", hint="Choose another name.")
+    return await store.exclusively(lambda connection: _back_up(connection, store.path, target))
+
+
+def _back_up(connection: Any, path: Path, target: Path) -> int:
+    # Everything into the one file; nobody writes while we hold the store.
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            with tarfile.open(fileobj=file, mode="w") as archive:
+                _add(archive, SIDECAR_MEMBER, keys.sidecar_path(path))
+                _add(archive, STORE_MEMBER, path)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, target)
+    except OSError as exc:
+        raise StoreError(
+            f"The backup {target} cannot be written ({exc.strerror}).",
+            kept="The store was not changed.",
+        ) from exc
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def _add(archive: tarfile.TarFile, name: str, source: Path) -> None:
+    """Without owner, time or path: a backup says nothing about the machine."""
+    with source.open("rb") as file:
+        member = tarfile.TarInfo(name)
+        member.size = source.stat().st_size
+        member.mode = 0o600
+        archive.addfile(member, file)
+
+
+def bring_back(backup: Path, path: Path) -> None:
+    """Put the store of a backup to `path`, where none may be. The node must not run."""
+    if path.exists() or keys.sidecar_path(path).exists():
+        raise StoreError(
+            f"There is a store at {path} already.",
+            kept="It was not changed.",
+            hint="Wipe it first, or use another home directory.",
+        )
+    found = _members(backup)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mark(path).touch(mode=0o600)
+    keys.write_private(path, found[STORE_MEMBER])
+    # Last: without it there is no store, so a bring-back that was cut short can be repeated.
+    keys.write_private(keys.sidecar_path(path), found[SIDECAR_MEMBER])
+
+
+def _members(backup: Path) -> dict[str, bytes]:
+    """The two files of a backup, and nothing else that an archive might want to write."""
+    try:
+        with tarfile.open(backup, "r:") as archive:
+            found = {
+                member.name: _content(archive, member)
+                for member in archive
+                if member.isfile() and member.name in (STORE_MEMBER, SIDECAR_MEMBER)
+            }
+    except tarfile.TarError as exc:
+        raise ForeignStore(f"The file {backup} is no backup of a store.") from exc
+    except OSError as exc:
+        raise StoreError(f"The file {backup} cannot be read ({exc.strerror}).") from exc
+    if set(found) != {STORE_MEMBER, SIDECAR_MEMBER}:
+        raise StoreDamaged(
+            f"The backup {backup} is cut short or holds no store.", hint="Use another backup."
+        )
+    return found
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member) or io.BytesIO()
+    data = file.read()
+    if len(data) != member.size:
+        raise StoreDamaged("The backup is cut short.", hint="Use another backup.")
+    return data
+
+
+def mark(path: Path) -> Path:
+    """The file that says a store came from a backup and was not compared with the mints yet."""
+    return path.with_name(path.name + ".brought-back")
+
+
+async def is_brought_back(store: Store) -> bool:
+    """Whether the store came from a backup that was not compared with the mints yet."""
+    return await trio.to_thread.run_sync(mark(store.path).exists)
+
+
+async def settled(store: Store) -> None:
+    """The mints have been asked: the store is like any other."""
+    await trio.to_thread.run_sync(lambda: mark(store.path).unlink(missing_ok=True))
+
+
+def wipe(path: Path, key_file: Path | None = None) -> list[str]:
+    """Overwrite and remove the key, then everything of the store; names of what was removed.
+
+    Works on an open store too: its process reads no more than it has. Only the seed words, a
+    backup, or a copy that the disk kept by itself can bring anything back.
+    """
+    files = [path.with_name(path.name + suffix) for suffix in SUFFIXES]
+    gone = []
+    for file in [*([key_file] if key_file else []), *files]:
+        small = file.name.endswith(".kdf") or file == key_file
+        with suppress(FileNotFoundError):
+            if small:
+                _overwrite(file)
+            file.unlink()
+            gone.append(file.name)
+    return gone
+
+
+def _overwrite(file: Path) -> None:
+    handle = os.open(file, os.O_RDWR)
+    try:
+        keys.overwrite(handle)
+    finally:
+        os.close(handle)
