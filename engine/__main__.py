@@ -19,6 +19,7 @@ import trio
 
 from engine.config import NodeConfig, load_config
 from engine.errors import Peer2PromptError
+from engine.footprint import return_start_up_memory
 from engine.node import Node
 from wallet.errors import WalletError
 
@@ -108,6 +109,7 @@ async def _run(config: NodeConfig) -> None:
         nursery.start_soon(_stop_on_signal, node)
         nursery.start_soon(_stop_without_parent, node)
         await nursery.start(node.run)
+        return_start_up_memory()
         ready = {"node": node.short_id, "pid": os.getpid(), "socket": str(node.socket)}
         print("ready " + json.dumps(ready), flush=True)
         log.info("serving as %s", ", ".join(sorted(config.roles)))

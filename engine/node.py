@@ -12,7 +12,6 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +45,7 @@ from engine.errors import ConfigError
 from engine.identity import Identity
 from engine.keeping import KeepingHandlers
 from engine.relay_role import KnownRelays, RelayRole
+from engine.version import VERSION
 from engine.wire.advert import Advert, Role
 from engine.wire.frames import Purpose
 from engine.wire.shape import ShapeClass
@@ -197,7 +197,7 @@ class Node:
 
     async def _hello(self, _params: object) -> Hello:
         roles = sorted(self.config.roles)
-        return Hello(protocol=1, version=program_version(), node=self.short_id, roles=roles)
+        return Hello(protocol=1, version=VERSION, node=self.short_id, roles=roles)
 
     async def _status(self, _params: object) -> Status:
         self._relays.reload()
@@ -206,7 +206,7 @@ class Node:
         report = client.pool.report() if client is not None else None
         balances = await client.wallet.balances() if client is not None else []
         return Status(
-            version=program_version(),
+            version=VERSION,
             node=self.short_id,
             roles=sorted(self.config.roles),
             uptime_s=time.monotonic() - self._started,
@@ -266,14 +266,6 @@ class Node:
     async def _stop(self, params: dict[str, float]) -> dict[str, object]:
         self.stop(params["drain_s"])
         return {}
-
-
-def program_version() -> str:
-    """The version of the installed program."""
-    try:
-        return version("peer2prompt")
-    except PackageNotFoundError:
-        return "0"
 
 
 async def open_store(config: NodeConfig) -> Store:

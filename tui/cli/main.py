@@ -45,9 +45,9 @@ def _run(argv: Sequence[str] | None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     args.rest = rest
     if args.version:
-        from importlib.metadata import version
+        from engine.version import VERSION
 
-        print(f"peer2prompt {version('peer2prompt')}")
+        print(f"peer2prompt {VERSION}")
         return 0
     _defaults(args)
     module_name, _, function = args.target.partition(":")
