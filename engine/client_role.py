@@ -27,6 +27,7 @@ from engine.directory.guards import GuardList
 from engine.directory.networks import load_table
 from engine.directory.relays import RelaySet
 from engine.directory.rules import PathRules
+from engine.directory_role import Acquaintance, AskingDirectory
 from engine.errors import NoRoute
 from engine.guard_store import GuardStore
 from engine.handlers import WalletHandlers
@@ -60,13 +61,18 @@ class ClientRole:
         guards: GuardStore,
         saved: Sequence[Mapping[str, object]],
         rules: PathRules,
+        people: Acquaintance,
     ) -> None:
         self._config = config
         self._store = store
         self._bus = bus
         padding = Padding.OFF if config.link_padding == "off" else Padding.DIAL
         self.links = LinkManager(
-            Identity.generate(), default_suite(), on_create=None, padding=padding
+            Identity.generate(),
+            default_suite(),
+            on_create=None,
+            padding=padding,
+            network=config.network.tag,
         )
         self.pool = CircuitPool(
             self.links,
@@ -76,6 +82,9 @@ class ClientRole:
             save_guards=guards.save,
             on_change=self._circuit_changed,
             rules=rules,
+        )
+        self.directory = AskingDirectory(
+            people, self.links, self.pool, on_change=lambda: bus.publish("network.changed", {})
         )
         hidden = config.mint_via == "circuit"
         self.wallet = Wallet(
@@ -94,7 +103,12 @@ class ClientRole:
 
     @classmethod
     async def load(
-        cls, config: NodeConfig, store: Store, relays: RelaySet, bus: EventBus
+        cls,
+        config: NodeConfig,
+        store: Store,
+        relays: RelaySet,
+        bus: EventBus,
+        people: Acquaintance,
     ) -> ClientRole:
         """A client with the guards it used before, and the table of networks if there is one.
 
@@ -104,7 +118,7 @@ class ClientRole:
         source = config.paths.table
         table = None if source is None else await trio.to_thread.run_sync(load_table, source)
         rules = PathRules(config.paths, table)
-        return cls(config, store, relays, bus, guards, await guards.load(), rules)
+        return cls(config, store, relays, bus, guards, await guards.load(), rules, people)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
@@ -112,6 +126,7 @@ class ClientRole:
             await nursery.start(self.links.run)
             await nursery.start(self.pool.run)
             await self.wallet.open()
+            await nursery.start(self.directory.run)
             await nursery.start(keep_mints_known, self.wallet, self._config.mints, self._bus)
             nursery.start_soon(recover_wallet, self.wallet, self._bus)
             await nursery.start(self.chats.run)

@@ -16,6 +16,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from engine.circuit.shape_menu import ShapeMenu
+from engine.directory.network_settings import NetworkSettings, parse_network
 from engine.directory.settings import PathSettings, parse_asns, parse_countries
 from engine.errors import ConfigError, WireError
 from engine.limits import Limits, parse_limits
@@ -63,8 +64,7 @@ class NodeConfig:
     store: StoreConfig = field(default_factory=StoreConfig)
     listen: tuple[str, int] | None = None
     link_padding: str = "clients"
-    directory: Path | None = None
-    test_network: bool = False
+    network: NetworkSettings = field(default_factory=NetworkSettings)
     mints: tuple[str, ...] = ()
     mint_via: str = "circuit"
     ghost: GhostConfig | None = None
@@ -170,8 +170,7 @@ def parse_config(
         link_padding=_one_of(
             link.take("padding", str, "clients"), ("clients", "all", "off"), "link.padding"
         ),
-        directory=network.path("directory", base),
-        test_network=network.take("test_network", bool, False),
+        network=parse_network(network, base),
         mints=tuple(_url(url, "wallet.mints") for url in wallet.strings("mints")),
         mint_via=_one_of(wallet.take("via", str, "circuit"), ("circuit", "direct"), "wallet.via"),
         ghost=_ghost_config(ghost, base) if "ghost" in roles else None,

@@ -31,6 +31,8 @@ from engine.control.protocol import (
     DirectoryInfo,
     Earnings,
     Hello,
+    Invite,
+    Joined,
     Mailboxes,
     Network,
     NetworkNode,
@@ -40,7 +42,10 @@ from engine.control.protocol import (
 from engine.control.server import ControlServer, Handler
 from engine.crypto.keys import x25519_generate
 from engine.crypto.replay import SECRET_BYTES
+from engine.directory.bootstrap import Bootstrap
 from engine.directory.relays import RelaySet
+from engine.directory.work import OwnWork
+from engine.directory_role import Acquaintance, ServingDirectory
 from engine.errors import ConfigError
 from engine.identity import Identity
 from engine.keeping import KeepingHandlers
@@ -84,7 +89,14 @@ class Node:
         self._stopping = trio.Event()
         self._drain_s = DEFAULT_DRAIN_S
         self._started = time.monotonic()
-        self._relays = RelaySet(config.directory, test_network=config.test_network)
+        self._relays = RelaySet(
+            config.network.directory,
+            test_network=config.network.test,
+            network=config.network.tag,
+            work_bits=config.network.work_bits,
+        )
+        self._people: Acquaintance
+        self._directory: ServingDirectory | None = None
         self._client: ClientRole | None = None
         self._relay: RelayRole | None = None
         self._ghost: GhostService | None = None
@@ -114,13 +126,17 @@ class Node:
         self._keeping = KeepingHandlers(store, self.config, lambda: self.stop(0.0))
         self.short_id = self._identity.short_id
         self._relays.reload()
+        self._people = Acquaintance(self.config.network, self._relays, store)
+        await self._people.load()
         async with trio.open_nursery() as nursery:
             if self.config.roles & {"relay", "ghost"}:
                 await self._start_serving(nursery, store)
             if "client" in self.config.roles:
                 from engine.client_role import ClientRole  # a relay does without its libraries
 
-                self._client = await ClientRole.load(self.config, store, self._relays, self.bus)
+                self._client = await ClientRole.load(
+                    self.config, store, self._relays, self.bus, self._people
+                )
             server = ControlServer(self.socket, self._handlers(), self.bus)
             await nursery.start(server.run)
             if self._client is not None:
@@ -167,10 +183,31 @@ class Node:
             handlers,
             on_fault=lambda kind: log.error("a circuit ended on an internal error: %s", kind),
             is_relay=KnownRelays(self._relays),
+            work=await self._own_work(store),
         )
         if self._ghost is not None:
             self._ghost.mail_by(self._relay.reply_sender())
+        self._serve_directory(self._relay)
         await nursery.start(self._relay.run)
+        if self._directory is not None:
+            nursery.start_soon(self._directory.run)
+
+    async def _own_work(self, store: Store) -> OwnWork:
+        work = OwnWork(
+            self._identity.node_id,
+            self.config.network.work_bits,
+            await store.get_secret("identity", "work"),
+            save=lambda data: store.put_secret("identity", "work", data),
+        )
+        await work.ensure(int(time.time()))
+        return work
+
+    def _serve_directory(self, relay: RelayRole) -> None:
+        self._directory = ServingDirectory(
+            self._people, relay.links, self._identity.node_id, relay.advert
+        )
+        served: dict[int, StreamHandler] = {Purpose.DIRECTORY: self._directory.service.serve}
+        relay.core.handlers = {**relay.core.handlers, **served}
 
     async def _serve_session(self, stream: CircuitStream, _request: bytes) -> None:
         stream.accept()
@@ -187,6 +224,8 @@ class Node:
             "network": self._network,
             "earnings": self._earnings,
             "directory.reload": self._reload,
+            "network.invite": self._invite,
+            "network.join": self._join,
             "stop": self._stop,
             "advert": self._advert,
             **self._keeping.table(),
@@ -255,8 +294,29 @@ class Node:
     async def _earnings(self, _params: object) -> Earnings | dict[str, object]:
         return Earnings() if self._ghost is None else await self._ghost.stats()
 
-    async def _reload(self, _params: object) -> Network:
-        return await self._network({})
+    async def _reload(self, _params: object) -> dict[str, object]:
+        """Read the files again and ask the contacts."""
+        self._relays.reload()
+        for bootstrap in self._bootstraps():
+            await bootstrap.run()
+        return {}
+
+    async def _invite(self, _params: object) -> Invite:
+        own = Advert.decode(self._relay.advert(), int(time.time())) if self._relay else None
+        return Invite(invite=self._people.invite(own))
+
+    async def _join(self, params: dict[str, str]) -> Joined:
+        contacts = await self._people.join(params["invite"])
+        reports = [await b.run() for b in self._bootstraps()]
+        return Joined(
+            contacts=contacts,
+            answered=sum(len(report.answered) for report in reports),
+            relays_known=len(self._relays.with_role(Role.RELAY)),
+        )
+
+    def _bootstraps(self) -> list[Bootstrap]:
+        serving = [self._directory.bootstrap] if self._directory is not None else []
+        return serving + ([self._client.directory.bootstrap] if self._client is not None else [])
 
     async def _advert(self, _params: object) -> AdvertResult:
         if self._relay is None:

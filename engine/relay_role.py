@@ -18,6 +18,7 @@ from engine.config import NodeConfig
 from engine.control.protocol import RelayTraffic
 from engine.crypto.suite import default_suite
 from engine.directory.relays import RelaySet
+from engine.directory.work import OwnWork
 from engine.errors import ConfigError
 from engine.identity import Identity
 from engine.link.manager import LinkManager
@@ -30,8 +31,8 @@ from engine.mailbox.settings import MailboxSettings
 from engine.wire.advert import Address, Advert, Role
 from engine.wire.frames import Purpose
 
-ADVERT_LIFE_S = 24 * 3_600
-ADVERT_RENEW_S = 6 * 3_600
+ADVERT_LIFE_S = 6 * 3_600  # how long a node that is gone stays in the others' sets
+ADVERT_RENEW_S = 3_600
 ROTATION_CHECK_S = 300.0
 DIRECTORY_READ_S = 60.0
 _PADDING = {"clients": Padding.ANSWER, "all": Padding.DIAL, "off": Padding.OFF}
@@ -71,7 +72,9 @@ class RelayRole:
         *,
         on_fault: Callable[[str], None],
         is_relay: Callable[[bytes], bool],
+        work: OwnWork,
     ) -> None:
+        self.work = work
         self._config = config
         self._identity = identity
         self.keeper = keeper
@@ -89,7 +92,7 @@ class RelayRole:
         )
         self._policy = DialPolicy(
             self._own_addresses,
-            test_network=config.test_network,
+            test_network=config.network.test,
             low_ports=config.limits.low_ports,
         )
         self.links = LinkManager(
@@ -98,6 +101,7 @@ class RelayRole:
             on_create=self.core.on_create,
             static=link_static,
             padding=_PADDING[config.link_padding],
+            network=config.network.tag,
         )
         self.core.links = self.links
         self.outlet = PacketOutlet(self.links)
@@ -148,11 +152,12 @@ class RelayRole:
     async def _rotate(self) -> None:
         while True:
             await trio.sleep(ROTATION_CHECK_S)
-            if await self.keeper.tick():
+            worked = await self.work.ensure(int(self.keeper.clock.now()))
+            if await self.keeper.tick() or worked:
                 self._advert = b""
 
     def advert(self) -> bytes:
-        """The signed advert, renewed when its keys or a quarter of its life have gone by."""
+        """The signed advert, renewed when its keys, its work or a part of its life are over."""
         now = int(self.keeper.clock.now())
         if not self._advert or now - self._published > ADVERT_RENEW_S:
             self._published = now
@@ -178,6 +183,9 @@ class RelayRole:
             published=now,
             expires=now + ADVERT_LIFE_S,
             addresses=(Address(*config.listen),),
+            network=config.network.tag,
+            work_epoch=self.work.epoch,
+            work_nonce=self.work.nonce,
         )
 
     def _address_ok(self, node_id: bytes, host: str, port: int) -> bool:

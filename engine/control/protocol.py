@@ -439,6 +439,22 @@ class AdvertResult(Result, frozen=True):
     advert: str
 
 
+class Invite(Result, frozen=True):
+    invite: str
+
+
+class JoinParams(Params, frozen=True):
+    invite: str
+
+
+class Joined(Result, frozen=True):
+    """What came of an invite: contacts in it, contacts that answered, relays known by now."""
+
+    contacts: int = 0
+    answered: int = 0
+    relays_known: int = 0
+
+
 # --- wallet ----------------------------------------------------------------------------------
 
 
@@ -683,6 +699,8 @@ METHODS: Final[dict[str, Method]] = {
     "network": Method(NoParams, Network),
     "advert": Method(NoParams, AdvertResult),
     "directory.reload": Method(NoParams, Empty),
+    "network.invite": Method(NoParams, Invite),
+    "network.join": Method(JoinParams, Joined),
     "wallet.info": Method(NoParams, WalletInfo),
     "wallet.balance": Method(NoParams, WalletBalance),
     "wallet.history": Method(HistoryParams, list[HistoryEntry]),

@@ -35,10 +35,12 @@ class AdvertSet:
         self,
         *,
         admits: Callable[[Advert], bool] = lambda _advert: True,
+        is_paid: Callable[[Advert], bool] = lambda _advert: True,
         max_nodes: int = MAX_NODES,
         max_per_network: int = MAX_PER_NETWORK,
     ) -> None:
         self._admits = admits
+        self._is_paid = is_paid  # costs a proof of work's check, so it comes last
         self._max_nodes = max_nodes
         self._max_per_network = max_per_network
         self._entries: dict[bytes, tuple[Advert, bytes, bytes]] = {}  # advert, raw, id
@@ -75,18 +77,34 @@ class AdvertSet:
             advert = Advert.decode(raw, now)
         except WireError:
             return Outcome.REFUSED
-        return self.keep(advert, bytes(raw))
+        outcome = self._judge(advert)
+        if outcome is Outcome.KEPT and not self._paid(advert):
+            return Outcome.REFUSED
+        return self.keep(advert, bytes(raw)) if outcome is Outcome.KEPT else outcome
+
+    def _judge(self, advert: Advert) -> Outcome:
+        """What becomes of a verified advert whose identity was paid for."""
+        known = self.get(advert.node_id)
+        if known is not None and known.published >= advert.published:
+            return Outcome.KNOWN
+        fits = self._admits(advert) and (known is not None or self._has_room(advert))
+        return Outcome.KEPT if fits else Outcome.REFUSED
+
+    def _paid(self, advert: Advert) -> bool:
+        """True when the identity's work is good; checked once for a node and epoch."""
+        known = self.get(advert.node_id)
+        same = known is not None and (known.work_epoch, known.work_nonce) == (
+            advert.work_epoch,
+            advert.work_nonce,
+        )
+        return (same and advert.work_is_due()) or self._is_paid(advert)
 
     def keep(self, advert: Advert, raw: bytes) -> Outcome:
         """Keep an advert that was verified before, by the same rules."""
+        if (outcome := self._judge(advert)) is not Outcome.KEPT:
+            return outcome
         node_id = advert.node_id
-        known = self._entries.get(node_id)
-        if known is not None and known[0].published >= advert.published:
-            return Outcome.KNOWN
-        if not self._admits(advert) or not self._has_room(advert, known is not None):
-            return Outcome.REFUSED
-        if known is not None:
-            self._remove(node_id)
+        self.forget(node_id)
         name = advert_id(raw)
         self._entries[node_id] = (advert, raw, name)
         self._in_order = None
@@ -96,9 +114,7 @@ class AdvertSet:
         self._networks.update(_networks(advert))
         return Outcome.KEPT
 
-    def _has_room(self, advert: Advert, replaces: bool) -> bool:
-        if replaces:
-            return True
+    def _has_room(self, advert: Advert) -> bool:
         if len(self._entries) >= self._max_nodes:
             return False
         return all(self._networks[n] < self._max_per_network for n in _networks(advert))

@@ -37,7 +37,7 @@ class Gossip:
         own_node_id: bytes,
         compare: Compare,
         *,
-        bootstrap: Callable[[], Awaitable[None]],
+        bootstrap: Callable[[], Awaitable[object]],
         steady_s: float = STEADY_S,
         rng: Random | None = None,
     ) -> None:

@@ -22,7 +22,7 @@ from engine.wire.advert import Advert, Role
 
 SOURCES = 3
 REFRESH_S = 1_800.0
-RETRY_S = 20.0
+RETRY_S = (1.0, 2.0, 5.0, 10.0, 20.0)  # after the first, second, ... pass without a source
 LACKS_SHARE = 0.10
 """A source that lacks more of the union than gossip explains is named: adverts spread in a minute,
 and a tenth of a network does not renew its adverts within one."""
@@ -69,6 +69,7 @@ class Refresh:
         self._refresh_s = refresh_s
         self._clock = clock
         self._rng = rng or SystemRandom()
+        self._fruitless = 0
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Refresh until cancelled; reports started after the first pass over the contacts."""
@@ -86,7 +87,9 @@ class Refresh:
         if not reports:
             await self._bootstrap()
             await self._changed()
-            return RETRY_S
+            self._fruitless += 1
+            return RETRY_S[min(self._fruitless, len(RETRY_S)) - 1]
+        self._fruitless = 0
         self.agreement = judge(reports, set(self._relays.adverts.all_ids()), self._clock())
         await self._changed()
         return self._refresh_s

@@ -7,6 +7,7 @@ them: every advert speaks for itself.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from engine.directory.adverts import MAX_PER_NETWORK, AdvertSet
 from engine.errors import ConfigError, WireError
 from engine.wire.advert import MAX_ADVERT_BYTES, Advert, Role
 from engine.wire.directory_file import parse_directory
+from engine.wire.network import MAIN_NETWORK
 
 MAX_DIRECTORY_BYTES = 16 << 20  # 10,000 adverts are 4 MB in base64
 _LENGTH = struct.Struct(">H")
@@ -26,14 +28,23 @@ class RelaySet:
     """Known adverts, reloaded when the file changes, completed by the network."""
 
     def __init__(
-        self, source: Path | None, *, test_network: bool, clock: Callable[[], float] = time.time
+        self,
+        source: Path | None,
+        *,
+        test_network: bool,
+        network: bytes = MAIN_NETWORK,
+        work_bits: int = 0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.source = source
         self.errors: list[str] = []
         self._test_network = test_network
+        self._network = network
+        self._work_bits = work_bits
         self._clock = clock
         self.adverts = AdvertSet(
             admits=self._admits,
+            is_paid=lambda advert: advert.has_work(self._work_bits),
             max_per_network=1 << 30 if test_network else MAX_PER_NETWORK,
         )
         self._stamp: tuple[int, int] | None = None
@@ -73,16 +84,22 @@ class RelaySet:
                 self.adverts.keep(advert, advert.raw)
             else:
                 name = advert.node_id.hex()[:8]
-                self.errors.append(f"node {name}: its address is not public")
+                self.errors.append(f"node {name}: another network, or its address is not public")
 
     def _admits(self, advert: Advert) -> bool:
+        if advert.network != self._network:
+            return False
         return self._test_network or all(is_routable(a.host) for a in advert.addresses)
 
     def restore(self, saved: bytes) -> int:
-        """Take up what `dump` kept and is still valid; how many adverts that were."""
+        """Take up what `dump` kept and is still valid; how many adverts are known then.
+
+        Work was checked when they first came. Raises WireError when the bytes are damaged.
+        """
         now = int(self._clock())
         for raw in _unpack(saved):
-            self.adverts.add(raw, now)
+            with contextlib.suppress(WireError):  # expired since
+                self.adverts.keep(Advert.decode(raw, now), raw)
         return len(self.adverts)
 
     def dump(self) -> bytes:

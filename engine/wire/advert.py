@@ -117,8 +117,13 @@ class Advert:
         """
         if not bits:
             return True
-        epoch = epoch_of(self.node_id, self.published)
-        return self.work_epoch == epoch and is_solved(self.node_id, epoch, self.work_nonce, bits)
+        return self.work_is_due() and is_solved(
+            self.node_id, self.work_epoch, self.work_nonce, bits
+        )
+
+    def work_is_due(self) -> bool:
+        """True when the work is for the epoch in which the advert was published."""
+        return self.work_epoch == epoch_of(self.node_id, self.published)
 
     def check(self) -> None:
         """Raise WireError unless every field is within its bounds and in canonical order."""

@@ -39,7 +39,7 @@ def test_a_whole_ghost() -> None:
 def test_paths_are_relative_to_the_file() -> None:
     config = parse({"store": {"key_file": "key"}, "network": {"directory": "/d"}})
     assert config.store.key_file == Path("/base/key")
-    assert config.directory == Path("/d")
+    assert config.network.directory == Path("/d")
 
 
 def test_wishes_about_paths() -> None:

@@ -1,7 +1,7 @@
 """The demo's folder: one sub-folder a process, keys, configuration files, logs.
 
     <home>/demo.json         what must stay the same from run to run (ports)
-    <home>/directory.txt     the adverts of the relays and the ghost
+    <home>/contacts.txt      invites of two relays, from which the nodes find each other
     <home>/log/              output of every process
     <home>/<node>/           a node's home: config.toml, store.key and its encrypted store
     <home>/mint/             the mint's data, mint/private.key
@@ -70,8 +70,8 @@ class DemoHome:
         return self.root / "log" / f"{name}.log"
 
     @property
-    def directory(self) -> Path:
-        return self.root / "directory.txt"
+    def contacts(self) -> Path:
+        return self.root / "contacts.txt"
 
     def folder(self, name: str) -> Path:
         path = self.root / name

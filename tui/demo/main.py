@@ -33,15 +33,13 @@ from tui.demo.children import Child
 from tui.demo.errors import DemoError, Stopped
 from tui.demo.home import DemoHome, write_text
 from tui.demo.options import Options, read_options
-from tui.demo.plan import LISTENERS, STOP_ORDER, Plan, Wanted
+from tui.demo.plan import LISTENERS, RELAYS, STOP_ORDER, Plan, Wanted
 from tui.demo.provider_models import first_model
 from tui.demo.supervisor import Supervisor
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LAUNCH_TRIES = 3
 INTERRUPTED = 130
-# Adverts live for hours; onion keys rotate. A demo that stays open republishes well before.
-_REPUBLISH_S = 1_200.0
 _T = TypeVar("_T")
 
 
@@ -96,7 +94,6 @@ class Demo:
         self._log.file = self._home.log("demo")
         self._supervisor = Supervisor(self._log)
         self._secrets: Path | None = None
-        self._published = 0.0
         self._terminal = Terminal()
 
     def run(self) -> int:
@@ -178,32 +175,24 @@ class Demo:
 
     def _start(self, plan: Plan) -> None:
         supervisor = self._supervisor
-        nodes.clear_directory(self._home)
         services, relays = plan.services(), plan.relays()
         names = ["six relays", "a ghost", "a client", *(f"a {spec.name}" for spec in services)]
         self._log(f"starting {', '.join(names)}")
         # The slow ones first; those that want a mint and relays when both are there.
         supervisor.wait_ready(supervisor.start([*services, *relays]), self._is_ready)
-        self._publish([])
-        supervisor.wait_ready(supervisor.start([plan.ghost(), plan.client()]), self._is_ready)
-        self._publish([*LISTENERS, "client"])
-        supervisor.watch(self._restarted, self._look_around)
+        names = list(RELAYS)
+        self._call(nodes.introduce, self._home, names)
+        supervisor.wait_ready(supervisor.start([plan.ghost()]), self._is_ready)
+        # The client comes last: what its first contacts tell it is then the whole network.
+        if not self._call(
+            nodes.wait_until_met, self._home, names[: nodes.CONTACTS], len(LISTENERS)
+        ):
+            self._log("not all nodes have found each other yet")
+        supervisor.wait_ready(supervisor.start([plan.client()]), self._is_ready)
+        supervisor.watch(self._is_ready, self._terminal.signal_when_gone)
 
     def _is_ready(self, child: Child) -> None:
         self._log(f"{child.name} is ready")
-
-    def _publish(self, readers: list[str]) -> None:
-        self._published = time.monotonic()
-        self._call(nodes.publish_directory, self._home, LISTENERS, readers)
-
-    def _restarted(self, child: Child) -> None:
-        if child.name in LISTENERS:
-            self._publish([*LISTENERS, "client"])
-
-    def _look_around(self) -> None:
-        self._terminal.signal_when_gone()
-        if time.monotonic() - self._published > _REPUBLISH_S:
-            self._publish([*LISTENERS, "client"])
 
     def _ask(self, text: str) -> int:
         from tui.demo.ask import ask

@@ -1,15 +1,16 @@
-"""What the demo says to its nodes over their control sockets: adverts, directory, first ecash."""
+"""What the demo says to its nodes over their control sockets: first contacts, first ecash."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 
-from engine.control.client import ControlClient, ControlError, RemoteError, connect
+from engine.control.client import ControlClient, RemoteError, connect
 from engine.control.paths import control_socket
 from tui.demo.errors import DemoError
 from tui.demo.home import DemoHome, write_text
@@ -18,10 +19,10 @@ FUND_SAT = 2_000
 ENOUGH_SAT = 200
 """A kept home with at least this much at its mint is not funded again."""
 
-DIRECTORY_HEADER = "peer2prompt-directory 1"
+CONTACTS = 2  # relays that the others ask first
 _SHOW_INVOICE_AFTER_S = 4.0
 _RETRY_FOR_S = 45.0
-_CALL_TIMEOUT_S = 5.0
+_MEET_FOR_S = 20.0
 Note = Callable[[str], None]
 
 
@@ -29,34 +30,33 @@ def socket_of(home: DemoHome, name: str) -> Path:
     return control_socket(home.root / name)
 
 
-def clear_directory(home: DemoHome) -> None:
-    """An empty directory file, so that nodes can start before there are adverts."""
-    write_text(home.directory, DIRECTORY_HEADER + "\n")
-
-
 async def call(home: DemoHome, name: str, method: str, **params: Any) -> Any:
     async with connect(socket_of(home, name), client="demo", events=False) as client:
         return await client.call(method, **params)
 
 
-async def publish_directory(home: DemoHome, listeners: Iterable[str], readers: list[str]) -> int:
-    """Collect the adverts of all listeners that answer, write the directory file and have every
-    reader load it. Returns how many adverts it holds."""
-    adverts: list[str] = []
-    for name in listeners:
-        try:
-            with anyio.fail_after(_CALL_TIMEOUT_S):
-                adverts.append(str((await call(home, name, "advert"))["advert"]))
-        except (ControlError, TimeoutError):
-            continue  # it is down; its next start publishes again
-    write_text(home.directory, "\n".join([DIRECTORY_HEADER, *adverts]) + "\n")
-    for name in readers:
-        try:
-            with anyio.fail_after(_CALL_TIMEOUT_S):
-                await call(home, name, "directory.reload")
-        except (ControlError, TimeoutError):
-            continue
-    return len(adverts)
+async def introduce(home: DemoHome, relays: Sequence[str]) -> None:
+    """Write invites of the first relays for all nodes to read, and have every relay use them."""
+    invites = [str((await call(home, name, "network.invite"))["invite"]) for name in relays]
+    write_text(home.contacts, "\n".join(invites[:CONTACTS]) + "\n")
+    async with anyio.create_task_group() as group:
+        for name in relays:
+            group.start_soon(partial(call, home, name, "directory.reload"))
+
+
+async def wait_until_met(home: DemoHome, contacts: Sequence[str], expected: int) -> bool:
+    """Wait until the first contacts know `expected` nodes; False when that takes too long."""
+    with anyio.move_on_after(_MEET_FOR_S):
+        while True:
+            views = [await call(home, name, "network") for name in contacts]
+            if all(_nodes(view) >= expected for view in views):
+                return True
+            await anyio.sleep(0.05)
+    return False
+
+
+def _nodes(view: dict[str, Any]) -> int:
+    return len({node["id"] for node in (*view["relays"], *view["ghosts"])})
 
 
 async def fund(home: DemoHome, mint: str, note: Note, timeout_s: float) -> int:

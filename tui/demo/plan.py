@@ -146,7 +146,12 @@ class Plan:
         }
 
     def _network(self) -> dict[str, object]:
-        return {"directory": str(self.home.directory), "test_network": True}
+        return {
+            "name": "demo",
+            "contacts": str(self.home.contacts),
+            "test_network": True,
+            "gossip_s": 5,
+        }
 
     def _node(self, name: str) -> Spec:
         env = {key: value for key, value in os.environ.items() if key not in _PRIVATE}
