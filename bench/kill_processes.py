@@ -18,7 +18,7 @@ from tests.helpers.kill_world import Outcome
 from tests.helpers.processes import wait_until
 from tests.helpers.provider_fake import TEXT
 
-PAUSE_S = 0.25
+PAUSE_S = 0.4
 STREAM_S = PAUSE_S * len(TEXT.split())
 RELAYS = tuple(f"relay{number}" for number in range(1, 7))
 
@@ -30,9 +30,10 @@ def run_processes(runs: int, seed: int) -> dict[int, Outcome]:
         demo = ScreenDemo(folder, "--provider-url", url)
         try:
             demo.wait_open()
+            names = {demo.cli("status", node=name)["node"]: name for name in RELAYS}
             for number in range(seed, seed + runs):
                 wait_until(lambda: set(RELAYS) <= set(everyone(demo.home)), "all relays run")
-                outcomes[number] = one_run(demo, Random(number))
+                outcomes[number] = one_run(demo, names, Random(number))
                 print(f"run {number}: {outcomes[number]}", file=sys.stderr, flush=True)
         finally:
             demo.press("\x11")
@@ -40,17 +41,18 @@ def run_processes(runs: int, seed: int) -> dict[int, Outcome]:
     return outcomes
 
 
-def one_run(demo: ScreenDemo, rng: Random) -> Outcome:
+def one_run(demo: ScreenDemo, names: dict[str, str], rng: Random) -> Outcome:
     """One question and one kill; the chat is read afterwards."""
     with demo.ask_slowly("What is an onion?") as asking:
         if asking.stdout is None or asking.stderr is None:
             return Outcome(False, "", "the question has no output")
         first = asking.stdout.read(1)
-        time.sleep(rng.uniform(0, STREAM_S * 0.6))
-        path = circuit_of_the_answer(demo)
-        if first and path:
-            os.kill(everyone(demo.home)[rng.choice(path)], signal.SIGKILL)
-        out, errors = asking.communicate()
+        time.sleep(rng.uniform(0, STREAM_S * 0.5))
+        path = circuit_of_the_answer(demo, names)
+        if asking.poll() is not None or not path:
+            return Outcome(False, "", "the answer was over before anything was killed")
+        os.kill(everyone(demo.home)[rng.choice(path)], signal.SIGKILL)
+        out, errors = asking.stdout.read(), asking.stderr.read()
     if asking.returncode != 0 or (first + out).strip() != TEXT:
         return Outcome(False, "", f"exit {asking.returncode}: {errors.strip()[-200:]}")
     answers = answers_of_the_newest_chat(demo)
@@ -59,9 +61,8 @@ def one_run(demo: ScreenDemo, rng: Random) -> Outcome:
     return Outcome(True, "mailbox" if answers[0]["meta"]["by_mail"] else "resume")
 
 
-def circuit_of_the_answer(demo: ScreenDemo) -> list[str]:
-    """Names of the relays of the busiest circuit to a ghost, guard first."""
-    names = {demo.cli("status", node=name)["node"]: name for name in RELAYS}
+def circuit_of_the_answer(demo: ScreenDemo, names: dict[str, str]) -> list[str]:
+    """The relays of the busiest circuit to a ghost, guard first; `names` are by short id."""
     open_ones = [
         circuit
         for circuit in demo.cli("circuits")

@@ -1,0 +1,348 @@
+"""The talk with one ghost: greeting, messages, payments and records, over any number of streams.
+
+Base of `AskSession`, which knows what is asked and when an answer is lost; this half knows how to
+get a stream, say again what a cut may have swallowed, and follow the money.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import trio
+
+from engine.errors import CircuitClosed, GhostError, Peer2PromptError
+from engine.market import client_session as machine
+from engine.market.client_session import ClientSession
+from engine.market.seams import ByteStream, ClientStore, PayingWallet
+from engine.session import failures
+from engine.session.account import Account, Run
+from engine.session.events import AnswerDelta, OnEvent, PaidOut, StateChanged
+from engine.session.lifeline import Lifeline
+from engine.session.link import LOST, STALL_S, GhostLink, OpenStream
+from engine.session.payer import Payer
+from engine.session.rescue import Patience
+from engine.session.settling import Settler
+from engine.session.vault import SavedSession, SessionVault
+from engine.wire import session as wire
+from engine.wire.quote import Quote
+from wallet.errors import WalletError
+
+
+def ignore(_event: object) -> None:
+    """Events nobody listens to."""
+
+
+class Talk:
+    """See the module."""
+
+    def __init__(
+        self,
+        open_stream: OpenStream,
+        wallet: PayingWallet,
+        store: ClientStore,
+        *,
+        saved: SavedSession | None = None,
+        check_quote: Callable[[Quote], None] = ignore,
+        now: Callable[[], float] = time.time,
+        stall_s: float = STALL_S,
+    ) -> None:
+        self._wallet = wallet
+        self._store = store
+        self._vault = SessionVault(store)
+        self._vaulted = saved is not None
+        self._saved = saved
+        self._leftover = saved is not None
+        self._known = saved is not None
+        self._check_quote = check_quote
+        self._now = now
+        self._link = GhostLink(open_stream, greet=self._greet, handle=self._handle, stall_s=stall_s)
+        self._session: ClientSession | None = None
+        self._payer: Payer | None = None
+        self._turn = trio.Lock()
+        self._greeted: set[type] = set()
+        self._run: Run | None = None
+        self._cancel_wanted = False
+        self._line: Lifeline | None = None
+        self._patience: Patience | None = None
+        self._unsent: wire.Sign | None = None
+        self._account = Account()
+        self._settler = Settler(
+            wallet,
+            self._link,
+            drive=lambda done: self._drive(done, pay=False),
+            keep=self._keep,
+            forget=self._forget,
+        )
+        self._state = ""
+        self._on_event: OnEvent = ignore
+        self._abort: Callable[[Exception], None] = ignore
+        self._poke: Callable[[], None] = lambda: None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._session!r})"
+
+    @property
+    def quote(self) -> Quote | None:
+        """The ghost's current offer, once the session is open."""
+        return self._session.quote if self._session is not None else None
+
+    @property
+    def credit_msat(self) -> int:
+        """Our credit with the ghost by our own books."""
+        return self._session.ledger.balance if self._session is not None else 0
+
+    @property
+    def ghost_node_id(self) -> bytes:
+        """The ghost this session is pinned to; empty before the first stream."""
+        return self._saved.ghost if self._saved is not None else b""
+
+    @property
+    def connected(self) -> bool:
+        return self._link.stream is not None
+
+    # -- the stream ------------------------------------------------------------------------------
+
+    async def _greet(self, stream: ByteStream) -> None:
+        """Hello, quote, and whatever was under way on the stream before."""
+        self._tell("resuming" if self._run is not None and self._run.q else "opening")
+        session = self._session_with(stream.peer_node_id)
+        resume = self._known
+        self._greeted.clear()
+        await self._link.send(session.hello(stream.circuit_tag, resume=resume))
+        wanted = {machine.Quoted, machine.Resumed} if resume else {machine.Quoted}
+        while not wanted <= self._greeted:
+            await self._link.read()
+        self._known = True
+        self._check_terms(session)
+        if not self._vaulted:
+            await self._save()
+        await self._go_on(session)
+
+    def _session_with(self, node_id: bytes) -> ClientSession:
+        if self._saved is None:
+            self._saved = SavedSession.new(node_id)
+        if node_id != self._saved.ghost:
+            raise GhostError("The circuit leads to another ghost than the session is with.")
+        if self._session is None:
+            saved = self._saved
+            self._session = ClientSession(
+                node_id=node_id, session=saved.session, key=saved.key, sign=saved.sign
+            )
+            self._payer = Payer(
+                self._wallet,
+                self._session,
+                send=self._link.send,
+                mints=self._mints,
+                on_paid=self._on_paid,
+                on_change=self._on_change,
+                on_failure=self._on_pay_failure,
+            )
+        return self._session
+
+    def _check_terms(self, session: ClientSession) -> None:
+        quote = self._current_quote()
+        if quote.expires <= self._now():
+            raise GhostError(
+                "The ghost's quote has expired.",
+                kept="Nothing was paid under it.",
+                hint="Check this machine's clock, or use another ghost.",
+            )
+        if session.answer is None and not self._leftover:
+            self._check_quote(quote)
+
+    async def _go_on(self, session: ClientSession) -> None:
+        """Send again what the cut may have swallowed."""
+        _, payer = self._parts()
+        if self._unsent is not None:
+            await self._link.send(self._unsent)
+            self._unsent = None
+        again = session.go_on()
+        if again is not None:
+            await self._link.send(again)
+            self._busy(True)
+            if self._cancel_wanted:
+                await self._send_cancel()
+        if self._line is not None and (mail := session.mail(self._line.blocks)) is not None:
+            await self._link.send(mail)
+        payer.on_new_stream()
+        await self._settler.on_new_stream()
+
+    def _busy(self, busy: bool) -> None:
+        if self._link.stream is not None:
+            self._link.stream.set_busy(busy)
+
+    async def _drive(self, done: Callable[[], bool], *, pay: bool) -> None:
+        """Read and pay until `done`; raises the first failure of either."""
+        _, payer = self._parts()
+        failure: Exception | None = None
+        async with trio.open_nursery() as nursery:
+
+            def abort(error: Exception) -> None:
+                nonlocal failure
+                failure = failure or error
+                nursery.cancel_scope.cancel()
+
+            def poke() -> None:
+                if done():
+                    nursery.cancel_scope.cancel()
+
+            self._abort, self._poke = abort, poke
+            payer.armed, payer.failure = pay, None
+            nursery.start_soon(payer.run)
+            nursery.start_soon(self._hand_out)
+            try:
+                while not done():
+                    await self._link.read_or_reconnect()
+            except (Peer2PromptError, WalletError) as error:
+                failure = failure or error
+            nursery.cancel_scope.cancel()
+        payer.armed = False
+        self._abort, self._poke = ignore, lambda: None
+        if failure is not None:
+            raise failure
+
+    async def _hand_out(self) -> None:
+        """Give the ghost reply blocks for the running answer as soon as there are some."""
+        line, run = self._line, self._run
+        if line is None or run is None or run.over:
+            return
+        try:
+            await line.extend()
+            session, _ = self._parts()
+            if self.connected and (mail := session.mail(line.blocks)) is not None:
+                await self._link.send(mail)
+        except (*LOST, WalletError):
+            return  # they go with the next stream; what is not written down is not handed out
+
+    # -- messages --------------------------------------------------------------------------------
+
+    async def _handle(self, message: wire.Message) -> None:
+        session, _ = self._parts()
+        await self._take(session.receive(message))
+
+    async def _take(self, event: machine.ClientEvent | None) -> None:
+        _, payer = self._parts()
+        match event:
+            case machine.Quoted() | machine.Resumed():
+                self._greeted.add(type(event))
+            case machine.PaymentTaken() | machine.PaymentRefused():
+                self._link.progress()
+                payer.on_event(event)
+            case machine.Text(text, offset):
+                self._on_text(text, offset)
+                payer.kick()
+            case machine.CreditNeeded():
+                if payer.failure is not None:
+                    raise payer.failure
+                payer.kick()
+            case machine.Finished():
+                await self._on_finished(event)
+            case machine.Failed(error):
+                self._on_failed(error)
+            case machine.SettledUp():
+                self._settler.on_answer(event)
+            case _:
+                return
+
+    def _on_text(self, text: str, offset: int) -> None:
+        self._link.progress()
+        run = self._run
+        if run is None:
+            return
+        if self._patience is not None:
+            self._patience.progress()
+        if run.first is None or self._state != "streaming":
+            run.first = run.first or trio.current_time()
+            self._tell("streaming")
+        run.parts.append(text)
+        if news := run.unseen(text, offset):
+            self._on_event(AnswerDelta(*news))
+
+    async def _on_finished(self, event: machine.Finished) -> None:
+        self._link.progress()
+        if self._run is not None:
+            self._run.finish(event)
+        try:
+            await self._link.send(event.sign)
+        except LOST:
+            self._unsent = event.sign  # the answer is complete; the ghost hears of it later
+
+    def _on_failed(self, error: wire.Error) -> None:
+        if self._run is not None and error.q == self._run.q:
+            self._run.failed = error
+        elif self._settler.busy and error.q == 0:
+            self._settler.on_answer(error)
+        elif error.q == 0:
+            raise failures.of_ghost(error)
+
+    async def _send_cancel(self) -> None:
+        cancel = self._session.cancel() if self._session is not None else None
+        if cancel is None:
+            return
+        try:
+            await self._link.send(cancel)
+        except LOST:
+            return  # said again on the next stream
+
+    # -- money and records -----------------------------------------------------------------------
+
+    async def _mints(self) -> list[str]:
+        """Mints to pay with: the session's own first, so that one refund covers it."""
+        if not self._vaulted:
+            await self._save()
+        mints = list(self._current_quote().mints)
+        if self._saved is not None and self._saved.mint in mints:
+            mints.remove(self._saved.mint)
+            mints.insert(0, self._saved.mint)
+        return mints
+
+    async def _on_paid(self, mint: str, total_sat: int) -> None:
+        self._account.paid(total_sat * 1000)
+        if self._saved is not None and self._saved.mint != mint:
+            self._saved = self._saved.with_mint(mint)
+            await self._save()
+        self._on_event(PaidOut(total_sat * 1000))
+
+    def _on_change(self, msat: int) -> None:
+        self._account.change(msat)
+        self._poke()
+
+    def _on_pay_failure(self, error: Exception) -> None:
+        """Without money an answer may still run on the credit it has; anything else ends."""
+        session, _ = self._parts()
+        if self._run is None or session.waits_for_credit:
+            self._abort(error)
+
+    async def _keep(self, saved: SavedSession) -> None:
+        self._saved = saved
+        await self._save()
+
+    async def _save(self) -> None:
+        if self._saved is not None:
+            await self._vault.save(self._saved)
+            self._vaulted = True
+
+    async def _forget(self) -> None:
+        if self._saved is not None:
+            self._saved = self._saved.with_slot("")
+            await self._vault.forget(self._saved)
+        self._vaulted = False
+        self._leftover = False
+
+    # -- small things ----------------------------------------------------------------------------
+
+    def _parts(self) -> tuple[ClientSession, Payer]:
+        if self._session is None or self._payer is None:
+            raise CircuitClosed("The session with the ghost is not open.")
+        return self._session, self._payer
+
+    def _current_quote(self) -> Quote:
+        quote = self.quote
+        if quote is None:
+            raise GhostError("The ghost has not sent its quote.")
+        return quote
+
+    def _tell(self, state: str) -> None:
+        self._state = state
+        self._on_event(StateChanged(state))
