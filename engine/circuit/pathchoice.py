@@ -139,8 +139,10 @@ class PathChoice:
     def check(self, middles: int) -> None:
         """Raise NoRoute when no path to any ghost would satisfy the rules."""
         relays = self._relays.with_role(Role.RELAY)
-        refusal: NoRoute | None = None
-        for ghost in self.rules.allowed(self._relays.with_role(Role.GHOST))[:GHOSTS_CHECKED]:
+        known = self._relays.with_role(Role.GHOST)
+        ghosts = self.rules.allowed(known)
+        refusal = _all_avoided(len(known)) if known and not ghosts else None
+        for ghost in ghosts[:GHOSTS_CHECKED]:
             try:
                 choose_middles(
                     relays, [ghost], middles + 1, avoid={}, rng=self._rng, rules=self.rules
@@ -183,6 +185,14 @@ class PathChoice:
         suspects = {node: weight for node, (_until, weight) in self._avoid.items()}
         dropped = [guard.node_id for guard in self._guards.sample if guard.dropped]
         return {**suspects, **{bytes.fromhex(name): DROPPED_WEIGHT for name in dropped}}
+
+
+def _all_avoided(ghosts: int) -> NoRoute:
+    return NoRoute(
+        f"No safe path: your settings avoid every one of the {ghosts} ghosts known.",
+        kept="Nothing was sent and nothing was paid.",
+        hint="Change [paths] in config.toml, or wait for more ghosts.",
+    )
 
 
 def _plural(count: int, word: str) -> str:

@@ -83,3 +83,11 @@ def test_a_question_afterwards_and_the_accounts(demo: ScreenDemo) -> None:
     earned = demo.cli("earnings", node="ghost")
     known = -(-earned["total_msat"] // 1000) + -(-earned["credit_msat"] // 1000)
     assert FUNDED_SAT - held <= known + 2 * CHUNK_SAT
+
+
+def test_the_user_can_see_how_paths_are_chosen(demo: ScreenDemo) -> None:
+    paths = demo.cli("network")["paths"]
+    assert paths["set_size"] == 4
+    states = {guard["id"]: guard["state"] for guard in paths["guards"]}
+    assert states[paths["guard"]] == "in use"
+    assert demo.cli("status")["guard"] == paths["guard"]

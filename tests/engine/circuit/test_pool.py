@@ -207,6 +207,8 @@ async def test_an_exit_the_user_avoids_is_refused_with_the_reason(tmp_path: Path
             await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
         with pytest.raises(NoRoute, match="avoided by your settings"):
             await b.pool.shared_exit("wallet", BULK_PLAN)
+        with pytest.raises(NoRoute, match="every one of the 1 ghosts"):
+            b.pool.check_network()
 
 
 async def test_a_directory_that_vanishes_does_not_end_the_pool(tmp_path: Path) -> None:
