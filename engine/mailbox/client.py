@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
 
@@ -18,16 +18,14 @@ import trio
 
 from engine.circuit.client import ClientCircuit
 from engine.circuit.effort import solve_in_thread
-from engine.circuit.stream import CircuitStream
 from engine.directory.relays import RelaySet
 from engine.directory.rules import PathRules
 from engine.errors import CircuitClosed, NoRoute, ProtocolError
 from engine.mailbox.pickup import Leg, Pickup
+from engine.mailbox.visit import Visit
 from engine.wire.advert import Advert, Role
-from engine.wire.frames import Begin, Purpose, encode_begin
 from engine.wire.mailbox import (
     ANSWER_BYTES,
-    GREETING_BYTES,
     POLL_CELLS,
     Batch,
     BoxRequest,
@@ -52,7 +50,6 @@ FETCH_ATTEMPTS = 3  # circuits for one visit
 RELAY_ATTEMPTS = 4  # relays asked for one batch
 WORK_ATTEMPTS = 3  # the price may rise while we work
 MAX_WORK_BITS = 22  # some two seconds; a relay that asks for more is passed over
-ANSWER_TIMEOUT_S = 20.0
 
 Build = Callable[[Advert, str], Awaitable[ClientCircuit]]
 """Builds a circuit to a relay, for a purpose. Raises NoRoute or CircuitClosed."""
@@ -203,7 +200,7 @@ class MailboxClient:
         ) from failure
 
     async def _poll(
-        self, visit: _Visit, pickup: Pickup, done: Callable[[bytes], bool] | None
+        self, visit: Visit, pickup: Pickup, done: Callable[[bytes], bool] | None
     ) -> Fetched:
         inbox, owner = pickup.inbox, pickup.legs[-1].owner
         polls = -(-pickup.cells // POLL_CELLS)
@@ -241,55 +238,15 @@ class MailboxClient:
     # -- visits --------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _visit(self, advert: Advert, purpose: str) -> AsyncIterator[_Visit]:
+    async def _visit(self, advert: Advert, purpose: str) -> AsyncIterator[Visit]:
         """A fresh circuit to a relay's mailbox service. Raises NoRoute or CircuitClosed."""
         circuit = await self._build(advert, purpose)
         try:
-            visit = _Visit(circuit.open_stream(encode_begin(Begin(Purpose.MAILBOX))))
-            await visit.open()
-            yield visit
+            yield await Visit.begin(circuit)
         except ProtocolError as error:
             raise CircuitClosed("A mailbox relay did not answer as it should.") from error
         finally:
             circuit.close("the mailbox visit is over")
-
-
-class _Visit:
-    """One stream to a mailbox service."""
-
-    def __init__(self, stream: CircuitStream) -> None:
-        self._stream = stream
-        self.greeting: Greeting
-
-    async def open(self) -> None:
-        """Read the greeting."""
-        with _answering():
-            self.greeting = Greeting.decode(await self._read(GREETING_BYTES))
-
-    async def ask(self, request: bytes, size: int) -> bytes:
-        """Send a request; its answer of `size` bytes."""
-        with _answering():
-            await self._stream.send_all(request)
-            return await self._read(size)
-
-    async def _read(self, size: int) -> bytes:
-        data = bytearray()
-        while len(data) < size:
-            part = await self._stream.receive_some(size - len(data))
-            if not part:
-                raise CircuitClosed("A mailbox relay ended its answer early.")
-            data += part
-        return bytes(data)
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    """A wait for a mailbox's words. Raises CircuitClosed when they do not come."""
-    try:
-        with trio.fail_after(ANSWER_TIMEOUT_S):
-            yield
-    except trio.TooSlowError as error:
-        raise CircuitClosed("A mailbox relay did not answer in time.") from error
 
 
 async def _work(greeting: Greeting, batch: Batch, base: int) -> bytes:

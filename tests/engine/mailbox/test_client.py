@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import trio
 
 from engine.circuit.client import ClientCircuit
+from engine.circuit.stream import CircuitStream
 from engine.errors import CircuitClosed, NoRoute
 from engine.mailbox import client as client_module
 from engine.mailbox import service as service_module
 from engine.mailbox.client import MailboxClient, cells_for
 from engine.mailbox.settings import MailboxSettings
 from engine.wire.advert import Advert
+from engine.wire.frames import Purpose
+from engine.wire.mailbox import Greeting, Status
 from engine.wire.packet import CHUNK_BYTES
 from tests.helpers.mailbox import MailboxNetwork, mailbox_network
 
@@ -160,6 +164,61 @@ async def test_a_price_that_rose_is_paid_and_one_too_high_is_not(
             with pytest.raises(CircuitClosed) as caught:
                 await world.client.prepare(16)
             assert "more work" in str(caught.value.__cause__)
+
+
+Talk = Callable[[CircuitStream], Awaitable[None]]
+
+
+async def greets_badly(stream: CircuitStream) -> None:
+    await stream.send_all(b"hello")
+    await stream.send_eof()
+    await stream.receive_some()
+
+
+async def asks_too_much(stream: CircuitStream) -> None:
+    await stream.send_all(Greeting(bytes(16), 24, 255).encode())
+    await stream.receive_some()
+
+
+async def answers_nonsense(stream: CircuitStream) -> None:
+    await stream.send_all(Greeting(bytes(16), 0, 0).encode())
+    while await stream.receive_some():
+        await stream.send_all(b"\x63")
+
+
+async def asks_again_and_again(stream: CircuitStream) -> None:
+    await stream.send_all(Greeting(bytes(16), 0, 0).encode())
+    while await stream.receive_some():
+        await stream.send_all(bytes([Status.WORK]))
+
+
+async def falls_silent(_stream: CircuitStream) -> None:
+    await trio.sleep_forever()
+
+
+LIES = [greets_badly, asks_too_much, answers_nonsense, asks_again_and_again, falls_silent]
+
+
+@pytest.mark.parametrize("talk", LIES)
+async def test_a_relay_that_breaks_the_rules_is_as_good_as_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, talk: Talk
+) -> None:
+    async def rogue(stream: CircuitStream, _request: bytes) -> None:
+        stream.accept()
+        await talk(stream)
+
+    monkeypatch.setattr("engine.mailbox.visit.ANSWER_TIMEOUT_S", 0.2)
+    async with mailbox_network(tmp_path, 2) as world:
+        with trio.fail_after(30):
+            pickup = await world.client.prepare(16)
+            for relay in world.relays:
+                relay.node.core.handlers = {Purpose.MAILBOX: rogue}
+            with pytest.raises(CircuitClosed, match="No relay took"):
+                await world.client.prepare(16)
+            with pytest.raises(CircuitClosed, match="could not be reached"):
+                await world.client.fetch(pickup)
+            await world.client.discard(pickup)
+            assert not any(relay.node.faults for relay in world.relays)
 
 
 async def test_cells_for() -> None:
