@@ -20,7 +20,15 @@ from engine.circuit.pool import CircuitPool
 from engine.client_view import describe_circuits, describe_classes, describe_note
 from engine.config import NodeConfig
 from engine.control.events import EventBus
-from engine.control.protocol import Circuit, CircuitEvent, GuardInfo, PathInfo, TableInfo, Traffic
+from engine.control.protocol import (
+    Circuit,
+    CircuitEvent,
+    CoverInfo,
+    GuardInfo,
+    PathInfo,
+    TableInfo,
+    Traffic,
+)
 from engine.control.server import Handler
 from engine.crypto.suite import default_suite
 from engine.directory.guards import GuardList
@@ -38,6 +46,7 @@ from engine.link_view import describe_links
 from engine.mailbox.client import MailboxClient
 from engine.market.mints import keep_mints_known, recover_wallet
 from engine.session.chat import ChatService
+from engine.session.cover import CoverTraffic
 from engine.session.mailroad import MailRoad
 from engine.session.route import Route
 from engine.wire.advert import Advert
@@ -99,6 +108,7 @@ class ClientRole:
             bus,
             self._mail_road(relays),
         )
+        self.cover = CoverTraffic(config.cover, config.shapes.plan("text"), self.pool.build_cover)
         self._relays = relays
 
     @classmethod
@@ -131,6 +141,7 @@ class ClientRole:
             nursery.start_soon(recover_wallet, self.wallet, self._bus)
             await nursery.start(self.chats.run)
             nursery.start_soon(self.chats.desk.warm)
+            nursery.start_soon(self.cover.run)
             task_status.started()
 
     async def drain(self) -> None:
@@ -215,7 +226,18 @@ class ClientRole:
 
     def traffic(self) -> Traffic:
         """What the user's own circuits and links carried since the start."""
-        return Traffic(classes=describe_classes(self.pool), links=describe_links(self.links))
+        cover = self.cover
+        return Traffic(
+            classes=describe_classes(self.pool),
+            links=describe_links(self.links),
+            cover=CoverInfo(
+                enabled=cover.settings.enabled,
+                per_hour=cover.settings.per_hour,
+                bytes_per_hour=cover.settings.bytes_per_hour,
+                talks=cover.talks,
+                bytes_spent=cover.bytes_spent,
+            ),
+        )
 
     async def warnings(self) -> list[str]:
         """What the user should know: in whole sentences."""

@@ -21,9 +21,12 @@ from engine.directory.settings import PathSettings, parse_asns, parse_countries
 from engine.errors import ConfigError, WireError
 from engine.limits import Limits, parse_limits
 from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
+from engine.session.cover_settings import CoverSettings
 from engine.wire.shape import DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass
 
 ROLES = ("client", "relay", "ghost")
+MB = 1_000_000
+MAX_COVER_PER_HOUR = 60
 PASSPHRASE_FILE_ENV = "PEER2PROMPT_PASSPHRASE_FILE"
 STORE_NAME = "store.db"
 # Where systemd puts what a unit's LoadCredential= or LoadCredentialEncrypted= names.
@@ -70,6 +73,7 @@ class NodeConfig:
     ghost: GhostConfig | None = None
     mint_hosts: tuple[tuple[str, int], ...] = ()
     shapes: ShapeMenu = field(default_factory=ShapeMenu)
+    cover: CoverSettings = field(default_factory=CoverSettings)
     paths: PathSettings = field(default_factory=PathSettings)
     mailbox: MailboxSettings = field(default_factory=MailboxSettings)
     limits: Limits = field(default_factory=Limits)
@@ -161,6 +165,7 @@ def parse_config(
     store, link, network = top.table("store"), top.table("link"), top.table("network")
     wallet, ghost, exits, shape = (top.table(k) for k in ("wallet", "ghost", "exit", "shape"))
     mailbox, paths, limits = (top.table(k) for k in ("mailbox", "paths", "limits"))
+    cover = top.table("cover")
     listen = link.take("listen", str, "")
     config = NodeConfig(
         home=home,
@@ -176,11 +181,12 @@ def parse_config(
         ghost=_ghost_config(ghost, base) if "ghost" in roles else None,
         mint_hosts=tuple(parse_address(host) for host in exits.strings("mint_hosts")),
         shapes=_shape_menu(shape),
+        cover=_cover_settings(cover),
         mailbox=_mailbox_settings(mailbox),
         paths=_path_settings(paths, base),
         limits=parse_limits(limits),
     )
-    tables = [top, store, link, network, wallet, exits, shape, mailbox, paths, limits]
+    tables = [top, store, link, network, wallet, exits, shape, mailbox, paths, limits, cover]
     for table in [*tables, ghost] if "ghost" in roles else tables:
         table.finish()
     if roles & {"relay", "ghost"} and config.listen is None:
@@ -261,6 +267,15 @@ def _path_settings(table: _Table, base: Path) -> PathSettings:
         avoid_countries=parse_countries(*of("avoid_countries")),
         prefer_asns=parse_asns(*of("prefer_asns")),
         prefer_countries=parse_countries(*of("prefer_countries")),
+    )
+
+
+def _cover_settings(table: _Table) -> CoverSettings:
+    usual = CoverSettings()
+    return CoverSettings(
+        enabled=table.take("enabled", bool, usual.enabled),
+        per_hour=table.positive("per_hour", round(usual.per_hour), MAX_COVER_PER_HOUR),
+        bytes_per_hour=table.positive("mb_per_hour", usual.bytes_per_hour // MB, 10_000) * MB,
     )
 
 

@@ -55,6 +55,11 @@ class PathChoice:
         """Every relay a path may be drawn from."""
         return self.rules.allowed(self._relays.with_role(Role.RELAY))
 
+    def any_relays(self) -> list[Advert]:
+        """Every relay a path may be drawn from, in random order by weight."""
+        self._relays.reload()
+        return draw_order(self.relays(), self.rules, self.speeds, self._rng)
+
     def exits(self) -> list[Advert]:
         """Relays that reach mints, in random order by weight. Raises NoRoute."""
         self._relays.reload()

@@ -32,6 +32,7 @@ from engine.wire.advert import Advert
 
 BUILD_ATTEMPTS = 5
 EVENTS_KEPT = 50
+COVER_PURPOSE = "cover"
 MIDDLES_TO_GHOST = 2
 MIDDLES_TO_RELAY = 1
 UPKEEP_S = 5.0
@@ -113,6 +114,11 @@ class CircuitPool:
         """
         role = "mailbox" if purpose.startswith(MAILBOX_PURPOSE) else "exit"
         return await self._build([last], role, MIDDLES_TO_RELAY, purpose, plan)
+
+    async def build_cover(self, plan: ShapePlan) -> ClientCircuit:
+        """A fresh circuit to a random relay, as long as one to a ghost."""
+        relays = self._paths.any_relays()
+        return await self._build(relays, "relay", MIDDLES_TO_GHOST, COVER_PURPOSE, plan)
 
     async def shared_exit(self, purpose: str, plan: ShapePlan, tag: str = "") -> ClientCircuit:
         """The circuit of `purpose` and `tag` to an exit relay: the one in use, a spare, or new."""

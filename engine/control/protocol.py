@@ -367,12 +367,24 @@ class RelayTraffic(Result, frozen=True):
     links: LinkTraffic = LinkTraffic()
 
 
+class CoverInfo(Result, frozen=True):
+    """Talks that nobody has: how many an hour on average, the most they may cost, and what they
+    cost so far, both ways together."""
+
+    enabled: bool = False
+    per_hour: float = 0
+    bytes_per_hour: int = 0
+    talks: int = 0
+    bytes_spent: int = 0
+
+
 class Traffic(Result, frozen=True):
     """What this node sent and received, for its user; null for a role it does not have."""
 
     classes: list[ClassTraffic] = []
     links: LinkTraffic | None = None
     relay: RelayTraffic | None = None
+    cover: CoverInfo | None = None
 
 
 class NetworkNode(Result, frozen=True):

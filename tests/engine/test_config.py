@@ -63,6 +63,9 @@ def test_wishes_about_paths() -> None:
         ({"wallet": {"via": "carrier pigeon"}}, "wallet.via"),
         ({"wallet": {"mints": ["ftp://x"]}}, "wallet.mints"),
         ({"shape": {"class": "round"}}, "round"),
+        ({"link": {"padding": "some"}}, "link.padding"),
+        ({"cover": {"per_hour": 0}}, "per_hour"),
+        ({"cover": {"mb_per_hour": 10_001}}, "mb_per_hour"),
         ({"shape": {"tick_ms": 1}}, "tick"),
         ({"shape": {"ladder": [5, 4]}}, "ladder"),
         ({"shape": {"ladder": ["a"]}}, "ladder"),
@@ -101,3 +104,17 @@ def test_a_named_file_that_is_missing(tmp_path: Path) -> None:
 
 def test_addresses() -> None:
     assert parse_address("[::1]:80") == ("::1", 80)
+
+
+def test_cover_and_padding_are_the_users_to_set() -> None:
+    assert not parse({}).cover.enabled
+    assert parse({}).link_padding == "clients"
+    config = parse({"cover": {"enabled": True, "mb_per_hour": 5}, "link": {"padding": "off"}})
+    assert (config.cover.enabled, config.cover.bytes_per_hour) == (True, 5_000_000)
+    assert config.link_padding == "off"
+
+
+def test_a_class_is_the_default_of_a_whole_menu() -> None:
+    shapes = parse({"shape": {"class": "bulk", "tick_ms": 250}}).shapes
+    assert shapes.default.shape_class is ShapeClass.BULK
+    assert shapes.plan("text").tick_ms == 250

@@ -63,11 +63,36 @@ class LinkSum:
 
 
 @dataclass(frozen=True, slots=True)
+class CoverSum:
+    """Talks that nobody has, and the most they may cost an hour."""
+
+    talks: int
+    bytes_spent: int
+    bytes_per_hour: int
+
+    @classmethod
+    def of(cls, source: Json) -> CoverSum | None:
+        """None when they are off."""
+        if source.get("enabled") is not True:
+            return None
+        figures = (whole(source, name) for name in ("talks", "bytes_spent", "bytes_per_hour"))
+        return cls(*figures)
+
+    @property
+    def words(self) -> str:
+        """One line of the pane."""
+        limit = data_size(self.bytes_per_hour)
+        spent = f"{data_size(self.bytes_spent)} of at most {limit} an hour"
+        return f"{'cover':<9}  {plural(self.talks, 'talk')} that nobody had  {spent}"
+
+
+@dataclass(frozen=True, slots=True)
 class TrafficSum:
     """Sums by shape, and over the links."""
 
     classes: tuple[ClassSum, ...] = ()
     links: LinkSum | None = None
+    cover: CoverSum | None = None
 
     @classmethod
     def of(cls, value: object) -> TrafficSum:
@@ -76,10 +101,11 @@ class TrafficSum:
         return cls(
             classes=tuple(ClassSum.of(item) for item in records(source.get("classes"))),
             links=None if links is None else LinkSum.of(record(links)),
+            cover=CoverSum.of(record(source.get("cover"))),
         )
 
     @property
     def lines(self) -> list[str]:
         """The lines of the pane."""
-        lines = [one.words for one in self.classes]
-        return lines if self.links is None else [*lines, self.links.words]
+        sums = [*self.classes, self.links, self.cover]
+        return [one.words for one in sums if one is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from engine.control.protocol import ClassTraffic, LinkTraffic, RelayTraffic, Traffic
+from engine.control.protocol import ClassTraffic, CoverInfo, LinkTraffic, RelayTraffic, Traffic
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json
 from tui.sizes import data_size
@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     if traffic.links is not None:
         rows = [_row(one) for one in traffic.classes]
         style.table(_HEADINGS, rows, empty="No circuit has carried anything yet.")
-        style.facts([("links", _links(traffic.links))])
+        style.facts([("links", _links(traffic.links)), ("cover", _cover(traffic.cover))])
     if traffic.relay is not None:
         style.facts(_relay(traffic.relay))
     return 0
@@ -44,6 +44,16 @@ def _links(links: LinkTraffic) -> str:
     return (
         f"{links.links} open, {data_size(links.bytes_out)} up ({links.padding_out} padding cells), "
         f"{data_size(links.bytes_in)} down ({links.padding_in} padding cells)"
+    )
+
+
+def _cover(cover: CoverInfo | None) -> str:
+    if cover is None or not cover.enabled:
+        return "off; [cover] in config.toml turns talks that nobody has on"
+    return (
+        f"about {cover.per_hour:.0f} talks an hour that nobody has, at most "
+        f"{data_size(cover.bytes_per_hour)} an hour; {cover.talks} so far, "
+        f"{data_size(cover.bytes_spent)}"
     )
 
 

@@ -94,3 +94,8 @@ async def test_sums_in_lines() -> None:
     lines = TrafficSum.of(sample_state()["traffic"]).lines
     assert lines[0].startswith("text        1 open  ▲  4.3 MB  ▼  4.4 MB  97 % dummies")
     assert lines[1].endswith("7 idle cells")
+    assert len(lines) == 2
+    cover = {"enabled": True, "talks": 3, "bytes_spent": 1_200_000, "bytes_per_hour": 20_000_000}
+    assert TrafficSum.of({"cover": cover}).lines == [
+        "cover      3 talks that nobody had  1.2 MB of at most 20 MB an hour"
+    ]
