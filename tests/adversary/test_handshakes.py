@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from engine.circuit.client import ClientCircuit
+from engine.circuit.extending import extend
 from engine.circuit.relay import RelayCircuit
 from engine.circuit.shaping import BULK_PLAN
 from engine.crypto.hop import CREATE_BYTES, CreateRequest, server_respond
@@ -103,12 +104,11 @@ def answers_for_the_next(forge: Callable[[CreateRequest], bytes]) -> type[Malici
             self.core.spawn = self._spawn  # type: ignore[method-assign]
 
         def _spawn(self, function: object, *args: object) -> None:
-            if getattr(function, "__name__", "") != "_extend":
+            if function is not extend:
                 type(self.core).spawn(self.core, function, *args)  # type: ignore[arg-type]
                 return
-            circuit = function.__self__  # type: ignore[attr-defined]
+            circuit, data = args
             assert isinstance(circuit, RelayCircuit)
-            data = args[0]
             assert isinstance(data, bytes)
             created = forge(CreateRequest.parse(data[-CREATE_BYTES:]))
             circuit.send(pack_frame(FrameType.EXTENDED, 0, created))

@@ -30,6 +30,7 @@ from engine.errors import HandshakeError, LayerError, LinkError
 from engine.wire.cells import CELL_BYTES, HEADER, HEADER_BYTES, Command
 from engine.wire.frames import Begin, FrameType, Purpose, encode_begin, parse_region
 from engine.wire.link import PROLOGUE
+from engine.wire.network import MAIN_NETWORK
 from tests.helpers.adversaries import DOWN, UP, LinkTap
 from tests.helpers.network import local_network
 
@@ -156,7 +157,7 @@ class LinkThief:
         """Noise XX with these results in the places of ee, es and se. Raises HandshakeError at the
         first part that does not decrypt. (s_r, s_i, k1, k2), as far as it got."""
         state = SymmetricState(b"Noise_XX_25519_ChaChaPoly_SHA256", "SHA256")
-        for part in (PROLOGUE, first[:32], first[32:], second[:32]):
+        for part in (PROLOGUE + MAIN_NETWORK, first[:32], first[32:], second[:32]):
             state.mix_hash(part)
         state.mix_key(secrets[0])
         found = [state.decrypt_and_hash(second[32:80])]
