@@ -346,7 +346,7 @@ class ChatModel:
         trouble = Trouble(
             "The node stopped while it was answering, and a new one took its place.",
             "Ecash that was on its way is in the wallet's journal; the new node recovers it.",
-            "Ask again; the part that was paid for and delivered stays here.",
+            "Wait a moment: the new node takes the answer up if its ghost or a mailbox has it.",
             NODE_RESTARTED,
         )
         for conversation in {id(c): c for c in [*self.asks.values(), *self._orphans]}.values():

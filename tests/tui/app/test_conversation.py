@@ -135,6 +135,53 @@ def test_a_restarted_node_ends_what_was_under_way_and_says_what_was_kept() -> No
     assert conversation.messages[-1].text == "Half"
 
 
+def test_an_answer_that_a_new_node_takes_up_goes_on_in_its_message() -> None:
+    chat, conversation = _asked()
+    chat.accepted(conversation, IDS)
+    chat.event("ask.delta", {**IDS, "text": "Half", "offset": 0}, 1.0)
+    chat.node_restarted()
+    chat.event("ask.state", {**IDS, "state": "fetching"}, 9.0)
+    answer = conversation.messages[-1]
+    assert answer.trouble is None
+    assert conversation.live is not None
+    assert "mailboxes" in conversation.live.words()
+    chat.event("ask.delta", {**IDS, "text": "lf an onion", "offset": 2}, 9.5)
+    assert answer.text == "Half an onion"
+    result = {"answer": "Half an onion", "by_mail": True, "mailboxes": 2}
+    chat.event("ask.done", {**IDS, "result": result}, 10.0)
+    assert conversation.live is None
+    assert [m.text for m in conversation.messages] == ["Why?", "Half an onion"]
+    assert (answer.state, answer.by_mail, answer.mailboxes) == ("done", True, 2)
+
+
+def test_a_stored_answer_under_way_is_taken_up_by_its_events() -> None:
+    """The screen was opened after the node had begun to look for the rest."""
+    chat = ChatModel()
+    stored = [_stored(1, "user", "Why?"), _stored(2, "assistant", "Half")]
+    stored[1]["meta"] = {"state": "streaming"}
+    chat.open("s1")
+    chat.set_messages("s1", stored, complete=True)
+    assert chat.current.live is None
+    chat.event("ask.delta", {**IDS, "text": " an onion", "offset": 4}, 1.0)
+    assert [m.text for m in chat.current.messages] == ["Why?", "Half an onion"]
+    chat.set_messages("s1", stored, complete=True)
+    assert [m.text for m in chat.current.messages] == ["Why?", "Half an onion"]
+    chat.event("ask.done", {**IDS, "result": {"answer": "Half an onion."}}, 2.0)
+    assert chat.current.messages[-1].text == "Half an onion."
+
+
+def test_a_stored_answer_that_broke_off_says_why() -> None:
+    chat = ChatModel()
+    stored = [_stored(1, "user", "Why?"), _stored(2, "assistant", "Half")]
+    error = {"code": "circuit", "message": "The way is lost.", "kept": "4 bytes.", "hint": "Ask."}
+    stored[1]["meta"] = {"state": "cut", "error": error}
+    chat.open("s1")
+    chat.set_messages("s1", stored, complete=True)
+    assert chat.current.messages[-1].trouble == Trouble(
+        "The way is lost.", "4 bytes.", "Ask.", "circuit"
+    )
+
+
 def test_snapshot_during_an_answer_keeps_the_live_messages_last() -> None:
     chat, conversation = _asked()
     chat.accepted(conversation, IDS)
