@@ -353,9 +353,10 @@ class ClientCircuit:
         return self.endpoint.open_stream(request)
 
     @property
-    def lost_link(self) -> Link | None:
-        """The link to the guard when it is closed: every circuit on it went at once."""
-        return self._link if self._link is not None and self._link.closed else None
+    def dead_link(self) -> Link | None:
+        """The link to the guard when it closed or fell silent: all circuits on it go at once."""
+        link = self._link
+        return link if link is not None and (link.closed or self.endpoint.silent) else None
 
     async def run(self) -> None:
         """Let cells leave until the circuit closes; closes it when cancelled."""

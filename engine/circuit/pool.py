@@ -37,6 +37,7 @@ MIDDLES_TO_GHOST = 2
 MIDDLES_TO_RELAY = 1
 UPKEEP_S = 5.0
 SPARE_RETRY_S = (5.0, 10.0, 30.0, 120.0, 300.0)
+LOSS_S = 60.0  # circuits that end with their link within this time are one loss
 BULK_RATE_BYTES_S = 65_536  # a transfer slower than this says nothing of the relays
 
 
@@ -84,7 +85,7 @@ class CircuitPool:
         self._ready: dict[str, ShapePlan] = {}
         self._spare_due: dict[str, tuple[float, int]] = {}  # when to try again, failures so far
         self._carried: dict[int, int] = {}  # data cells of bulk circuits at the last look
-        self._lost_link: Link | None = None
+        self._last_loss: tuple[Link, float] | None = None
         self._counted = False  # counters moved since they were saved
         self._next_id = 1
         self._nursery: trio.Nursery | None = None
@@ -209,14 +210,14 @@ class CircuitPool:
         self._paths.failed(circuit)
 
     def _ended(self, circuit: ClientCircuit) -> None:
-        """Count the end of a circuit that was in use; a lost link counts once for all on it."""
+        """Count the end of a circuit that was in use; a dead link counts once for all on it."""
         if not circuit.streams_opened and not circuit.tampered:
             return
-        link = circuit.lost_link
+        link, now = circuit.dead_link, trio.current_time()
         if link is not None and circuit.fault is Fault.BEHIND:
-            if link is self._lost_link:
+            before, self._last_loss = self._last_loss, (link, now)
+            if before is not None and before[0] is link and now - before[1] < LOSS_S:
                 return
-            self._lost_link = link
         self.guards.used(circuit.path[0].node_id, circuit.fault is Fault.NONE)
         self._counted = True
 

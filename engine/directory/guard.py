@@ -10,6 +10,7 @@ from engine.directory.bias import Tally
 
 LIFE_S = (90 * 86_400.0, 150 * 86_400.0)  # drawn for each guard: three to five months
 OLD_LIFE_S = 120 * 86_400.0  # of guards saved before lifetimes were drawn
+BACKOFF_S = (5.0, 30.0, 120.0, 600.0, 1_800.0)  # after the first, second, ... failure in a row
 
 
 @dataclass
@@ -77,6 +78,10 @@ class Guard:
     def usable(self) -> bool:
         """True when nothing but reachability can keep it from serving."""
         return self.listed and self.allowed and not self.dropped
+
+    def ready(self, now: float) -> bool:
+        """True when it may be tried; a wait beyond every back-off is a clock that was set back."""
+        return not now < self.retry_at <= now + BACKOFF_S[-1]
 
     @property
     def short_id(self) -> str:

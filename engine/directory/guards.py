@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 from engine.directory.bias import Verdict
-from engine.directory.guard import Guard
+from engine.directory.guard import BACKOFF_S, Guard
 from engine.directory.layer2 import Layer2Set
 from engine.directory.paths import explain
 from engine.directory.rules import PathRules
@@ -26,7 +26,6 @@ SAMPLE_SHARE = 5  # at most a fifth of the relays known, but never fewer than PR
 NEW_PER_DAY = 5  # guards that are tried for the first time within a day
 DAY_S = 86_400.0
 UNLISTED_KEEP_S = 20 * DAY_S  # a guard that left the directory keeps its place so long
-BACKOFF_S = (5.0, 30.0, 120.0, 600.0, 1_800.0)  # after the first, second, ... failure in a row
 ALL_FAILED_RETRY_S = 3.0  # when no guard answers, it is our network: try again soon
 WIDEN_AFTER_S = 60.0  # and no guard is tried for the first time until it has lasted this long
 MAX_DROPPED = 2  # guards dropped for bias at one time; a third means that others fail circuits
@@ -90,7 +89,7 @@ class GuardList:
         if not fitting:
             known = [by_id[g.node_id] for g in primaries] or relays
             raise explain(known, chosen, 1, rules, start="No guard may be used for this path")
-        ready = [g for g in fitting if g.retry_at <= now]
+        ready = [g for g in fitting if g.ready(now)]
         if not ready and self._may_widen(now):
             ready = self._behind(by_id, chosen, now, rules)
             if not ready:
@@ -112,14 +111,14 @@ class GuardList:
         return [
             guard
             for guard in self._ranked()[PRIMARY:]
-            if guard.retry_at <= now
+            if guard.ready(now)
             and (guard.tried is not None or recent < NEW_PER_DAY)
             and rules.fits(by_id[guard.node_id], chosen)
         ]
 
     def _may_widen(self, now: float) -> bool:
         since = self._all_failed_since
-        return since is not None and now - since >= WIDEN_AFTER_S
+        return since is not None and abs(now - since) >= WIDEN_AFTER_S
 
     # -- the sample ----------------------------------------------------------------------------
 

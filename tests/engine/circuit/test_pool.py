@@ -178,6 +178,23 @@ async def test_a_circuit_cut_in_use_is_charged_once_a_link(tmp_path: Path) -> No
         assert (guard.uses.tried, guard.uses.good) == (1, 0)
 
 
+async def test_circuits_that_fall_silent_with_their_link_are_charged_once(tmp_path: Path) -> None:
+    """An outage of our own network must not look like a guard that cuts many circuits."""
+    async with bench(tmp_path) as b:
+        circuits = [await b.pool.build_to(b.ghost, "chat", BULK_PLAN) for _ in range(3)]
+        guard = b.pool.guards.in_use
+        assert guard is not None
+        with trio.fail_after(10):
+            for circuit in circuits:
+                await circuit.open_stream(SESSION).wait_connected()
+            for circuit in circuits:
+                circuit.endpoint.silent = True
+                circuit.endpoint.kick()
+            while b.pool.circuits:
+                await trio.sleep(0.01)
+        assert (guard.uses.tried, guard.uses.good) == (1, 0)
+
+
 async def test_the_report_names_guards_and_counts_but_no_address(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
         circuit = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)

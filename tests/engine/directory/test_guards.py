@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.directory.bias import MIN_CIRCUITS
-from engine.directory.guard import LIFE_S, OLD_LIFE_S, Guard
+from engine.directory.guard import BACKOFF_S, LIFE_S, OLD_LIFE_S, Guard
 from engine.directory.guards import (
     ALL_FAILED_RETRY_S,
-    BACKOFF_S,
     DAY_S,
     MAX_DROPPED,
     MAX_SAMPLE,
@@ -101,6 +100,14 @@ def test_the_wait_grows_with_each_failure() -> None:
         guards.failed(first.node_id, NOW)
         waits.append(guards.sample[0].retry_at - NOW)
     assert waits == [*BACKOFF_S, BACKOFF_S[-1]]
+
+
+def test_a_clock_that_is_set_back_shuts_nobody_out() -> None:
+    guards = GuardList()
+    first = choose(guards)
+    for _ in range(3):
+        fail_all(guards, NOW, SMALL)
+    assert choose(guards, NOW - DAY_S) is first
 
 
 def test_when_no_guard_answers_it_is_our_network() -> None:
