@@ -22,6 +22,8 @@ from wallet.errors import InsufficientFunds, MintProblem, WalletError
 
 MAX_TRIES = 5
 RETRY_S = 1.0
+PASSING = ("mint_unreachable", "mint_busy")
+REACH_AGAIN_S = (0.5, 1.0, 2.0, 4.0)
 RESOLVE_S = 45.0
 """How long a payment is followed at the mint before that is left to the wallet's recovery."""
 
@@ -62,6 +64,7 @@ class Payer:
         self._pending: _Pending | None = None
         self._news: PaymentTaken | PaymentRefused | None = None
         self._surplus = False
+        self._unreachable = 0
         self._signal = Signal()
 
     def __repr__(self) -> str:
@@ -94,13 +97,23 @@ class Payer:
             version = self._signal.version
             try:
                 worked = await self._step()
+                self._unreachable = 0
             except (PaymentError, WalletError) as error:
-                self.armed = False
+                if await self._may_try_again(error):
+                    continue
+                self.armed = worked = False
                 self.failure = error
                 self._on_failure(error)
-                worked = False
             if not worked:
                 await self._signal.changed_since(version)
+
+    async def _may_try_again(self, error: PaymentError | WalletError) -> bool:
+        """Whether a mint could not be reached and may be soon: the circuit to it may have died."""
+        if error.code not in PASSING or self._unreachable >= len(REACH_AGAIN_S):
+            return False
+        await trio.sleep(REACH_AGAIN_S[self._unreachable])
+        self._unreachable += 1
+        return True
 
     async def _step(self) -> bool:
         news, self._news = self._news, None

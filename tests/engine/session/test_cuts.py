@@ -8,8 +8,9 @@ import trio
 from trio.testing import MockClock
 
 from engine.errors import GhostError, Peer2PromptError
-from tests.helpers.market_fakes import MemoryStream, ScriptedBackend
+from tests.helpers.market_fakes import FakePayment, MemoryStream, ScriptedBackend
 from tests.helpers.market_world import HI, MODEL, World, world
+from wallet.errors import MintUnreachable
 
 pytestmark = pytest.mark.trio
 LONG = [f"word{index} " for index in range(250)]
@@ -219,3 +220,25 @@ async def test_a_reader_that_never_reads_stops_the_provider(autojump_clock: Mock
             await asker.ask(HI, MODEL, {}, w.note)
         # Credit of one chunk (100 tokens) and one chunk of text ahead.
         assert w.backend.yielded <= 230
+
+
+async def test_a_mint_that_is_out_of_reach_for_a_moment_stops_no_answer(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The relay that leads to the mint dies just when the next chunk is due."""
+    async with world(ScriptedBackend(LONG, usage=(20, 250), gate=gate)) as w:
+        asker = w.asker()
+        await asker.open()
+        prepare, refused = w.payer.pay_prepare, []
+
+        async def flaky(url: str, amount_sat: int, purpose: str = "chunk") -> FakePayment:
+            if len(refused) < 3:
+                refused.append(amount_sat)
+                raise MintUnreachable("The mint did not answer.")
+            return await prepare(url, amount_sat, purpose)
+
+        monkeypatch.setattr(w.payer, "pay_prepare", flaky)
+        assert (await asker.ask(HI, MODEL, {}, w.note)).answer == ANSWER
+        assert len(refused) == 3
+        await asker.settle()
+        await check_money(w)
