@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import trio
 
-from engine.circuit.addresses import DialPolicy
+from engine.circuit.addresses import DialPolicy, is_local
 from engine.circuit.key_keeper import KeyKeeper
 from engine.circuit.relay import StreamHandler
 from engine.circuit.relay_core import RelayCore
@@ -101,6 +101,8 @@ class RelayRole:
             on_create=self.core.on_create,
             static=link_static,
             padding=_PADDING[config.link_padding],
+            limits=config.limits,
+            exempt=is_local if config.network.test else lambda _host: False,
             network=config.network.tag,
         )
         self.core.links = self.links

@@ -40,6 +40,7 @@ BATCH_BYTES = BATCH_RECORDS * RECORD_BYTES
 ROUNDS_PER_TURN = 8  # batches handled before other links and tasks get a turn
 QUEUE_LOW_CELLS = 64  # a source of cells goes on when its link has fewer queued
 CELL_COST = CELL_BYTES + 300  # bytes of memory for a queued cell, with the objects around it
+STALL_S = 120.0  # a neighbour that takes nothing for so long, with cells waiting, is gone
 ID_ATTEMPTS = 64  # a link uses some thousand ids of two thousand million
 MAX_DESTROYS_QUEUED = 4_096  # more is a neighbour that asks, and does not read the answers
 SPARE_CELLS = 64  # buffers kept for reuse: a batch coming in and one going out
@@ -156,6 +157,8 @@ class Link:
         self._partial = b""  # the beginning of a record whose rest has not come
         self._after_batch: Callable[[], None] = self.flush
         self._writer = trio.lowlevel.ParkingLot()
+        self._seen = (0, 0)  # records in and out at the last look
+        self._moved_at = trio.current_time()
 
     # -- circuits on this link -----------------------------------------------------------------
 
@@ -414,6 +417,17 @@ class Link:
         # been destroyed (they may still be on the way) are ignored.
 
     # -- the end -------------------------------------------------------------------------------
+
+    def looks_dead(self, now: float, *, idle_s: float) -> bool:
+        """True for a link on which nothing moved for too long: with cells waiting to be sent, or
+        with no circuit on it. Asked now and then; padding counts as moving."""
+        seen = (self.records_in, self.records_out)
+        stuck = bool(self._unsent)
+        if seen[1] != self._seen[1] or (seen != self._seen and not stuck):
+            self._seen, self._moved_at = seen, now
+        if stuck:
+            return now - self._moved_at > STALL_S
+        return not self.routes and now - self._moved_at > idle_s
 
     def close(self) -> None:
         """Close the socket and tell every circuit on the link that it is gone."""

@@ -24,20 +24,21 @@ from engine.errors import (
     ProtocolError,
 )
 from engine.identity import Identity
+from engine.limits import Limits
 from engine.link.connection import Link
 from engine.link.counts import LinkCounts
+from engine.link.gate import Gate, Visit
 from engine.link.padding import IdlePadding, Padding
 from engine.wire.cells import RECORD_BYTES, Command
 from engine.wire.link import CERT_LIFE_S, LinkCredentials, LinkHandshake
 from engine.wire.network import MAIN_NETWORK
 
-HANDSHAKE_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 10.0
 LISTEN_BACKLOG = 256
 UNSENT_BYTES = 131_072  # two batches may wait in the kernel for the peer's window, no more
-MAX_LINKS = 4_096  # open at once; further neighbours are turned away at accept
 MAX_OWN_HOSTS = 64  # addresses of one machine
-MAX_HANDSHAKES = 64  # inbound handshakes under way at once
+UPKEEP_EVERY_S = 30.0
+KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 4}  # a dead machine: 140 s
 
 OnCreate = Callable[[Link, int, memoryview], None]
 OnLinkCell = Callable[[Link, memoryview], None]
@@ -55,6 +56,8 @@ class LinkManager:
         static: bytes | None = None,
         padding: Padding = Padding.OFF,
         network: bytes = MAIN_NETWORK,
+        limits: Limits | None = None,
+        exempt: Callable[[str], bool] = lambda _host: False,
     ) -> None:
         self.own_hosts: set[str] = set()  # addresses of this machine that neighbours reached
         self.on_link_cell: dict[Command, OnLinkCell] = {}  # services set theirs before `run`
@@ -72,7 +75,8 @@ class LinkManager:
         self._dirty: set[Link] = set()
         self._dialling: dict[bytes, trio.Lock] = {}
         self._nursery: trio.Nursery | None = None
-        self._handshakes = trio.CapacityLimiter(MAX_HANDSHAKES)
+        self._limits = limits or Limits()
+        self.gate = Gate(self._limits, exempt)
 
     @property
     def links(self) -> frozenset[Link]:
@@ -105,11 +109,20 @@ class LinkManager:
                 if self._padding is not Padding.OFF:
                     nursery.start_soon(self._idle.run)
                 task_status.started()
-                await trio.sleep_forever()
+                await self._keep_up()
         finally:
             self._nursery = None
             for link in list(self._all):
                 link.close()
+
+    async def _keep_up(self) -> None:
+        """Close links that nobody uses and links whose neighbour takes nothing."""
+        while True:
+            await trio.sleep(UPKEEP_EVERY_S)
+            for link in list(self._all):
+                if link.looks_dead(trio.current_time(), idle_s=self._limits.link_idle_s):
+                    link.close()
+            self.flush()
 
     def flush(self) -> None:
         """Flush every link that has cells queued."""
@@ -131,14 +144,14 @@ class LinkManager:
             task_status.started(listener.getsockname()[1])
             while True:
                 try:
-                    sock, _address = await listener.accept()
+                    sock, address = await listener.accept()
                 except OSError as error:
                     if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ECONNABORTED):
                         raise
                     await trio.sleep(0.1)
                     continue
                 self._learn(sock)
-                self._admit(sock)
+                self._admit(sock, address[0])
 
     async def _bind(self, listener: trio.socket.SocketType, host: str, port: int) -> None:
         try:
@@ -159,33 +172,29 @@ class LinkManager:
             with contextlib.suppress(OSError):  # the neighbour is gone already
                 self.own_hosts.add(sock.getsockname()[0])
 
-    def _admit(self, sock: trio.socket.SocketType) -> None:
-        if self._nursery is None or len(self._all) >= MAX_LINKS:
+    def _admit(self, sock: trio.socket.SocketType, host: str) -> None:
+        scope = trio.CancelScope()
+        visit = self.gate.enter(host, scope.cancel, trio.current_time()) if self._nursery else None
+        if self._nursery is None or visit is None:
             sock.close()
             return
-        try:
-            self._handshakes.acquire_on_behalf_of_nowait(sock)
-        except trio.WouldBlock:
-            sock.close()
-            return
-        self._nursery.start_soon(self._respond, sock)
+        self._nursery.start_soon(self._respond, sock, visit, scope)
 
-    async def _respond(self, sock: trio.socket.SocketType) -> None:
+    async def _respond(
+        self, sock: trio.socket.SocketType, visit: Visit, scope: trio.CancelScope
+    ) -> None:
         handshake = LinkHandshake.responder(self._credentials, now=int(time.time()))
         try:
-            with trio.fail_after(HANDSHAKE_TIMEOUT_S):
-                handshake.read_message(await _receive_record(sock))
-                await _send_record(sock, handshake.write_message())
-                handshake.read_message(await _receive_record(sock))
-        except (ProtocolError, OSError, trio.TooSlowError):
-            sock.close()
-            return
-        except BaseException:
-            sock.close()
-            raise
+            done = False
+            scope.deadline = trio.current_time() + self._limits.handshake_timeout_s
+            with scope:
+                done = await _shake_hands(sock, handshake)
+            self.gate.shaken(visit)
+            if done:
+                await self._serve_link(sock, handshake, initiator=False)
         finally:
-            self._handshakes.release_on_behalf_of(sock)
-        await self._serve_link(sock, handshake, initiator=False)
+            sock.close()
+            self.gate.leave(visit)
 
     # -- dialling ------------------------------------------------------------------------------
 
@@ -201,10 +210,15 @@ class LinkManager:
         """
         if (link := self.find(node_id)) is not None:
             return link
-        async with self._dialling.setdefault(node_id, trio.Lock()):
-            if (link := self.find(node_id)) is not None:
-                return link
-            return await self._dial(node_id, host, port)
+        lock = self._dialling.setdefault(node_id, trio.Lock())
+        try:
+            async with lock:
+                if (link := self.find(node_id)) is not None:
+                    return link
+                return await self._dial(node_id, host, port)
+        finally:
+            if not lock.locked() and self._dialling.get(node_id) is lock:
+                del self._dialling[node_id]
 
     async def _dial(self, node_id: bytes, host: str, port: int) -> Link:
         if self._nursery is None:
@@ -221,7 +235,7 @@ class LinkManager:
                 await _send_record(sock, handshake.write_message())
                 handshake.read_message(await _receive_record(sock))
                 await _send_record(sock, handshake.write_message())
-        except (OSError, trio.TooSlowError) as error:
+        except (OSError, trio.TooSlowError, LinkError) as error:
             sock.close()
             raise CircuitClosed(
                 "A relay could not be reached.", hint="Another one is tried."
@@ -282,7 +296,6 @@ class LinkManager:
             self._closed_counts += LinkCounts.of(link)
             if self._links.get(link.peer_node_id) is link:
                 del self._links[link.peer_node_id]
-                self._dialling.pop(link.peer_node_id, None)
             self.flush()  # what the link's circuits told their other neighbours
 
     def _answer_padding(self, link: Link) -> None:
@@ -300,8 +313,23 @@ def _tune(sock: trio.socket.SocketType) -> None:
     in the kernel, where they do not."""
     with contextlib.suppress(OSError):  # some systems refuse on a connection just reset
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEP_ALIVE.items():
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+
+
+async def _shake_hands(sock: trio.socket.SocketType, handshake: LinkHandshake) -> bool:
+    """The responder's part; False when the neighbour broke off or broke the protocol."""
+    try:
+        handshake.read_message(await _receive_record(sock))
+        await _send_record(sock, handshake.write_message())
+        handshake.read_message(await _receive_record(sock))
+    except (ProtocolError, OSError):
+        return False
+    return True
 
 
 async def _receive_record(sock: trio.socket.SocketType) -> bytes:

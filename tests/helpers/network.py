@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import trio
 
+from engine.circuit.addresses import is_local
 from engine.circuit.client import ClientCircuit
 from engine.circuit.onion_keys import OnionKeys
 from engine.circuit.path import Hop
@@ -57,7 +58,13 @@ class LocalNode:
             on_fault=self.faults.append,
             limits=self.limits,
         )
-        self.links = LinkManager(self.identity, self.suite, on_create=self.core.on_create)
+        self.links = LinkManager(
+            self.identity,
+            self.suite,
+            on_create=self.core.on_create,
+            limits=self.limits,
+            exempt=is_local if self.limits is AMPLE else lambda _host: False,
+        )
         self.core.links = self.links
         self.port = 0
 
