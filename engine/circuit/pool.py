@@ -190,7 +190,7 @@ class CircuitPool:
     def _built(self, circuit: ClientCircuit) -> None:
         guard = circuit.path[0].node_id
         self.guards.succeeded(guard, time.time())
-        self.guards.built(guard, True)
+        self.guards.built(guard, True, len(circuit.path))
         self._counted = True
         self._times.built(circuit.hop_times_s)
         self._paths.built(circuit)
@@ -205,7 +205,7 @@ class CircuitPool:
         if circuit.timed_out:
             self._times.timed_out()
         if circuit.fault is Fault.BEHIND:
-            self.guards.built(guard, False)
+            self.guards.built(guard, False, len(circuit.path))
             self._counted = True
         self._paths.failed(circuit)
 
@@ -218,7 +218,8 @@ class CircuitPool:
             before, self._last_loss = self._last_loss, (link, now)
             if before is not None and before[0] is link and now - before[1] < LOSS_S:
                 return
-        self.guards.used(circuit.path[0].node_id, circuit.fault is Fault.NONE)
+        good = circuit.fault is Fault.NONE
+        self.guards.used(circuit.path[0].node_id, good, len(circuit.path))
         self._counted = True
 
     async def _own(self, circuit_id: int, circuit: ClientCircuit) -> None:

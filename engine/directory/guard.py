@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from engine.directory.bias import Tally
+from engine.directory.bias import Tally, Verdict
 
 LIFE_S = (90 * 86_400.0, 150 * 86_400.0)  # drawn for each guard: three to five months
 OLD_LIFE_S = 120 * 86_400.0  # of guards saved before lifetimes were drawn
@@ -27,8 +27,7 @@ class Guard:
     retry_at: float = 0.0
     circuits: int = 0
     dropped: str = ""  # the stage at which it failed too many circuits: "building" or "use"
-    builds: Tally = field(default_factory=Tally)
-    uses: Tally = field(default_factory=Tally)
+    tallies: dict[tuple[str, int], Tally] = field(default_factory=dict)  # by stage and hops
     listed: bool = True  # in the directory now; not saved
     allowed: bool = True  # by the user's settings; not saved
 
@@ -53,8 +52,7 @@ class Guard:
             retry_at=_number(saved.get("retry_at", 0.0)),
             circuits=circuits,
             dropped=str(saved.get("dropped", "")),
-            builds=_tally(saved.get("builds")),
-            uses=_tally(saved.get("uses")),
+            tallies=dict(_tallies(saved.get("tallies", []))),
         )
 
     def dump(self) -> dict[str, object]:
@@ -70,9 +68,28 @@ class Guard:
             "retry_at": self.retry_at,
             "circuits": self.circuits,
             "dropped": self.dropped,
-            "builds": [self.builds.tried, self.builds.good],
-            "uses": [self.uses.tried, self.uses.good],
+            "tallies": [
+                [stage, hops, tally.tried, tally.good]
+                for (stage, hops), tally in self.tallies.items()
+            ],
         }
+
+    def count(self, stage: str, hops: int, good: bool) -> Verdict:
+        """One more circuit of `hops` hops that went well at `stage`, or did not."""
+        tally = self.tallies.setdefault((stage, hops), Tally())
+        tally.add(good)
+        return tally.verdict()
+
+    def total(self, stage: str) -> Tally:
+        """The counts of a stage over paths of all lengths."""
+        ours = [tally for (one, _), tally in self.tallies.items() if one == stage]
+        return Tally(sum(tally.tried for tally in ours), sum(tally.good for tally in ours))
+
+    @property
+    def suspicious(self) -> bool:
+        """True when it fails more circuits than an honest guard should."""
+        fine = all(tally.verdict() is Verdict.FINE for tally in self.tallies.values())
+        return bool(self.dropped) or not fine
 
     @property
     def usable(self) -> bool:
@@ -99,7 +116,8 @@ def _maybe(value: object) -> float | None:
     return None if value is None else _number(value)
 
 
-def _tally(value: object) -> Tally:
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        return Tally()
-    return Tally(_number(value[0]), _number(value[1]))
+def _tallies(value: object) -> Iterator[tuple[tuple[str, int], Tally]]:
+    if not isinstance(value, list):
+        raise TypeError("a saved guard is damaged")
+    for stage, hops, tried, good in value:
+        yield (str(stage), int(hops)), Tally(_number(tried), _number(good))

@@ -29,6 +29,7 @@ UNLISTED_KEEP_S = 20 * DAY_S  # a guard that left the directory keeps its place 
 ALL_FAILED_RETRY_S = 3.0  # when no guard answers, it is our network: try again soon
 WIDEN_AFTER_S = 60.0  # and no guard is tried for the first time until it has lasted this long
 MAX_DROPPED = 2  # guards dropped for bias at one time; a third means that others fail circuits
+BUILDING, USE = "building", "use"
 _PLAIN = PathRules()
 
 
@@ -220,22 +221,25 @@ class GuardList:
             guard.confirmed, self.changed = now, True
             guard.expires += now - guard.added  # its time begins when it first serves
 
-    def built(self, node_id: bytes, good: bool) -> None:
-        """A circuit behind the guard was built, or failed in a way the guard could have caused."""
+    def built(self, node_id: bytes, good: bool, hops: int) -> None:
+        """A circuit behind the guard was built, or failed in a way the guard could have caused.
+
+        Paths of different lengths are counted apart: a guard can tell them, and must not pay for
+        failing the one kind with the other.
+        """
         guard = self._get(node_id)
         if guard is not None:
             guard.circuits += good
-            guard.builds.add(good)
-            self._judge(guard, guard.builds.verdict(), "building")
+            self._count(guard, BUILDING, hops, good)
 
-    def used(self, node_id: bytes, good: bool) -> None:
+    def used(self, node_id: bytes, good: bool, hops: int) -> None:
         """A circuit that carried streams ended, well or by being cut or tampered with."""
         guard = self._get(node_id)
         if guard is not None:
-            guard.uses.add(good)
-            self._judge(guard, guard.uses.verdict(), "use")
+            self._count(guard, USE, hops, good)
 
-    def _judge(self, guard: Guard, verdict: Verdict, stage: str) -> None:
+    def _count(self, guard: Guard, stage: str, hops: int, good: bool) -> None:
+        verdict = guard.count(stage, hops, good)
         dropped = sum(bool(one.dropped) for one in self._sample)
         if verdict is Verdict.DROP and not guard.dropped and dropped < MAX_DROPPED:
             guard.dropped, self.changed = stage, True
@@ -244,11 +248,7 @@ class GuardList:
 
     def suspects(self) -> list[Guard]:
         """Guards that fail more circuits than honest ones should, dropped or not."""
-        return [
-            guard
-            for guard in self._sample
-            if guard.dropped or {guard.builds.verdict(), guard.uses.verdict()} != {Verdict.FINE}
-        ]
+        return [guard for guard in self._sample if guard.suspicious]
 
     def _get(self, node_id: bytes) -> Guard | None:
         name = node_id.hex()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.directory.guard import Guard
-from engine.directory.guards import GuardList
+from engine.directory.guards import BUILDING, USE, GuardList
 from engine.directory.networks import TableFacts
 
 
@@ -78,6 +78,7 @@ def _state(guard: Guard, guards: GuardList, primary: set[str]) -> str:
 
 
 def _facts(guard: Guard, state: str, now: float) -> GuardFacts:
+    builds, uses = guard.total(BUILDING), guard.total(USE)
     return GuardFacts(
         id=guard.short_id,
         state=state,
@@ -86,8 +87,8 @@ def _facts(guard: Guard, state: str, now: float) -> GuardFacts:
         confirmed=guard.confirmed is not None,
         reachable=not guard.failures,
         circuits=guard.circuits,
-        builds=round(guard.builds.tried),
-        builds_good=guard.builds.rate,
-        uses=round(guard.uses.tried),
-        uses_good=guard.uses.rate,
+        builds=round(builds.tried),
+        builds_good=builds.rate,
+        uses=round(uses.tried),
+        uses_good=uses.rate,
     )

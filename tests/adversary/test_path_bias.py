@@ -98,6 +98,25 @@ def test_a_guard_that_fails_less_gains_little(seed: int) -> None:
     assert [guard.node_id for guard in warned] == [client.guards.sample[0].node_id]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_letting_other_circuits_through_buys_nothing(seed: int) -> None:
+    """Pass: a guard that fails circuits to ghosts (four hops) and lets the wallet's (three hops)
+    through is dropped after 20 of the former, though four of five circuits went well."""
+    world = World.with_share(SHARE, Random(seed))
+    adversary = SelectiveGuard(world, Random(seed))
+    client = client_of(world, seed, bad_guard=True)
+    to_ghosts = 0
+    for number in range(CIRCUITS):
+        if client.guards.sample[0].dropped:
+            break
+        if number % 5:
+            client.circuit(lambda _path: True, middles=1)
+        else:
+            client.circuit(adversary.fate)
+            to_ghosts += 1
+    assert MIN_CIRCUITS <= to_ghosts < 30
+
+
 @pytest.mark.parametrize("share", [0.05, 0.10, 0.15])
 def test_others_cannot_make_an_honest_guard_drop(share: float) -> None:
     """Pass: with up to 15 % of middles and ghosts failing every circuit in silence (up to 39 % of
@@ -165,6 +184,6 @@ async def test_a_real_guard_that_lets_nobody_but_friends_through_is_left(tmp_pat
                     continue
                 break
         assert circuit.path[0].node_id != name
-        assert b.pool.guards.sample[0].builds.tried == MIN_CIRCUITS <= adversary.ended
+        assert b.pool.guards.sample[0].total("building").tried == MIN_CIRCUITS <= adversary.ended
         assert "was dropped" in b.pool.report().suspects[0]
         assert b.saved[-1][0]["dropped"] == "building"

@@ -85,7 +85,7 @@ class PathClient:
         path = self.choose(middles)
         good = fate(path)
         self.guards.succeeded(path.guard.node_id, self.now)
-        self.guards.built(path.guard.node_id, good)
+        self.guards.built(path.guard.node_id, good, middles + 2)
         return path if good else None
 
     def reach(self, answers: Callable[[Advert], bool]) -> set[bytes]:

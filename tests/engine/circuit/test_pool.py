@@ -9,6 +9,7 @@ import trio
 
 from engine.circuit.client import CircuitState
 from engine.circuit.shaping import BULK_PLAN
+from engine.directory.bias import Tally
 from engine.directory.networks import TextTable
 from engine.directory.rules import PathRules
 from engine.directory.settings import PathSettings
@@ -137,11 +138,11 @@ async def test_failures_are_counted_where_they_belong(tmp_path: Path) -> None:
         first = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
         guard = b.pool.guards.in_use
         assert guard is not None
-        assert (guard.builds.tried, guard.builds.good) == (1, 1)
+        assert guard.total("building") == Tally(1, 1)
         stop(b.network, b.ghost.node_id)
         with trio.fail_after(60), pytest.raises(CircuitClosed):
             await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
-        assert (guard.builds.tried, guard.builds.good) == (1, 1)
+        assert guard.total("building") == Tally(1, 1)
         assert first.state is CircuitState.CLOSED
 
 
@@ -155,8 +156,7 @@ async def test_a_guard_that_cannot_reach_the_next_hop_is_charged(tmp_path: Path)
                 stop(b.network, node.identity.node_id)
         with trio.fail_after(60), pytest.raises(CircuitClosed):
             await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
-        assert guard.builds.tried == 1 + 5
-        assert guard.builds.good == 1
+        assert guard.total("building") == Tally(1 + 5, 1)
 
 
 async def test_a_circuit_cut_in_use_is_charged_once_a_link(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ async def test_a_circuit_cut_in_use_is_charged_once_a_link(tmp_path: Path) -> No
                 await circuit.closed_event.wait()
             while b.pool.circuits:
                 await trio.sleep(0.01)
-        assert (guard.uses.tried, guard.uses.good) == (1, 0)
+        assert guard.total("use") == Tally(1, 0)
 
 
 async def test_circuits_that_fall_silent_with_their_link_are_charged_once(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ async def test_circuits_that_fall_silent_with_their_link_are_charged_once(tmp_pa
                 circuit.endpoint.kick()
             while b.pool.circuits:
                 await trio.sleep(0.01)
-        assert (guard.uses.tried, guard.uses.good) == (1, 0)
+        assert guard.total("use") == Tally(1, 0)
 
 
 async def test_the_report_names_guards_and_counts_but_no_address(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_what_is_saved_loads_as_it_was(seed: int) -> None:
         for act in (guards.failed, guards.succeeded):
             if rng.random() < 0.5:
                 act(node_id, NOW + 60 * step)
-        guards.built(node_id, rng.random() < 0.5)
+        guards.built(node_id, rng.random() < 0.5, rng.choice([3, 4]))
     assert GuardList(guards.dump()).dump() == guards.dump()
 
 
@@ -233,7 +233,7 @@ def test_the_users_settings_hold_for_guards() -> None:
 class TestDropping:
     def spoil(self, guards: GuardList, node_id: bytes, rounds: int = MIN_CIRCUITS) -> None:
         for _ in range(rounds):
-            guards.built(node_id, False)
+            guards.built(node_id, False, 4)
 
     def test_a_guard_that_fails_circuits_is_dropped_and_stays_dropped(self) -> None:
         guards = GuardList()
@@ -262,11 +262,22 @@ class TestDropping:
         guards = GuardList()
         first = choose(guards, relays=LARGE)
         for _ in range(200):
-            guards.built(first.node_id, True)
+            guards.built(first.node_id, True, 4)
         for _ in range(MIN_CIRCUITS):
-            guards.used(first.node_id, False)
+            guards.used(first.node_id, False, 4)
         assert guards.sample[0].dropped == "use"
         assert guards.in_use is None
+
+
+def test_paths_of_one_length_do_not_pay_for_those_of_another() -> None:
+    guards = GuardList()
+    first = choose(guards, relays=LARGE)
+    for _ in range(280):
+        guards.built(first.node_id, True, 3)
+    for _ in range(MIN_CIRCUITS):
+        guards.built(first.node_id, False, 4)
+    assert guards.sample[0].dropped == "building"
+    assert guards.sample[0].total("building").tried == 300
 
 
 def test_the_age_of_the_guard() -> None:
@@ -282,8 +293,8 @@ def test_strangers_are_not_counted() -> None:
     before = guards.dump()
     guards.failed(b"x" * 32, NOW)
     guards.succeeded(b"x" * 32, NOW)
-    guards.built(b"x" * 32, False)
-    guards.used(b"x" * 32, False)
+    guards.built(b"x" * 32, False, 4)
+    guards.used(b"x" * 32, False, 4)
     assert guards.dump() == before
 
 

@@ -63,7 +63,7 @@ class GuardHistory(RuleBasedStateMachine):
         self.guards.succeeded(self.last.node_id, self.now)
         for _ in range(times):
             count = self.guards.used if in_use else self.guards.built
-            count(self.last.node_id, good)
+            count(self.last.node_id, good, 3 + in_use)
 
     @rule()
     def restart(self) -> None:
