@@ -199,8 +199,6 @@ class ChatService:
             if ask.pinned is not None:
                 ask.pinned.asking = False
                 ask.pinned.last_used = trio.current_time()
-            if not ask.settle:
-                self.desk.warm_after(ask.pinned)  # so that the next new chat starts as quickly
 
     async def _ask_ghost(self, ask: _Ask) -> dict[str, Any]:
         history = await self._history(ask.chat)
@@ -208,6 +206,8 @@ class ChatService:
             ask.chat, ask.model, ask.plan, lambda: self._tell_state(ask, "building")
         )
         pinned.asking = True
+        if not ask.settle:
+            self.desk.warm_beside(pinned)
         quote = pinned.quote
         if quote is None:
             raise GhostError("The ghost sent no quote.")

@@ -37,6 +37,7 @@ log = logging.getLogger("peer2prompt.chat")
 SETTLE_IDLE_S = 90.0  # a chat that rests this long gets its unspent credit back
 OFFER_RETRY_S = 60.0  # a ghost that did not answer is not asked again before
 MSAT_PER_SAT = 1_000
+SPARE_AFTER_S = 1.0  # a question goes first
 SILENCE_CHECK_S = 5.0
 RECLAIM_RETRY_S = (2.0, 10.0, 60.0, 300.0)
 
@@ -175,17 +176,28 @@ class SessionDesk:
         if self._nursery is not None:
             self._nursery.start_soon(self.warm)
 
-    def warm_after(self, pinned: Pinned | None) -> None:
-        """Open a spare session once the run of the one just used has ended: a circuit built in the
-        middle of it would show the guard when the answer was done. On a line that is always on any
-        moment would show something, so the next chat opens its own."""
-        if self._nursery is not None and not self._shapes.default.always_on:
-            self._nursery.start_soon(self._warm_after, pinned)
+    def warm_beside(self, pinned: Pinned) -> None:
+        """Open the next spare session beside a question that has just been asked, so that the next
+        new chat starts as quickly; if the wallet can pay for both, else once the run has ended.
 
-    async def _warm_after(self, pinned: Pinned | None) -> None:
-        if pinned is not None:
+        Never when the answer is done: a circuit built then would show the guard when that was. On
+        a line that is always on any moment would show something: there the next chat opens its own.
+        """
+        if self._nursery is not None and not self._shapes.default.always_on:
+            self._nursery.start_soon(self._warm_beside, pinned)
+
+    async def _warm_beside(self, pinned: Pinned) -> None:
+        await trio.sleep(SPARE_AFTER_S)
+        if not await self._pays_for_both(pinned.quote):
+            while pinned.asking:
+                await trio.sleep(SPARE_AFTER_S)
             await pinned.route.wait_quiet()
         await self.warm()
+
+    async def _pays_for_both(self, quote: Quote | None) -> bool:
+        need_msat = 0 if quote is None else quote.cap_msat + quote.chunk_msat
+        balances = await self._wallet.balances()
+        return any(b.available_sat * MSAT_PER_SAT >= need_msat for b in balances)
 
     async def _funded(self) -> bool:
         return any(balance.available_sat for balance in await self._wallet.balances())
