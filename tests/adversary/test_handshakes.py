@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
 import trio
@@ -11,12 +11,22 @@ import trio
 from engine.circuit.client import ClientCircuit
 from engine.circuit.extending import extend
 from engine.circuit.relay import RelayCircuit
+from engine.circuit.relay_core import RelayCore
 from engine.circuit.shaping import BULK_PLAN
-from engine.crypto.hop import CREATE_BYTES, CreateRequest, server_respond
+from engine.crypto.hop import (
+    CREATE_BYTES,
+    CreateRequest,
+    server_respond,
+)
+from engine.crypto.hop import (
+    WORK_SEED_BYTES as SEED_BYTES,
+)
 from engine.crypto.keys import x25519_generate
 from engine.crypto.suite import Suite, default_suite
-from engine.wire.cells import RECORD_BYTES, Command
+from engine.crypto.work import NONCE_BYTES
+from engine.wire.cells import RECORD_BYTES, Command, DestroyReason
 from engine.wire.frames import FrameType, pack_frame
+from engine.wire.refusal import Refusal
 from tests.helpers.adversaries import (
     DOWN,
     UP,
@@ -34,6 +44,7 @@ from tests.helpers.network import local_network
 pytestmark = pytest.mark.trio
 # Where things are in the payloads (docs/protocol.md, section 5).
 SUITE_AT, NODE_AT, B_AT, X_AT, EK_AT = 0, 1, 33, 65, 97
+SEED_AT = CREATE_BYTES - NONCE_BYTES - SEED_BYTES
 Y_AT, CT_AT, AUTH_AT = 0, 32, 1_120
 
 
@@ -82,6 +93,33 @@ async def test_a_recorded_link_handshake_opens_nothing_when_replayed() -> None:
         assert len(node.links.links) == links
 
 
+async def test_the_seed_of_a_proof_of_work_is_no_cookie() -> None:
+    """Adversary: a middle under no load demands work with a seed that it made for one client, to
+    know that client again. Pass: the client brings the work once, and the next circuit through the
+    same relay does not carry the seed."""
+    async with local_network(3, kinds={1: MaliciousRelay}) as network:
+        middle = relay_at(network, 1)
+        seed = os.urandom(SEED_BYTES)
+        demand = Refusal(DestroyReason.WORK_NEEDED, 4, seed).encode()
+        creates: list[bytes] = []
+
+        def demand_once(cell: SeenCell) -> Iterable[SeenCell]:
+            if cell.command != Command.CREATE:
+                return (cell,)
+            creates.append(cell.body)
+            if len(creates) > 1:
+                return (cell,)
+            put_cell(cell.link, cell.circ_id, Command.DESTROY, demand)
+            return ()
+
+        middle.arriving = demand_once
+        with trio.fail_after(10):
+            (await network.circuit()).close("done")
+            await network.circuit()
+        first, paid, next_one = (body[SEED_AT : SEED_AT + SEED_BYTES] for body in creates)
+        assert (first, paid, next_one) == (bytes(SEED_BYTES), seed, bytes(SEED_BYTES))
+
+
 async def read_record(wire: trio.SocketStream) -> bytes:
     record = b""
     while len(record) < RECORD_BYTES:
@@ -103,9 +141,9 @@ def answers_for_the_next(forge: Callable[[CreateRequest], bytes]) -> type[Malici
             super().__post_init__()
             self.core.spawn = self._spawn  # type: ignore[method-assign]
 
-        def _spawn(self, function: object, *args: object) -> None:
+        def _spawn(self, function: Callable[..., Awaitable[None]], *args: object) -> None:
             if function is not extend:
-                type(self.core).spawn(self.core, function, *args)  # type: ignore[arg-type]
+                RelayCore.spawn(self.core, function, *args)
                 return
             circuit, data = args
             assert isinstance(circuit, RelayCircuit)

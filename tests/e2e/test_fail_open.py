@@ -1,7 +1,7 @@
 """Whatever fails, the client's process connects to its guard and to nobody else.
 
 Watched twice. From outside, by the kernel's own tables: each relay of the demo has an address of
-its own (127.1.0.1 to 127.4.0.1), the ghost another, and mint and provider listen on 127.0.0.1. And
+its own (127.1.0.1 to 127.6.0.1), the ghost another, and mint and provider listen on 127.0.0.1. And
 from inside, by an audit hook in every process of the demo, which sees each connection and each name
 that is looked up, however short it lives.
 """
@@ -112,9 +112,9 @@ class Client:
 
 def test_whatever_fails_the_client_connects_to_relays_only() -> None:
     """Adversary: kills mint, ghost, provider and, one by one, the relays, which are the directory
-    too, and lures the client with names and addresses of its own. Pass: the client's process connects to nothing
-    but relays and Unix sockets, looks up no name, and the lure is not reached; the same hook sees
-    the ghost go to its provider and relays go to the mint (the control)."""
+    too, and lures the client with names and addresses of its own. Pass: the client's process
+    connects to nothing but relays, looks up no name, and the lure is not reached; the same hook
+    sees the ghost go to its provider and relays go to the mint (the control)."""
     with short_folder() as folder, contextlib.closing(Canary()) as canary:
         audit = Audit(folder / "audit")
         demo = ScreenDemo(folder, **audit.environment(str(ROOT)))
