@@ -74,6 +74,7 @@ WITHOUT_PARSERS = {
     "engine.wire.schema": "checks of single fields, reached through every message",
 }
 NOT_FOR_PEERS = {
+    "wallet.ecash.conditions:open_lock": "signs for a lock that was parsed",
     "engine.crypto.noise:parse_pattern": "names of patterns in our own code",
     "engine.crypto.client_layers:ClientLayers.open": "needs keys: tests/engine/crypto",
     "engine.crypto.layers:RelayLayer.open_terminal": "needs keys: tests/engine/crypto",
