@@ -45,6 +45,7 @@ from engine.link.padding import Padding
 from engine.link_view import describe_links
 from engine.mailbox.client import MailboxClient
 from engine.market.mints import keep_mints_known, recover_wallet
+from engine.market.tending import keep_coins_ready
 from engine.session.chat import ChatService
 from engine.session.cover import CoverTraffic
 from engine.session.mailroad import MailRoad
@@ -97,7 +98,10 @@ class ClientRole:
         )
         hidden = config.mint_via == "circuit"
         self.wallet = Wallet(
-            store, self._transport_for, post=self._transport_for if hidden else None
+            store,
+            self._transport_for,
+            post=self._transport_for if hidden else None,
+            policy=config.wallet_policy,
         )
         self.chats = ChatService(
             store,
@@ -139,6 +143,7 @@ class ClientRole:
             await nursery.start(self.directory.run)
             await nursery.start(keep_mints_known, self.wallet, self._config.mints, self._bus)
             nursery.start_soon(recover_wallet, self.wallet, self._bus)
+            nursery.start_soon(keep_coins_ready, self.wallet, self._bus)
             await nursery.start(self.chats.run)
             nursery.start_soon(self.chats.desk.warm)
             nursery.start_soon(self.cover.run)

@@ -23,6 +23,8 @@ from engine.limits import Limits, parse_limits
 from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
 from engine.session.cover_settings import CoverSettings
 from engine.wire.shape import DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass
+from wallet.errors import BadAmount
+from wallet.policy import PRIVATE, Policy
 
 ROLES = ("client", "relay", "ghost")
 MB = 1_000_000
@@ -70,6 +72,7 @@ class NodeConfig:
     network: NetworkSettings = field(default_factory=NetworkSettings)
     mints: tuple[str, ...] = ()
     mint_via: str = "circuit"
+    wallet_policy: Policy = field(default_factory=Policy)
     ghost: GhostConfig | None = None
     mint_hosts: tuple[tuple[str, int], ...] = ()
     shapes: ShapeMenu = field(default_factory=ShapeMenu)
@@ -167,6 +170,7 @@ def parse_config(
     mailbox, paths, limits = (top.table(k) for k in ("mailbox", "paths", "limits"))
     cover = top.table("cover")
     listen = link.take("listen", str, "")
+    network_settings = parse_network(network, base)
     config = NodeConfig(
         home=home,
         roles=roles,
@@ -175,9 +179,10 @@ def parse_config(
         link_padding=_one_of(
             link.take("padding", str, "clients"), ("clients", "all", "off"), "link.padding"
         ),
-        network=parse_network(network, base),
+        network=network_settings,
         mints=tuple(_url(url, "wallet.mints") for url in wallet.strings("mints")),
         mint_via=_one_of(wallet.take("via", str, "circuit"), ("circuit", "direct"), "wallet.via"),
+        wallet_policy=_wallet_policy(wallet.table("policy"), network_settings.test),
         ghost=_ghost_config(ghost, base) if "ghost" in roles else None,
         mint_hosts=tuple(parse_address(host) for host in exits.strings("mint_hosts")),
         shapes=_shape_menu(shape),
@@ -204,6 +209,24 @@ def _store_config(table: _Table, base: Path, passphrase_fd: int | None) -> Store
     elif passphrase_file is None and (from_env := os.environ.get(PASSPHRASE_FILE_ENV)):
         passphrase_file = Path(from_env)
     return StoreConfig(table.path("key_file", base), passphrase_file, passphrase_fd)
+
+
+def _wallet_policy(table: _Table, test_network: bool) -> Policy:
+    """`[wallet.policy]`; on a test network nothing rests or is rounded unless it says so."""
+    default = Policy() if test_network else PRIVATE
+    found = Policy(
+        rest_min_s=float(table.take("rest_min_s", int, int(default.rest_min_s))),
+        rest_max_s=float(table.take("rest_max_s", int, int(default.rest_max_s))),
+        round_up=table.take("round_up", bool, default.round_up),
+        spread=table.take("spread", int, default.spread),
+        ahead=table.take("ahead", int, default.ahead),
+        ahead_sat=table.take("ahead_sat", int, default.ahead_sat),
+    )
+    table.finish()
+    try:
+        return found.checked()
+    except BadAmount as error:
+        raise ConfigError(f"The settings under [wallet.policy] do not fit: {error}") from error
 
 
 def _credential(name: str) -> Path:

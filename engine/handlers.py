@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import trio
+from msgspec import structs
 
 from engine.control.protocol import (
     FundCheck,
@@ -20,6 +21,8 @@ from engine.control.protocol import (
     MintInfo,
     NutInfo,
     PaidRequest,
+    PolicyChoice,
+    PolicyInfo,
     ReceiveResult,
     RequestResult,
     Restore,
@@ -27,6 +30,7 @@ from engine.control.protocol import (
     SendResult,
     WalletBalance,
     WalletInfo,
+    Woken,
 )
 from engine.control.server import Handler
 from engine.errors import PaymentError
@@ -34,6 +38,7 @@ from wallet.ecash.conditions import Lock, lock_to_hash, lock_to_keys
 from wallet.ecash.errors import EcashError
 from wallet.errors import TokenInvalid
 from wallet.nuts import NUTS
+from wallet.types import MintQuote
 from wallet.wallet import Wallet
 
 
@@ -61,6 +66,10 @@ class WalletHandlers:
             "wallet.history": self.history,
             "wallet.mints.add": self.add_mint,
             "wallet.fund": self.fund,
+            "wallet.fund.spread": self.fund_spread,
+            "wallet.policy": self.policy,
+            "wallet.policy.set": self.set_policy,
+            "wallet.wake": self.wake,
             "wallet.melt.quote": self.melt_quote,
             "wallet.seed": self.seed,
             "wallet.key": self.key,
@@ -86,6 +95,7 @@ class WalletHandlers:
             total_sat=sum(b.available_sat for b in balances),
             reserved_sat=sum(b.reserved_sat for b in balances),
             held_sat=sum(b.held_sat for b in balances),
+            resting_sat=sum(b.resting_sat for b in balances),
             mints=len(balances),
             payments_open=await self._wallet.open_operations(),
             via=self._via,
@@ -104,6 +114,7 @@ class WalletHandlers:
                 available_sat=b.available_sat,
                 reserved_sat=b.reserved_sat,
                 held_sat=b.held_sat,
+                resting_sat=b.resting_sat,
                 healthy=b.healthy,
                 latency_ms=b.latency_ms,
                 last_error=b.last_error,
@@ -132,14 +143,27 @@ class WalletHandlers:
 
     async def fund(self, params: dict[str, Any]) -> FundQuote:
         url = await self._mint_or_best(params["mint"])
-        quote = await self._wallet.request_mint(url, params["amount_sat"])
-        return FundQuote(
-            quote_id=quote.quote_id,
-            invoice=quote.invoice,
-            amount_sat=quote.amount_sat,
-            expiry=quote.expiry,
-            mint=url,
+        return _fund_quote(await self._wallet.request_mint(url, params["amount_sat"]))
+
+    async def fund_spread(self, params: dict[str, Any]) -> list[FundQuote]:
+        quotes = await self._wallet.request_spread(params["amount_sat"])
+        return [_fund_quote(quote) for quote in quotes]
+
+    async def policy(self, _params: dict[str, Any]) -> PolicyInfo:
+        lines = self._wallet.policy.lines()
+        return PolicyInfo(
+            choices=[PolicyChoice(name=n, setting=s, drawback=cost) for n, s, cost in lines]
         )
+
+    async def set_policy(self, params: dict[str, Any]) -> PolicyInfo:
+        chosen = {name: value for name, value in params.items() if value is not None}
+        await self._wallet.set_policy(structs.replace(self._wallet.policy, **chosen))
+        return await self.policy({})
+
+    async def wake(self, _params: dict[str, Any]) -> Woken:
+        woken = await self._wallet.wake()
+        self._changed()
+        return Woken(amount_sat=woken)
 
     async def fund_check(self, params: dict[str, Any]) -> FundCheck:
         quote = await self._wallet.check_mint(params["quote_id"])
@@ -213,6 +237,16 @@ class WalletHandlers:
 
     async def seed(self, _params: dict[str, Any]) -> SeedWords:
         return SeedWords(words=await self._wallet.seed_words())
+
+
+def _fund_quote(quote: MintQuote) -> FundQuote:
+    return FundQuote(
+        quote_id=quote.quote_id,
+        invoice=quote.invoice,
+        amount_sat=quote.amount_sat,
+        expiry=quote.expiry,
+        mint=quote.mint,
+    )
 
 
 def _lock(params: dict[str, Any]) -> Lock:

@@ -29,8 +29,17 @@ Prepare = Callable[[Transaction], str | None]
 
 
 class Handover:
-    def __init__(self, store: Store, mints: MintBook, executor: Executor, keys: KeyRing) -> None:
+    def __init__(
+        self,
+        store: Store,
+        mints: MintBook,
+        executor: Executor,
+        keys: KeyRing,
+        rest_s: Callable[[], float],
+    ) -> None:
+        """`rest_s` says how long the coins of a received token rest."""
         self._store = store
+        self._rest_s = rest_s
         self._mints = mints
         self._executor = executor
         self._keys = keys
@@ -182,6 +191,7 @@ class Handover:
             own=False,
             inputs=journal.input_specs(proofs),
             outputs=outputs,
+            rest_s=self._rest_s(),
         )
         return write(tx, Kind.RECEIVE, url, body, dedup)
 

@@ -88,7 +88,8 @@ class SignatureSpec(msgspec.Struct, frozen=True, array_like=True):
 
 class Body(msgspec.Struct, frozen=True):
     """Everything a restart needs. `inputs` are spent by the request; `own` says whether they are
-    rows of our proofs table. `fallback` are outputs of an earlier request for the same inputs."""
+    rows of our proofs table. `fallback` are outputs of an earlier request for the same inputs.
+    What comes rests for `rest_s` before it may be spent."""
 
     amount_sat: int
     fee_sat: int = 0
@@ -99,6 +100,7 @@ class Body(msgspec.Struct, frozen=True):
     quote_id: str = ""
     session: str = ""
     note: str = ""
+    rest_s: float = 0.0
 
     def __repr__(self) -> str:
         return f"Body(amount_sat={self.amount_sat})"

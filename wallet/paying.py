@@ -84,7 +84,7 @@ class Paying:
                 hint="Add one of them first if you trust it: " + ", ".join(request.mints[:3]),
             )
         sums = await self._store.run(lambda tx: tx.proofs.sums())
-        have = {url: sums.get(url, (0, 0, 0))[0] for url in allowed}
+        have = {url: sums[url][0] if url in sums else 0 for url in allowed}
         best = max(allowed, key=lambda url: have[url])
         if have[best] < amount:
             raise InsufficientFunds(

@@ -32,6 +32,16 @@ def choose(tx: Transaction, mints: MintBook, mint: str, amount: int) -> tuple[li
     chosen = amounts.select(available, amount, fee_ppk)
     if chosen is None:
         have = amounts.total(available)
+        resting, until = tx.proofs.resting(mint)
+        if have + resting >= amount:
+            raise InsufficientFunds(
+                f"This needs {amount} sat; {have} sat are available at {mint} and {resting} sat"
+                f" rest for {max(1, round(until - tx.now))} s more.",
+                needed_sat=amount,
+                available_sat=have,
+                kept="Nothing was spent.",
+                hint="Wait, or let them be spent now: peer2prompt wallet policy --wake",
+            )
         raise InsufficientFunds(
             f"This needs {amount} sat and the mint's fee; {have} sat are available at {mint}.",
             needed_sat=amount,

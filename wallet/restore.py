@@ -45,7 +45,7 @@ async def restore(url: str, store: Store, seed: Seed, mints: MintBook) -> Restor
 
 async def drop_spent(url: str, store: Store, mints: MintBook) -> int:
     """Strike out what the mint has taken meanwhile: a backup does not know of it; sat."""
-    available = await store.run(lambda tx: tx.proofs.available(url))
+    available = await store.run(lambda tx: tx.proofs.available(url, resting=True))
     states = await mints.client(url).states([secret_to_y(proof.secret) for proof in available])
     gone = [p for p, s in zip(available, states, strict=True) if s is ProofState.SPENT]
     value = sum(proof.amount for proof in gone)

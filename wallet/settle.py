@@ -82,7 +82,8 @@ def book(tx: Transaction, op: Operation, checked: Checked) -> Result:
         done = journal.from_row(row).result
         if done is not None:
             return done
-    change = tx.proofs.add(op.mint, checked.keep)
+    ready = tx.now + op.body.rest_s if op.body.rest_s else 0.0
+    change = tx.proofs.add(op.mint, checked.keep, ready=ready)
     if checked.send:
         tx.proofs.add(op.mint, checked.send, state="sent", op_id=op.id)
     if op.body.own:

@@ -7,6 +7,7 @@ Every method journals first and then lets the executor talk to the mint. Tokens 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 from wallet import journal
 from wallet.ecash import amounts, quotes
@@ -21,8 +22,12 @@ from wallet.types import MeltQuote, MeltResult, MintQuote
 
 
 class Transfers:
-    def __init__(self, store: Store, mints: MintBook, executor: Executor) -> None:
+    def __init__(
+        self, store: Store, mints: MintBook, executor: Executor, rest_s: Callable[[], float]
+    ) -> None:
+        """`rest_s` says how long the coins of a funding rest."""
         self._store = store
+        self._rest_s = rest_s
         self._mints = mints
         self._executor = executor
 
@@ -71,6 +76,7 @@ class Transfers:
             amount_sat=row.amount,
             outputs=keep_outputs(tx, self._mints, row.mint, row.amount),
             quote_id=row.quote_id,
+            rest_s=self._rest_s(),
         )
         return write(tx, Kind.MINT, row.mint, body, dedup)
 

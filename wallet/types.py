@@ -9,7 +9,8 @@ from wallet.ecash.types import BlindSignature, Proof
 
 @dataclass(frozen=True, slots=True)
 class MintBalance:
-    """`reserved_sat` is inside running operations; `held_sat` waits for the mint to decide."""
+    """`reserved_sat` is inside running operations; `held_sat` waits for the mint to decide;
+    `resting_sat` is fresh and may be spent later (`wallet.policy`)."""
 
     url: str
     name: str
@@ -19,6 +20,7 @@ class MintBalance:
     healthy: bool
     latency_ms: float | None
     last_error: str
+    resting_sat: int = 0
 
 
 @dataclass(frozen=True, slots=True)

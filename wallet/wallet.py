@@ -6,7 +6,9 @@ by the parts behind this door (transfers, market) and moved by the executor.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from contextlib import suppress
 
 from mnemonic import Mnemonic
 
@@ -14,7 +16,7 @@ from wallet import journal
 from wallet.ecash.conditions import Lock
 from wallet.ecash.deterministic import Seed
 from wallet.ecash.types import BlindSignature, Proof
-from wallet.errors import StoreDamaged
+from wallet.errors import InsufficientFunds, MintProblem, StoreDamaged, UntrustedMint
 from wallet.executor import Executor
 from wallet.handover import Handover
 from wallet.journal import Kind
@@ -22,6 +24,8 @@ from wallet.keyring import KeyRing
 from wallet.market import Market
 from wallet.mints import MintBook, TransportFor
 from wallet.paying import Paying
+from wallet.policy import Policy, decode, encode
+from wallet.prepare import positive
 from wallet.recovery import recover
 from wallet.restore import drop_spent, restore
 from wallet.store import Store, keeping
@@ -44,6 +48,7 @@ from wallet.types import (
 
 SEED_BITS = 128  # twelve words
 TIMEOUT_S = 30.0
+POLICY_KEY = "wallet.policy"
 PRUNE_AFTER_S = 90 * 86_400
 
 
@@ -57,11 +62,15 @@ class Wallet:
         *,
         timeout_s: float = TIMEOUT_S,
         post: TransportFor | None = None,
+        policy: Policy | None = None,
     ) -> None:
         """`transport_for` reaches mints. `post` reaches addresses that strangers name in payment
-        requests: hand in only what hides who asks (a circuit); without it nothing is posted."""
+        requests: hand in only what hides who asks (a circuit); without it nothing is posted.
+        `policy` holds until the user has chosen another one."""
         self._store = store
         self._post = post
+        self._policy = policy or Policy()
+        self._rng = random.SystemRandom()
         self._mints = MintBook(store, transport_for, timeout_s)
         self._unfinished: set[str] = set()
         self._transfers: Transfers
@@ -81,11 +90,16 @@ class Wallet:
         if not words.check(phrase):
             raise StoreDamaged("The seed words in the store are damaged.")
         self._seed = seed = Seed(Mnemonic.to_seed(phrase))
+        chosen = await self._store.settings.get(POLICY_KEY)
+        if chosen is not None:
+            self._policy = decode(chosen)
         await self._mints.load()
         self._executor = Executor(self._store, seed, self._mints)
         self._keys = KeyRing(self._store, seed)
-        self._transfers = Transfers(self._store, self._mints, self._executor)
-        self._handover = Handover(self._store, self._mints, self._executor, self._keys)
+        self._transfers = Transfers(self._store, self._mints, self._executor, self._rest_s)
+        self._handover = Handover(
+            self._store, self._mints, self._executor, self._keys, self._rest_s
+        )
         self._paying = Paying(self._store, self._mints, self._handover, self._keys, self._post)
         self._market = Market(self._store, seed, self._mints, self._executor)
         await self._store.run(lambda tx: tx.operations.prune(self._store.clock() - PRUNE_AFTER_S))
@@ -118,7 +132,7 @@ class Wallet:
         rows = []
         for url in self._mints.urls():
             client = self._mints.client(url)
-            available, reserved, held = sums.get(url, (0, 0, 0))
+            available, reserved, held, resting = sums.get(url, (0, 0, 0, 0))
             rows.append(
                 MintBalance(
                     url=url,
@@ -129,6 +143,7 @@ class Wallet:
                     healthy=not client.last_error,
                     latency_ms=client.latency_ms,
                     last_error=client.last_error,
+                    resting_sat=resting,
                 )
             )
         return rows
@@ -232,6 +247,51 @@ class Wallet:
     async def restore(self, url: str) -> RestoreReport:
         """Find the ecash of the seed words at one mint (NUT-09, NUT-13)."""
         return await restore(url, self._store, self._seed, self._mints)
+
+    # -- privacy
+
+    @property
+    def policy(self) -> Policy:
+        """How incoming and outgoing money are kept apart."""
+        return self._policy
+
+    async def set_policy(self, policy: Policy) -> None:
+        """Choose another policy, for what comes from now on. Raises BadAmount."""
+        await self._store.settings.set(POLICY_KEY, encode(policy.checked()))
+        self._policy = policy
+
+    async def wake(self) -> int:
+        """Let coins that rest be spent now; sat."""
+        return await self._store.run(lambda tx: tx.proofs.wake())
+
+    async def request_spread(self, amount_sat: int) -> list[MintQuote]:
+        """Invoices that fund this wallet as its policy says: over several mints, for standard
+        amounts. One that a mint does not give is left out; MintProblem when none gives any."""
+        positive(amount_sat)
+        if not self._mints.urls():
+            raise UntrustedMint("The wallet knows no mint.", hint="Add one first.")
+        found: list[MintQuote] = []
+        trouble: MintProblem | None = None
+        for url, part in self._policy.parts(amount_sat, self._mints.urls(), self._rng):
+            try:
+                found.append(await self.request_mint(url, part))
+            except MintProblem as exc:
+                trouble = exc
+        if trouble is not None and not found:
+            raise trouble
+        return found
+
+    async def make_ready(self, url: str) -> None:
+        """Have coins for the payments that the policy wants ready, in one swap. Does nothing while
+        too little is there to have them all."""
+        wanted = self._policy.wanted()
+        if not wanted:
+            return
+        with suppress(InsufficientFunds):
+            await self.split_ahead(url, wanted)
+
+    def _rest_s(self) -> float:
+        return self._policy.rest_s(self._rng)
 
     # -- market
 

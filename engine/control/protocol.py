@@ -485,6 +485,7 @@ class WalletInfo(Result, frozen=True):
     total_sat: int = 0
     reserved_sat: int = 0
     held_sat: int = 0
+    resting_sat: int = 0
     mints: int = 0
     payments_open: int = 0
     via: str = ""
@@ -498,6 +499,7 @@ class MintInfo(Result, frozen=True):
     available_sat: int = 0
     reserved_sat: int = 0
     held_sat: int = 0
+    resting_sat: int = 0
     healthy: bool = True
     latency_ms: float | None = None
     last_error: str | None = None
@@ -535,6 +537,40 @@ class FundQuote(Result, frozen=True):
     amount_sat: int
     expiry: float | None = None
     mint: str = ""
+
+
+class SpreadParams(Params, frozen=True):
+    """Fund as the wallet's policy says: perhaps more than asked for, perhaps several invoices."""
+
+    amount_sat: int
+
+
+class PolicyChoice(Result, frozen=True):
+    """One choice of the wallet's privacy policy and what it costs the user, in words."""
+
+    name: str
+    setting: str = ""
+    drawback: str = ""
+
+
+class PolicyInfo(Result, frozen=True):
+    choices: list[PolicyChoice] = []
+
+
+class PolicyParams(Params, frozen=True):
+    """What is given is changed. Coins that came in rest from `rest_min_s` to `rest_max_s` seconds;
+    `ahead` payments of `ahead_sat` each are kept ready."""
+
+    rest_min_s: float | None = None
+    rest_max_s: float | None = None
+    round_up: bool | None = None
+    spread: int | None = None
+    ahead: int | None = None
+    ahead_sat: int | None = None
+
+
+class Woken(Result, frozen=True):
+    amount_sat: int = 0
 
 
 class QuoteParams(Params, frozen=True):
@@ -721,6 +757,10 @@ METHODS: Final[dict[str, Method]] = {
     "wallet.fund.check": Method(QuoteParams, FundCheck),
     "wallet.send": Method(SendParams, SendResult),
     "wallet.receive": Method(ReceiveParams, ReceiveResult),
+    "wallet.fund.spread": Method(SpreadParams, list[FundQuote]),
+    "wallet.policy": Method(NoParams, PolicyInfo),
+    "wallet.policy.set": Method(PolicyParams, PolicyInfo),
+    "wallet.wake": Method(NoParams, Woken),
     "wallet.key": Method(NoParams, LockKey),
     "wallet.cosign": Method(TokenParams, SendResult),
     "wallet.request": Method(RequestParams, RequestResult),

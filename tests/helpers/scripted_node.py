@@ -195,7 +195,7 @@ def sample_state() -> dict[str, Any]:
                     "unit": "sat",
                     "available_sat": 0,
                     "reserved_sat": 0,
-                    "held_sat": 128,
+                    "resting_sat": 128,
                     "healthy": False,
                     "latency_ms": None,
                     "last_error": "The mint did not answer within 10 s.",

@@ -57,7 +57,7 @@ async def test_the_audit_notices(tmp_path: Path, mints: list[life.Mint]) -> None
         await pair.client_store.run(lambda tx: tx.proofs.delete([row[0]]))
         assert await life.audit(pair, mints, baseline) == life.Audit(32, 0, 0)
         await pair.client_store.run(
-            lambda tx: tx.execute("INSERT INTO proofs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            lambda tx: tx.execute(f"INSERT INTO proofs VALUES ({', '.join('?' * len(row))})", row)
         )
         token = await pair.client.send(url, 32)
         await pair.ghost.receive(token)

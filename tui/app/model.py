@@ -105,6 +105,7 @@ class MintLine:
     available_sat: int
     reserved_sat: int
     held_sat: int
+    resting_sat: int
     healthy: bool | None
     latency_ms: float | None
     last_error: str
@@ -118,6 +119,7 @@ class MintLine:
             available_sat=whole(source, "available_sat"),
             reserved_sat=whole(source, "reserved_sat"),
             held_sat=whole(source, "held_sat"),
+            resting_sat=whole(source, "resting_sat"),
             healthy=healthy if isinstance(healthy, bool) else None,
             latency_ms=maybe_real(source, "latency_ms"),
             last_error=line(source, "last_error"),

@@ -23,6 +23,8 @@ _DONE = ("paid", "issued", "minted", "complete", "done")
 
 def fund(args: argparse.Namespace) -> int:
     """Print an invoice, as text and as a picture; wait for its payment when asked to."""
+    if args.spread:
+        return _fund_spread(args)
     quote = call_as(args, FundQuote, "wallet.fund", amount_sat=args.amount, mint=args.mint)
     if not args.json:
         _show_invoice(quote, wait=args.wait)
@@ -32,6 +34,21 @@ def fund(args: argparse.Namespace) -> int:
         ended = {} if state is None else {"state": state.state, "minted_sat": state.minted_sat}
         print_json({**{name: getattr(quote, name) for name in quote.__struct_fields__}, **ended})
     elif state is not None:
+        print(f"Paid: {state.minted_sat or quote.amount_sat} sat are in the wallet.")
+    return 0
+
+
+def _fund_spread(args: argparse.Namespace) -> int:
+    """One invoice after the other; all are waited for when asked to."""
+    quotes = call_as(args, list[FundQuote], "wallet.fund.spread", amount_sat=args.amount)
+    if args.json:
+        print_json(quotes)
+        return 0
+    for quote in quotes:
+        print(f"{style.clean(quote.mint)}:")
+        _show_invoice(quote, wait=args.wait)
+    for quote in quotes if args.wait else ():
+        state = _wait(args, quote)
         print(f"Paid: {state.minted_sat or quote.amount_sat} sat are in the wallet.")
     return 0
 

@@ -23,7 +23,8 @@ def info(args: argparse.Namespace) -> int:
             ("store", wallet.store),
             ("total", f"{wallet.total_sat} sat"),
             ("reserved", f"{wallet.reserved_sat} sat in payments under way"),
-            ("held", f"{wallet.held_sat} sat held back"),
+            ("held", f"{wallet.held_sat} sat held by mints until they decide"),
+            ("resting", f"{wallet.resting_sat} sat fresh, to be spent later"),
             ("mints", f"{wallet.mints}"),
             ("payments open", f"{wallet.payments_open}"),
             ("mints reached", wallet.via),
@@ -43,10 +44,16 @@ def balance(args: argparse.Namespace) -> int:
         return 0
     wallet = _shape(WalletBalance, raw)
     rows = [
-        (style.one_line(mint.url, 48), mint.available_sat, mint.reserved_sat, mint.held_sat)
+        (
+            style.one_line(mint.url, 48),
+            mint.available_sat,
+            mint.resting_sat,
+            mint.reserved_sat,
+            mint.held_sat,
+        )
         for mint in wallet.mints
     ]
-    style.table(("mint", "sat", "reserved", "held"), rows, empty=_NO_MINT)
+    style.table(("mint", "sat", "resting", "reserved", "held"), rows, empty=_NO_MINT)
     print(f"{style.bold('total')}  {wallet.total_sat} sat")
     return 0
 

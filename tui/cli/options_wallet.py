@@ -18,6 +18,7 @@ def add_wallet(group: Subparsers) -> None:
     _add_wallet_moves(wallet)
     _add_tokens(wallet)
     _add_requests(wallet)
+    _add_policy(wallet)
 
 
 def _add_wallet_views(wallet: Subparsers) -> None:
@@ -81,6 +82,9 @@ def _add_wallet_moves(wallet: Subparsers) -> None:
         ("peer2prompt wallet fund 100 --wait", "and waits until it is paid"),
     )
     fund.add_argument("amount", type=positive, metavar="SAT", help="how much")
+    fund.add_argument(
+        "--spread", action="store_true", help="as the policy says: several mints, usual amounts"
+    )
     fund.add_argument("--wait", action="store_true", help="wait until it is paid or expires")
     check = command(
         wallet,
@@ -194,3 +198,23 @@ def _add_requests(wallet: Subparsers) -> None:
     pay.add_argument("request", metavar="REQUEST", help="the request; - reads it from stdin")
     pay.add_argument("amount", type=positive, nargs="?", metavar="SAT", help="if it is left open")
     pay.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_policy(wallet: Subparsers) -> None:
+    policy = command(
+        wallet,
+        "policy",
+        "cmd_policy:policy",
+        "show or change what keeps a mint from linking your funding with your questions",
+        ("peer2prompt wallet policy", "each choice with its cost"),
+        ("peer2prompt wallet policy --rest 60 600 --spread 2", ""),
+        ("peer2prompt wallet policy --wake", "spend what rests now, and give that hiding up"),
+    )
+    policy.add_argument(
+        "--rest", nargs=2, type=float, metavar=("MIN", "MAX"), help="seconds that fresh coins rest"
+    )
+    policy.add_argument("--round-up", choices=("on", "off"), help="round invoices up")
+    policy.add_argument("--spread", type=positive, metavar="N", help="mints to fund at once")
+    policy.add_argument("--ahead", type=int, metavar="N", help="payments to have coins ready for")
+    policy.add_argument("--ahead-sat", type=positive, metavar="SAT", help="size of each of them")
+    policy.add_argument("--wake", action="store_true", help="let coins that rest be spent now")

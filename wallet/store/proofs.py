@@ -1,7 +1,8 @@
 """The proofs table: what we own, what an operation holds, what we gave away in a token.
 
-States: available; reserved (an open operation holds it, `op_id` says which); sent (inside a token
-of ours, kept so that a restore does not count it as ours again).
+States: available, from the moment `ready` on and resting before it; reserved (an open operation
+holds it, `op_id` says which); sent (inside a token of ours, kept so that a restore does not count
+it as ours again).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from wallet.ecash.types import Proof
 from wallet.store.rows import Row, Rows
 
+MAX_TIME = float(1 << 62)
 PROOF = "SELECT amount, keyset_id, secret, signature FROM proofs"
 
 
@@ -25,12 +27,15 @@ class Proofs:
         *,
         state: str = "available",
         op_id: str | None = None,
+        ready: float = 0.0,
     ) -> int:
-        """Store new proofs; one that is known already is left as it is. Returns the new value."""
+        """Store new proofs; one that is known already is left as it is. Returns the new value.
+        They rest until `ready` (unix seconds)."""
         added = 0
         for proof in proofs:
             changed = self._rows.execute(
-                "INSERT OR IGNORE INTO proofs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO proofs (secret, mint, keyset_id, amount, signature,"
+                " state, op_id, created, ready) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     proof.secret,
                     mint,
@@ -40,15 +45,18 @@ class Proofs:
                     state,
                     op_id,
                     self._rows.now,
+                    ready,
                 ),
             )
             added += proof.amount if changed else 0
         return added
 
-    def available(self, mint: str) -> list[Proof]:
+    def available(self, mint: str, *, resting: bool = False) -> list[Proof]:
+        """What may be spent now; with `resting` also what may be spent later."""
         rows = self._rows.rows(
-            f"{PROOF} WHERE mint = ? AND state = 'available' ORDER BY amount DESC, created, secret",
-            (mint,),
+            f"{PROOF} WHERE mint = ? AND state = 'available' AND ready <= ?"
+            " ORDER BY amount DESC, created, secret",
+            (mint, MAX_TIME if resting else self._rows.now),
         )
         return [_proof(row) for row in rows]
 
@@ -98,18 +106,38 @@ class Proofs:
     def known(self, secret: str) -> bool:
         return self._rows.row("SELECT 1 FROM proofs WHERE secret = ?", (secret,)) is not None
 
-    def sums(self) -> dict[str, tuple[int, int, int]]:
-        """By mint: available, reserved, and held because the mint has not decided."""
+    def resting(self, mint: str) -> tuple[int, float]:
+        """What rests at a mint, and when the last of it may be spent (unix seconds)."""
+        row = self._rows.row(
+            "SELECT coalesce(sum(amount), 0), coalesce(max(ready), 0) FROM proofs"
+            " WHERE mint = ? AND state = 'available' AND ready > ?",
+            (mint, self._rows.now),
+        )
+        return (int(row[0]), float(row[1])) if row else (0, 0.0)
+
+    def wake(self) -> int:
+        """Let everything that rests be spent at once; sat."""
+        row = self._rows.row(
+            "SELECT coalesce(sum(amount), 0) FROM proofs WHERE state = 'available' AND ready > ?",
+            (self._rows.now,),
+        )
+        self._rows.execute("UPDATE proofs SET ready = 0 WHERE state = 'available'")
+        return int(row[0]) if row else 0
+
+    def sums(self) -> dict[str, tuple[int, int, int, int]]:
+        """By mint: available, reserved, held because the mint has not decided, and resting."""
         rows = self._rows.rows(
             "SELECT p.mint,"
-            " sum(CASE WHEN p.state = 'available' THEN p.amount ELSE 0 END),"
+            " sum(CASE WHEN p.state = 'available' AND p.ready <= ? THEN p.amount ELSE 0 END),"
             " sum(CASE WHEN p.state = 'reserved' AND coalesce(o.state, '') NOT IN"
             " ('pending', 'held') THEN p.amount ELSE 0 END),"
             " sum(CASE WHEN p.state = 'reserved' AND o.state IN ('pending', 'held')"
-            " THEN p.amount ELSE 0 END)"
-            " FROM proofs p LEFT JOIN operations o ON o.op_id = p.op_id GROUP BY p.mint"
+            " THEN p.amount ELSE 0 END),"
+            " sum(CASE WHEN p.state = 'available' AND p.ready > ? THEN p.amount ELSE 0 END)"
+            " FROM proofs p LEFT JOIN operations o ON o.op_id = p.op_id GROUP BY p.mint",
+            (self._rows.now, self._rows.now),
         )
-        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+        return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
 
 
 def _proof(row: Row) -> Proof:

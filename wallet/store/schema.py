@@ -118,6 +118,11 @@ STEPS: tuple[Step, ...] = (
         1,  # an older program uses its one shape for every chat
         ("ALTER TABLE chat_sessions ADD COLUMN shape TEXT NOT NULL DEFAULT ''",),
     ),
+    Step(
+        4,
+        4,  # an older program would hand out coins that rest, and cannot write the new column
+        ("ALTER TABLE proofs ADD COLUMN ready REAL NOT NULL DEFAULT 0",),
+    ),
 )
 CURRENT = STEPS[-1].version
 

@@ -58,6 +58,7 @@ STATUS = {
     "warnings": ["Only one \x1b[31mguard is known."],
 }
 
+POLICY = {"choices": [{"name": "rest", "setting": "no", "drawback": "spent only afterwards"}]}
 NUT_LIST = [{"nut": 10, "name": "spending conditions", "support": "yes"}]
 BALANCE = {
     "total_sat": 500,
@@ -185,6 +186,12 @@ class ScriptedNode:
             "store.passphrase": {},
             "store.backup": {"path": "/tmp/b", "bytes": 4096},
             "wipe": {"removed": ["store.db"]},
+            "wallet.policy": POLICY,
+            "wallet.policy.set": POLICY,
+            "wallet.wake": {"amount_sat": 7},
+            "wallet.fund.spread": [
+                {"quote_id": "q1", "invoice": INVOICE, "amount_sat": 100, "mint": MINT}
+            ],
             "wallet.key": {"key": "02ab"},
             "wallet.cosign": {"token": "cashuBsigned"},
             "wallet.request": {"request": "creqAx"},

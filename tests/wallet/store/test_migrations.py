@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from wallet.ecash.types import Proof
 from wallet.store import KeyFile, Store, schema
 from wallet.store.core import schema as used
 
@@ -25,7 +24,12 @@ async def test_from_each_version(
         store = await Store.open(path, key, create=True)
     await store.settings.set("theme", "paper")
     await store.put_secret("wallet", "words", b"abandon ability")
-    await store.run(lambda tx: tx.proofs.add("https://m", [Proof(4, "00ab", "s", b"\x02" * 33)]))
+    await store.run(
+        lambda tx: tx.execute(
+            "INSERT INTO proofs (secret, mint, keyset_id, amount, signature, state, created)"
+            " VALUES ('s', 'https://m', '00ab', 4, x'02', 'available', 1)"
+        )
+    )
     await store.run(lambda tx: tx.counters.take("00ab", 7))
     await store.run(lambda tx: tx.operations.add("op", "send", "pending", "https://m", "{}"))
     await store.run(lambda tx: tx.history.add("mint", "https://m", 4))
@@ -45,7 +49,7 @@ async def test_from_each_version(
         assert row == (schema.CURRENT,)
         assert await store.settings.get("theme") == "paper"
         assert await store.get_secret("wallet", "words") == b"abandon ability"
-        assert await store.run(lambda tx: tx.proofs.sums()) == {"https://m": (4, 0, 0)}
+        assert await store.run(lambda tx: tx.proofs.sums()) == {"https://m": (4, 0, 0, 0)}
         assert await store.run(lambda tx: tx.counters.next("00ab")) == 7
         (op,) = await store.run(lambda tx: tx.operations.open())
         assert (op.op_id, op.state) == ("op", "pending")

@@ -68,8 +68,10 @@ class MintsPane(Pane):
         ]
         if reserved:
             parts.append((f"   {reserved:,} reserved for payments", "$muted"))
+        if resting := sum(m.resting_sat for m in wallet.mints):
+            parts.append((f"   {resting:,} resting before first use", "$muted"))
         if held:
-            parts.append((f"   {held:,} resting before first use", "$muted"))
+            parts.append((f"   {held:,} held by a mint", "$warning"))
         self.total.update(Content.assemble(*parts))
 
     def _paint_mints(self, mints: list[MintLine]) -> None:
@@ -91,7 +93,7 @@ class MintsPane(Pane):
                 ellipsis(name, name_width),
                 f"{mint.available_sat:,}".rjust(11),
                 f"{mint.reserved_sat:,}".rjust(9),
-                f"{mint.held_sat:,}".rjust(8),
+                f"{mint.resting_sat + mint.held_sat:,}".rjust(8),
                 _health(mint),
                 (took(mint.latency_ms) if mint.latency_ms is not None else "–").rjust(8),
                 key=mint.url,
