@@ -173,7 +173,8 @@ async def _follow(
         code="control_closed",
         exit_code=8,
         kept="What had arrived is in the conversation; unspent ecash is in the wallet's journal.",
-        hint="Start the node again; `peer2prompt sessions list` shows the conversation.",
+        hint="Start the node again: it takes the answer up. "
+        f"See `peer2prompt sessions show {started.session_id[:8]}`.",
     )
 
 
@@ -222,6 +223,8 @@ async def _from_history(client: ControlClient, started: AskStarted) -> AskDone |
     newest = max(messages, key=lambda message: message.message_id, default=None)
     if newest is None or newest.role != "assistant" or newest.meta.state == "streaming":
         return None
+    if newest.meta.error is not None:
+        raise RemoteError(newest.meta.error)
     if newest.meta.state == "failed":
         raise CliError(
             "The answer failed, and the reason was lost because it was read too slowly.",

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from engine.control.client import ControlClient
-from engine.control.protocol import Message, Session
+from engine.control.protocol import Message, MessageMeta, Session
 from tui.cli import style
 from tui.cli.call import call_as, print_json, with_node
 from tui.cli.failures import usage
@@ -51,7 +51,10 @@ def show(args: argparse.Namespace) -> int:
     print(style.bold(style.one_line(session.title or session.session_id, style.width())))
     for message in messages:
         print(f"\n{style.bold(message.role)}  {style.moment(message.created)}")
-        print(style.clean(message.text))
+        if message.text:
+            print(style.clean(message.text))
+        if note := _note(message.meta):
+            print(style.one_line(f"({note})", 400))
     return 0
 
 
@@ -129,6 +132,15 @@ def _read(args: argparse.Namespace) -> tuple[Session, list[Message]]:
             before = min(message.message_id for message in fresh)
 
     return with_node(args, work)
+
+
+def _note(meta: MessageMeta) -> str:
+    """What became of an answer that did not simply stream to its end."""
+    if meta.error is not None:
+        return " ".join(part for part in (meta.error.message, meta.error.kept) if part)
+    if meta.state == "streaming":
+        return "under way"
+    return "fetched from a mailbox" if meta.by_mail else ""
 
 
 def _document(session: Session, messages: list[Message]) -> dict[str, Any]:
