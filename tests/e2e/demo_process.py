@@ -101,7 +101,8 @@ def fake_provider(mode: str, *options: str) -> Iterator[str]:
     """The fake provider as a process; its base URL."""
     port = free_port("127.0.0.1")
     command = (sys.executable, "-m", "tests.helpers.provider_fake", "--port", str(port))
-    with subprocess.Popen([*command, "--mode", mode, *options], cwd=ROOT) as process:
+    command = (*command, "--mode", mode, *options)
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         try:
             models = answers(f"http://127.0.0.1:{port}/v1/models")
             wait_until(models, "the fake provider answers")
