@@ -295,6 +295,7 @@ class LinkTap:
     port: int = 0
     hung_up: bool = False  # set it to hang up on both sides at the next record
     paused: set[str] = field(default_factory=set)  # directions that are not read now
+    delay_s: dict[str, float] = field(default_factory=dict)  # before each read of a direction
 
     def records(self, direction: str) -> list[bytes]:
         """What was recorded in one direction, in records."""
@@ -354,4 +355,5 @@ class LinkTap:
     async def _read(self, source: trio.SocketStream, direction: str) -> bytes:
         while direction in self.paused:
             await trio.sleep(0.01)
+        await trio.sleep(self.delay_s.get(direction, 0))
         return bytes(await source.receive_some(RECORD_BYTES))
