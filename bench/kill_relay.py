@@ -4,9 +4,10 @@
 
 Without --processes each run is a whole network in this process (tests.helpers.kill_world): seven
 relays, a ghost with a scripted provider, a client, all real code over loopback in virtual time.
-One relay dies at a random moment: a guard, a middle, a return relay or a mailbox. In two of five
-runs the client dies with it and comes back later, in half of those the ghost is gone by then. An
-answer counts as completed when the chat holds it whole, in one message, billed once.
+One relay dies at a random moment from the question on: a guard, a middle, a return relay or a
+mailbox; or the links of the ghost break. In two of five runs the client dies with it and comes back
+later, in half of those the ghost is gone by then. An answer counts as completed when the chat holds
+it whole, in one message, billed once.
 
 With --processes each run is a question to a demo of real processes, one relay of its circuit is
 killed with SIGKILL in the middle of the answer.

@@ -252,6 +252,11 @@ class KillWorld:
     def kill_relay(self, node_id: bytes) -> None:
         self.relays[node_id].kill()
 
+    def cut_ghost_links(self) -> None:
+        """Every link of the ghost breaks; new ones can be made."""
+        for link in list(self.ghost.node.links.links):
+            link.close()
+
     async def answers(self, chat: str) -> list[ChatMessage]:
         """The messages of the assistant in a chat."""
         return [m for m in await self.store.messages.list(chat) if m.role == "assistant"]
@@ -271,6 +276,7 @@ async def kill_world(folder: Path) -> AsyncIterator[KillWorld]:
 # -- runs ------------------------------------------------------------------------------------------
 
 LONGEST_S = 700.0
+VICTIMS = ("guard", "middle", "last", "ghost link", "return relay", "mailbox")
 ASK = {
     "text": "What is an onion?",
     "session_id": None,
@@ -284,23 +290,27 @@ ASK = {
 
 @dataclass(frozen=True)
 class Fate:
-    """What happens in one run, drawn from its seed. `away_s` is for a client that dies too; then
-    `ghost_stops` tells whether the ghost shuts down, for good, before it is back."""
+    """What happens in one run, drawn from its seed. `early` kills counts from the question, others
+    from the first word. `away_s` is for a client that dies too; then `ghost_stops` tells whether
+    the ghost shuts down, for good, before it is back."""
 
     victim: str
+    early: bool
     after_s: float
     away_s: float | None
     ghost_stops: bool
+    settle: bool
 
     @classmethod
     def of(cls, seed: int) -> Fate:
         rng = Random(seed)
-        victim = rng.choice(("guard", "middle", "last", "return relay", "mailbox"))
-        after_s = rng.uniform(0.0, PAUSE_S * len(WORDS))
+        victim = rng.choice(VICTIMS)
         away = rng.random() < 0.4
+        early = not away and rng.random() < 0.2
+        after_s = rng.uniform(0.0, 0.1 if early else PAUSE_S * len(WORDS))
         stops = away and rng.random() < 0.5
         away_s = rng.uniform(30.0, 90.0) if stops else rng.uniform(0.0, 90.0)
-        return cls(victim, after_s, away_s if away else None, stops)
+        return cls(victim, early, after_s, away_s if away else None, stops, rng.random() < 0.3)
 
 
 @dataclass(frozen=True)
@@ -319,10 +329,11 @@ async def run_fate(folder: Path, fate: Fate) -> Outcome:
         await client.chats.desk.warm()
         await trio.sleep(10)
         before = client.path()
-        started = await client.chats.ask(dict(ASK))
-        await _until(lambda: world.ghost.backend.yielded > 0, 30)
+        started = await client.chats.ask({**ASK, "settle": fate.settle})
+        if not fate.early:
+            await _until(lambda: world.ghost.backend.yielded > 0, 30)
         await trio.sleep(fate.after_s)
-        world.kill_relay(_victim(client, fate))
+        _strike(world, client, fate)
         if fate.away_s is not None:
             client.kill()
             await trio.sleep(0 if not fate.ghost_stops else 25)
@@ -341,6 +352,13 @@ async def run_fate(folder: Path, fate: Fate) -> Outcome:
             if not outcome.completed or outcome.way
             else Outcome(True, "resume" if moved else "")
         )
+
+
+def _strike(world: KillWorld, client: Client, fate: Fate) -> None:
+    if fate.victim == "ghost link":
+        world.cut_ghost_links()
+    else:
+        world.kill_relay(_victim(client, fate))
 
 
 def _victim(client: Client, fate: Fate) -> bytes:
