@@ -82,6 +82,8 @@ class ClientRole:
             default_suite(),
             on_create=None,
             padding=padding,
+            limits=config.limits,
+            rate=config.limits.client_rate,
             network=config.network.tag,
         )
         self.pool = CircuitPool(

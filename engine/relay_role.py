@@ -102,6 +102,7 @@ class RelayRole:
             static=link_static,
             padding=_PADDING[config.link_padding],
             limits=config.limits,
+            rate=config.limits.relay_rate,
             exempt=is_local if config.network.test else lambda _host: False,
             network=config.network.tag,
         )

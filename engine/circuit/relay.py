@@ -21,7 +21,7 @@ from engine.crypto.hop import HopKeys
 from engine.crypto.layers import RelayLayer
 from engine.errors import LayerError, Peer2PromptError, ProtocolError
 from engine.link.connection import CellBuffer, CellQueue, Holding, Link, take_buffer, take_buffers
-from engine.wire.cells import HEADER, Command, DestroyReason
+from engine.wire.cells import HEADER, RECORD_BYTES, Command, DestroyReason
 from engine.wire.create import parse_created_body
 from engine.wire.frames import MAX_FRAME_DATA, EndReason, FrameType, encode_shape, parse_shape
 from engine.wire.refusal import Refusal, parse_destroy
@@ -191,6 +191,10 @@ class RelayCircuit:
         cell.data[_HEAD] = self.prev_header
         self.layer.seal_backward_into(region, cell.body)
         self.prev_link.enqueue(self.prev_queue, cell)
+        if (pace := self.core.exit_pace) is not None:
+            pace.spend(
+                RECORD_BYTES
+            )  # a shaped cell leaves on its tick and is paid for all the same
 
     def flush(self) -> None:
         """Push queued cells to the socket; a client that lets too many wait loses its circuit."""
@@ -207,14 +211,18 @@ class RelayCircuit:
 
     @property
     def has_room(self) -> bool:
-        """True while the link takes more cells without a wait."""
-        return self.prev_link.has_room
+        """True while the link and the exit's cap take more cells without a wait."""
+        pace = self.core.exit_pace
+        return self.prev_link.has_room and (pace is None or pace.open)
 
     async def wait_room(self) -> None:
-        """Wait while the link to the client's side has more than its share queued."""
+        """Wait while the link to the client's side has more than its share queued, or the exit has
+        sent as much as it may."""
         link = self.prev_link
         while not link.closed and not link.has_room:
             await link.room.park()
+        if self.core.exit_pace is not None:
+            await self.core.exit_pace.wait_open()
         await trio.lowlevel.checkpoint()
 
     # -- control frames ------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from engine.errors import HandshakeError, Peer2PromptError, ProtocolError
 from engine.limits import Limits
 from engine.link.connection import Link, take_buffer
 from engine.link.manager import LinkManager
+from engine.link.pace import Pace
 from engine.wire.cells import HEADER, Command, DestroyReason
 from engine.wire.create import created_body
 from engine.wire.refusal import Refusal
@@ -71,6 +72,8 @@ class RelayCore:
         self.draining = False
         self.limits = limits or Limits()
         self.replays = replays or HandshakeReplayCache()
+        rate = self.limits.exit_rate
+        self.exit_pace = Pace(rate, self.limits.burst_s) if rate else None
         self.memory = MemoryWatch(self.limits.memory_bytes)
         self._node_id = node_id
         self._onion_keys = onion_keys
@@ -92,6 +95,8 @@ class RelayCore:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 nursery.start_soon(self._queue.run)
+                if self.exit_pace is not None:
+                    nursery.start_soon(self.exit_pace.run)
                 task_status.started()
                 await self._keep_up()
         finally:

@@ -33,11 +33,13 @@ from engine.wire.cells import (
 )
 
 if TYPE_CHECKING:
+    from engine.link.pace import Pace
     from engine.wire.link import LinkKeys
 
 BATCH_RECORDS = 32  # 64 KiB per system call: beyond that batches stop paying
 BATCH_BYTES = BATCH_RECORDS * RECORD_BYTES
 ROUNDS_PER_TURN = 8  # batches handled before other links and tasks get a turn
+FRESH_CELLS = BATCH_RECORDS // 2
 QUEUE_LOW_CELLS = 64  # a source of cells goes on when its link has fewer queued
 CELL_COST = CELL_BYTES + 300  # bytes of memory for a queued cell, with the objects around it
 STALL_S = 120.0  # a neighbour that takes nothing for so long, with cells waiting, is gone
@@ -131,6 +133,7 @@ class Link:
         on_create: Callable[[Link, int, memoryview], None] | None = None,
         on_padding: Callable[[Link], None] | None = None,
         on_link_cell: Mapping[Command, Callable[[Link, memoryview], None]] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.peer_node_id = keys.peer_node_id
         self.initiator = initiator
@@ -151,7 +154,9 @@ class Link:
         self._on_padding = on_padding
         self._padding = CellQueue()
         self._on_link_cell = on_link_cell or {}
+        self._pace = pace
         self._ready: deque[CellQueue] = deque()
+        self._fresh: deque[CellQueue] = deque()  # came to life while others waited: they go first
         self._destroys = CellQueue()
         self._unsent = memoryview(b"")
         self._partial = b""  # the beginning of a record whose rest has not come
@@ -207,7 +212,7 @@ class Link:
         """The queue's first cell comes: it takes part in the turns from now on."""
         if not queue.ready:
             queue.ready = True
-            self._ready.append(queue)
+            (self._fresh if self._ready else self._ready).append(queue)
             self._dirty.add(self)
 
     def pad(self) -> None:
@@ -249,9 +254,23 @@ class Link:
         """Send as much as the socket takes, without waiting; the writer task sends the rest."""
         if self._unsent or self.closed:
             return
+        if self._pace is not None:
+            self._flush_paced(self._pace)
+            return
         while count := self._seal_batch():
             if not self._send_now(_SEAL[: count * RECORD_BYTES]):
                 return
+        if self.queued < QUEUE_LOW_CELLS and self.room:
+            self.room.unpark_all()
+
+    def _flush_paced(self, pace: Pace) -> None:
+        """`flush` under a cap: a batch at a time, in turns with the other links."""
+        if self.queued and pace.open and (count := self._seal_batch()):
+            pace.spend(count * RECORD_BYTES)
+            if not self._send_now(_SEAL[: count * RECORD_BYTES]):
+                return
+        if self.queued:
+            pace.wait(self)
         if self.queued < QUEUE_LOW_CELLS and self.room:
             self.room.unpark_all()
 
@@ -267,8 +286,8 @@ class Link:
         return count
 
     def _next_batch(self) -> list[CellBuffer]:
-        ready = self._ready
-        if len(ready) == 1 and len(ready[0].cells) <= BATCH_RECORDS:
+        ready, fresh = self._ready, self._fresh
+        if not fresh and len(ready) == 1 and len(ready[0].cells) <= BATCH_RECORDS:
             queue = ready.popleft()
             queue.ready = False
             batch = list(queue.cells)
@@ -276,6 +295,8 @@ class Link:
             queue.cells.clear()
             return batch
         batch = []
+        if fresh:
+            self._take_fresh(batch)
         while ready and len(batch) < BATCH_RECORDS:
             queue = ready.popleft()
             cells = queue.cells
@@ -290,6 +311,24 @@ class Link:
             else:
                 queue.ready = False
         return batch
+
+    def _take_fresh(self, batch: list[CellBuffer]) -> None:
+        """A cell each of the circuits that seldom send, before those that always have one waiting.
+
+        They have half of the batch; who sends more than that waits with the others.
+        """
+        ready, fresh = self._ready, self._fresh
+        while fresh and len(batch) < FRESH_CELLS:
+            queue = fresh.popleft()
+            if queue.cells:
+                queue.taken += 1
+                batch.append(queue.cells.popleft())
+            if queue.cells:
+                ready.append(queue)
+            else:
+                queue.ready = False
+        ready.extend(fresh)
+        fresh.clear()
 
     def _send_now(self, data: memoryview) -> bool:
         """Send without waiting; what is left is copied aside and the writer task woken."""
@@ -440,6 +479,7 @@ class Link:
         self._writer.unpark_all()
         self.room.unpark_all()
         self._ready.clear()
+        self._fresh.clear()
         self.queued = 0
         body = memoryview(bytes([DestroyReason.CONNECT_FAILED]))
         for route in list(self.routes.values()):

@@ -28,6 +28,7 @@ from engine.limits import Limits
 from engine.link.connection import Link
 from engine.link.counts import LinkCounts
 from engine.link.gate import Gate, Visit
+from engine.link.pace import Pace
 from engine.link.padding import IdlePadding, Padding
 from engine.wire.cells import RECORD_BYTES, Command
 from engine.wire.link import CERT_LIFE_S, LinkCredentials, LinkHandshake
@@ -58,6 +59,7 @@ class LinkManager:
         network: bytes = MAIN_NETWORK,
         limits: Limits | None = None,
         exempt: Callable[[str], bool] = lambda _host: False,
+        rate: int = 0,
     ) -> None:
         self.own_hosts: set[str] = set()  # addresses of this machine that neighbours reached
         self.on_link_cell: dict[Command, OnLinkCell] = {}  # services set theirs before `run`
@@ -76,6 +78,7 @@ class LinkManager:
         self._dialling: dict[bytes, trio.Lock] = {}
         self._nursery: trio.Nursery | None = None
         self._limits = limits or Limits()
+        self._pace = Pace(rate, self._limits.burst_s) if rate else None
         self.gate = Gate(self._limits, exempt)
 
     @property
@@ -108,6 +111,8 @@ class LinkManager:
                 self._nursery = nursery
                 if self._padding is not Padding.OFF:
                     nursery.start_soon(self._idle.run)
+                if self._pace is not None:
+                    nursery.start_soon(self._pace.run)
                 task_status.started()
                 await self._keep_up()
         finally:
@@ -279,6 +284,7 @@ class LinkManager:
             on_create=self._on_create,
             on_padding=self._answer_padding,
             on_link_cell=self.on_link_cell,
+            pace=self._pace,
         )
         self._all.add(link)
         if initiator and self._padding is Padding.DIAL:

@@ -63,6 +63,7 @@ class LocalNode:
             self.suite,
             on_create=self.core.on_create,
             limits=self.limits,
+            rate=self.limits.relay_rate,
             exempt=is_local if self.limits is AMPLE else lambda _host: False,
         )
         self.core.links = self.links
