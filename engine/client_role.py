@@ -217,7 +217,7 @@ class ClientRole:
         self.chats.desk.warm_soon()
 
     async def _circuits(self, _params: object) -> list[Circuit]:
-        return describe_circuits(self.pool, self.pool.report().age_s)
+        return describe_circuits(self.pool)
 
     async def _notes(self, _params: object) -> list[CircuitEvent]:
         return [describe_note(note) for note in self.pool.notes]

@@ -16,9 +16,13 @@ from engine.circuit.traffic import Cells
 from engine.control.protocol import Circuit, CircuitEvent, ClassTraffic, Hop
 
 
-def describe_circuits(pool: CircuitPool, guard_age_s: float | None) -> list[Circuit]:
+def describe_circuits(pool: CircuitPool) -> list[Circuit]:
     """Every circuit that is being built or open."""
-    return [_circuit(number, one, guard_age_s) for number, one in pool.circuits.items()]
+    ages = {guard.id: guard.age_s for guard in pool.report().guards}
+    return [
+        _circuit(number, one, ages.get(one.path[0].short_id))
+        for number, one in pool.circuits.items()
+    ]
 
 
 def _circuit(number: int, circuit: ClientCircuit, guard_age_s: float | None) -> Circuit:

@@ -37,6 +37,7 @@ log = logging.getLogger("peer2prompt.chat")
 SETTLE_IDLE_S = 90.0  # a chat that rests this long gets its unspent credit back
 OFFER_RETRY_S = 60.0  # a ghost that did not answer is not asked again before
 MSAT_PER_SAT = 1_000
+MAX_ALWAYS_ON = 2  # sessions whose circuits run all the time, besides the spare
 SPARE_AFTER_S = 1.0  # a question goes first
 SILENCE_CHECK_S = 5.0
 RECLAIM_RETRY_S = (2.0, 10.0, 60.0, 300.0)
@@ -265,7 +266,21 @@ class SessionDesk:
             on_building()
             pinned = await self._open_any(model, plan)
         self._pinned[chat] = pinned
+        if plan.always_on:
+            self._bound_always_on()
         return pinned
+
+    def _bound_always_on(self) -> None:
+        """Leave the always-on sessions used longest ago when there are too many: each costs its
+        full rate for as long as it lives. A circuit has just been taken, so this tells nothing."""
+        resting = [
+            chat
+            for chat, one in sorted(self._pinned.items(), key=lambda item: item[1].last_used)
+            if one.route.plan.always_on and not one.asking
+        ]
+        for chat in resting[: max(0, len(resting) - MAX_ALWAYS_ON)]:
+            if self._nursery is not None:
+                self._nursery.start_soon(self.leave, self._pinned.pop(chat))
 
     async def let_go(self, chat: str) -> None:
         """Leave the session of a chat that is deleted."""

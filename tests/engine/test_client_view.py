@@ -27,9 +27,11 @@ async def test_a_circuit_from_opening_to_closing(tmp_path: Path) -> None:
             assert await stream.receive_some() == b"hello"
             await circuit.endpoint.wait_quiet()
 
-        (shown,) = describe_circuits(b.pool, guard_age_s=86_400.0)
+        (shown,) = describe_circuits(b.pool)
         assert (shown.purpose, shown.state, shown.shape_class) == ("chat", "open", "text")
-        assert (shown.tick_ms, shown.running, shown.guard_age_s) == (10, False, 86_400.0)
+        assert (shown.tick_ms, shown.running) == (10, False)
+        assert shown.guard_age_s is not None
+        assert shown.guard_age_s < 3_600
         assert shown.bytes_up == shown.cells_up * 2_048
         assert 0 < shown.dummies_up < shown.cells_up
         assert shown.padding_share is not None

@@ -43,6 +43,7 @@ class Circuit:
     bytes_up: int = 0
     bytes_down: int = 0
     why: str = ""
+    guard_age_s: float | None = None
     reason: str = ""
     up_rate: float = 0.0
     down_rate: float = 0.0
@@ -176,6 +177,7 @@ class CircuitBook:
             bytes_up=whole(source, "bytes_up"),
             bytes_down=whole(source, "bytes_down"),
             why=line(source, "why"),
+            guard_age_s=maybe_real(source, "guard_age_s"),
             reason=line(source, "reason"),
         )
 
@@ -190,5 +192,6 @@ def _dummies(source: Json) -> int | None:
 def _event_words(data: Json) -> str:
     """`chat circuit 3 closed: finished`."""
     purpose, state, reason = line(data, "purpose"), line(data, "state"), line(data, "reason")
-    words = reason if reason.startswith(state) else f"{state}: {reason}" if reason else state
+    plain = reason in ("", f"{state} for {purpose}")
+    words = state if plain else f"{state}: {reason}"
     return f"{purpose} circuit {line(data, 'circuit_id')} {words}".strip()

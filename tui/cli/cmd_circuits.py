@@ -39,9 +39,15 @@ def run(args: argparse.Namespace) -> int:
     if notes:
         print(style.bold("What happened"))
     for note in notes[-_EVENTS:]:
-        words = f"circuit {note.circuit_id} ({note.purpose}) {note.state}: {note.reason}"
+        words = f"{note.purpose} circuit {note.circuit_id} {_event(note)}"
         print(style.one_line(f"{_INDENT}{style.moment(note.ts)}  {words}", style.width()))
     return 0
+
+
+def _event(note: CircuitEvent) -> str:
+    """State and reason, once where the reason says no more than the state."""
+    plain = note.reason in ("", f"{note.state} for {note.purpose}")
+    return note.state if plain else f"{note.state}: {note.reason}"
 
 
 def _show(circuit: Circuit) -> None:

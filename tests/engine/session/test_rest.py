@@ -147,3 +147,25 @@ def test_an_always_on_circuit_gives_the_credit_back_and_stays() -> None:
     assert at > SETTLE_IDLE_S
     assert not more
     assert not route.retired
+
+
+def test_no_more_than_two_always_on_sessions_are_kept() -> None:
+    left: list[Pinned] = []
+
+    async def main() -> None:
+        desk = desk_with(ALWAYS_ON, 10, [])
+
+        async def leave(pinned: Pinned) -> None:
+            left.append(pinned)
+
+        desk.leave = leave  # type: ignore[method-assign]
+        sessions = [pinned_on(FakeRoute(ALWAYS_ON.default)) for _ in range(4)]
+        async with trio.open_nursery() as nursery:
+            desk._nursery = nursery
+            for number, pinned in enumerate(sessions):
+                pinned.last_used = float(number)
+                desk._spare = pinned
+                await desk.session_for(f"chat {number}", None, ALWAYS_ON.default, lambda: None)
+        assert [pinned.last_used for pinned in left] == [0.0, 1.0]
+
+    virtual(main)

@@ -36,7 +36,7 @@ PLAIN = [
     (["models"], ["small", "bb22", "10"]),
     (["shapes"], ["text", "131 kB each way at least (8 s)", "at most 2 bit", "Hides."]),
     (["circuits"], ["guard aa11 > ghost bb22", "drawn by weight", "205 kB, 40 % of them dummies"]),
-    (["circuits", "--events"], ["circuit 1 (ask) open: open for ask"]),
+    (["circuits", "--events"], ["ask circuit 1 open"]),
     (["traffic"], ["text", "98 %", "2 padding cells", "1,000 cells out", "3 circuits"]),
     (["network"], ["aa11", "ghost", "line 3 is not an advert"]),
     (["network"], ["primary, no answer", "10 d", "81 d", "96% of 52", "4, the next", "1 d 2 h"]),

@@ -141,7 +141,7 @@ class CircuitPane(Pane):
         """you ── guard ── middle ── middle ── ghost, with ids and ages below each hop."""
         hops = [("you", "this node", "")]
         for hop in circuit.hops:
-            hops.append((hop.role, hop.short_id, self._hop_age(hop.role, hop.short_id)))
+            hops.append((hop.role, hop.short_id, self._hop_age(circuit, hop.role, hop.short_id)))
         step = max(13, min(28, (self.drawing.size.width - 2) // max(1, len(hops))))
         top, ids, ages = Content(""), Content(""), Content("")
         for number, (role, name, known) in enumerate(hops):
@@ -155,15 +155,21 @@ class CircuitPane(Pane):
             ages = Content.assemble(ages, (ellipsis(known, step - 1).ljust(step), "$muted"))
         return [top, ids, ages]
 
-    def _hop_age(self, role: str, short_id: str) -> str:
-        if role == "guard" and self.model.status.guard_age_s is not None:
-            return f"kept {age(self.model.status.guard_age_s)}"
+    def _hop_age(self, circuit: Circuit, role: str, short_id: str) -> str:
+        if role == "guard" and (kept := self._guard_age_s(circuit)) is not None:
+            return f"kept {age(kept)}"
         seconds = self.model.circuits.relay_ages.get(short_id)
         return "" if seconds is None else f"known {age(seconds)}"
 
+    def _guard_age_s(self, circuit: Circuit | None) -> float | None:
+        """Of the circuit's own guard; of the one in use where the node does not say."""
+        own = circuit.guard_age_s if circuit is not None else None
+        return self.model.status.guard_age_s if own is None else own
+
     def _events(self) -> Content:
         short = self.app.size.height < TALL
-        lines = [Content.styled("What happened", "bold $muted")]
+        lines = [] if short else [Content("")]
+        lines.append(Content.styled("What happened", "bold $muted"))
         events = list(self.model.circuits.events)[-2 if short else -12 :]
         if not events:
             lines.append(Content.styled("Nothing yet.", "$muted"))
@@ -180,7 +186,8 @@ class CircuitPane(Pane):
         from tui.app.screens.numbers import NumbersScreen
 
         book, chosen = self.model.circuits, self._chosen_id()
-        screen = NumbersScreen(book.circuits.get(chosen), self.model.status.guard_age_s, book.sums)
+        circuit = book.circuits.get(chosen)
+        screen = NumbersScreen(circuit, self._guard_age_s(circuit), book.sums)
         await self.peer.push_screen_wait(screen)
 
     async def do_rotate(self) -> None:
