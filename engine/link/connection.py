@@ -156,7 +156,7 @@ class Link:
         self._on_link_cell = on_link_cell or {}
         self._pace = pace
         self._ready: deque[CellQueue] = deque()
-        self._fresh: deque[CellQueue] = deque()  # came to life while others waited: they go first
+        self._fresh: deque[CellQueue] = deque()  # came to life while the link was behind: first
         self._destroys = CellQueue()
         self._unsent = memoryview(b"")
         self._partial = b""  # the beginning of a record whose rest has not come
@@ -212,7 +212,8 @@ class Link:
         """The queue's first cell comes: it takes part in the turns from now on."""
         if not queue.ready:
             queue.ready = True
-            (self._fresh if self._ready else self._ready).append(queue)
+            behind = self._unsent or self._pace is not None
+            (self._fresh if behind else self._ready).append(queue)
             self._dirty.add(self)
 
     def pad(self) -> None:
