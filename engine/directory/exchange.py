@@ -71,15 +71,18 @@ async def compare_directly(
     """Compare with a neighbour over a circuit of one hop. Raises CircuitClosed or ProtocolError."""
     circuit = ClientCircuit((hop,), suite, PURPOSE, BULK_PLAN)
     await circuit.build(links)
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(circuit.run)
-            report = await compare(circuit.open_stream(BEGIN), adverts, push=push, clock=clock)
+    outcome: Report | CircuitClosed | ProtocolError
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(circuit.run)
+        try:
+            outcome = await compare(circuit.open_stream(BEGIN), adverts, push=push, clock=clock)
             await circuit.aclose()
-            nursery.cancel_scope.cancel()
-    finally:
-        circuit.close("compared")
-    return report
+        except (CircuitClosed, ProtocolError) as error:
+            outcome = error  # raised below: out of a nursery it would come as a group
+        nursery.cancel_scope.cancel()
+    if isinstance(outcome, Report):
+        return outcome
+    raise outcome
 
 
 class DirectoryService:

@@ -11,29 +11,10 @@ from hypothesis import strategies as st
 from engine.directory.adverts import AdvertSet, Outcome
 from engine.directory.reconcile import MAX_OFFERED, MAX_REQUESTS, Librarian, Reconciler, Report
 from engine.errors import ProtocolError
-from engine.identity import Identity
 from engine.wire import directory as wire
-from engine.wire.advert import Address, Advert, OnionKey, Role
+from tests.helpers.adverts import NOW, advert_of
 
-NOW = 1_800_000_000
-KEY = b"\x09" + bytes(31)
-IDENTITIES = [Identity(bytes([number]) * 32) for number in range(1, 41)]
-
-
-def advert_of(identity: Identity, *, host: str = "127.0.0.1", published: int = NOW) -> bytes:
-    """A valid advert."""
-    return Advert(
-        ed25519_public=identity.public,
-        link_static=KEY,
-        onion_keys=(OnionKey(KEY, NOW - 10, NOW + 3_600),),
-        roles=Role.RELAY,
-        published=published,
-        expires=published + 3_600,
-        addresses=(Address(host, 9001),),
-    ).encode(identity)
-
-
-ADVERTS = [advert_of(identity, host=f"127.{n}.0.1") for n, identity in enumerate(IDENTITIES)]
+ADVERTS = [advert_of(number) for number in range(1, 41)]
 
 
 def filled(raws: list[bytes], **limits: int) -> AdvertSet:
@@ -54,7 +35,7 @@ def reconcile(mine: AdvertSet, theirs: AdvertSet, *, push: bool) -> Report:
 
 def test_news_is_kept_and_the_later_advert_counts() -> None:
     adverts = AdvertSet()
-    old, new = (advert_of(IDENTITIES[0], published=NOW - age) for age in (60, 0))
+    old, new = (advert_of(1, published=NOW - age) for age in (60, 0))
     assert adverts.add(old, NOW) is Outcome.KEPT
     assert adverts.add(old, NOW) is Outcome.KNOWN
     assert adverts.add(new, NOW) is Outcome.KEPT
@@ -72,17 +53,17 @@ def test_an_advert_that_does_not_verify_is_refused() -> None:
 
 
 def test_an_advert_the_owner_does_not_admit_is_refused() -> None:
-    adverts = AdvertSet(admits=lambda advert: advert.addresses[0].host != "127.3.0.1")
+    adverts = AdvertSet(admits=lambda advert: advert.addresses[0].host != "127.5.0.1")
     assert adverts.add(ADVERTS[3], NOW) is Outcome.REFUSED
     assert adverts.add(ADVERTS[4], NOW) is Outcome.KEPT
 
 
 def test_one_network_cannot_fill_the_set() -> None:
-    crowd = [advert_of(identity, host="127.9.0.7") for identity in IDENTITIES[:10]]
+    crowd = [advert_of(number, host="127.9.0.7") for number in range(1, 11)]
     adverts = filled(crowd, max_per_network=4)
     assert len(adverts) == 4
     assert adverts.add(ADVERTS[20], NOW) is Outcome.KEPT
-    assert adverts.add(advert_of(IDENTITIES[0], host="127.9.0.7", published=NOW + 9), NOW) in (
+    assert adverts.add(advert_of(1, host="127.9.0.7", published=NOW + 9), NOW) in (
         Outcome.KEPT,  # a node that is in may renew its advert
         Outcome.REFUSED,
     )
@@ -92,7 +73,7 @@ def test_one_network_cannot_fill_the_set() -> None:
 def test_a_full_set_refuses_strangers_and_renews_its_own() -> None:
     adverts = filled(ADVERTS[:5], max_nodes=5)
     assert adverts.add(ADVERTS[5], NOW) is Outcome.REFUSED
-    assert adverts.add(advert_of(IDENTITIES[0], published=NOW + 5), NOW) is Outcome.KEPT
+    assert adverts.add(advert_of(1, published=NOW + 5), NOW) is Outcome.KEPT
 
 
 def test_expired_adverts_leave_every_index() -> None:
