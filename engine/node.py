@@ -156,6 +156,10 @@ class Node:
                     nursery.start_soon(self._client.drain)
                 if self._ghost is not None:
                     nursery.start_soon(self._ghost.drain)
+            if self._relay is not None:
+                await self._relay.core.drain()
+        if self._relay is not None:
+            await self._relay.core.finish()
 
     # -- serving -------------------------------------------------------------------------------
 

@@ -202,6 +202,12 @@ class RelayCircuit:
         if len(self.prev_queue.cells) > MAX_QUEUED_CELLS:
             self.destroy(DestroyReason.RESOURCE)
 
+    def busy(self) -> bool:
+        """True when a cell came since it was last asked, or a shaped run is under way."""
+        used, self.used = self.used, False
+        endpoint = self.endpoint
+        return used or (endpoint is not None and not endpoint.closed and endpoint.shaper.running)
+
     def holdings(self) -> Iterator[Holding]:
         """What it keeps of memory, for engine.circuit.memory."""
         yield self.prev_queue.holding("prev")

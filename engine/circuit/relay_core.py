@@ -34,6 +34,8 @@ MAX_EXTENDING_RELAY = 512
 IDLE_TIMEOUT_S = 3_600.0  # a circuit without a cell for this long is destroyed
 SWEEP_EVERY_S = 60.0
 UPKEEP_EVERY_S = 1.0
+QUIET_S = 1.0  # without a cell for so long a circuit may be ended
+FAREWELL_S = 1.0  # for DESTROYs to leave
 LAG_S = 0.1  # a loop that is later than this is overloaded
 
 
@@ -207,6 +209,34 @@ class RelayCore:
         self._extending[neighbour] -= 1
         if not self._extending[neighbour]:
             del self._extending[neighbour]
+
+    # -- shutting down -------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Take no new circuits, let what is under way come to an end, then end every circuit.
+
+        A shaped run ends at its bucket end; a circuit that is only passed through counts as quiet
+        when nothing has come for a while. Cancel it when its time is over, and call `finish`.
+        """
+        self.draining = True
+        for circuit in self.circuits.values():
+            circuit.used = False
+        quiet_since = trio.current_time()
+        while self.circuits and trio.current_time() - quiet_since < QUIET_S:
+            await trio.sleep(QUIET_S / 4)
+            if any(circuit.busy() for circuit in self.circuits.values()):
+                quiet_since = trio.current_time()
+        await self.finish()
+
+    async def finish(self) -> None:
+        """End every circuit now: neighbours are told, keys erased."""
+        self.draining = True
+        for circuit in list(self.circuits.values()):
+            circuit.destroy(DestroyReason.HIBERNATING)
+        self.links.flush()
+        with trio.move_on_after(FAREWELL_S):
+            while any(link.queued or link.behind for link in self.links.links):
+                await trio.sleep(FAREWELL_S / 20)
 
     # -- upkeep --------------------------------------------------------------------------------
 

@@ -241,6 +241,11 @@ class Link:
         return (self._destroys.holding("destroys"),)
 
     @property
+    def behind(self) -> bool:
+        """True while sealed records wait for the socket."""
+        return bool(self._unsent) and not self.closed
+
+    @property
     def has_room(self) -> bool:
         """True while a source of cells may queue more."""
         return self.queued < QUEUE_LOW_CELLS and not self.closed
