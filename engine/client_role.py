@@ -45,7 +45,7 @@ from engine.link.padding import Padding
 from engine.link_view import describe_links
 from engine.mailbox.client import MailboxClient
 from engine.market.mints import keep_mints_known, recover_wallet
-from engine.market.tending import keep_coins_ready
+from engine.market.tending import tend_wallet
 from engine.session.chat import ChatService
 from engine.session.cover import CoverTraffic
 from engine.session.mailroad import MailRoad
@@ -145,7 +145,7 @@ class ClientRole:
             await nursery.start(self.directory.run)
             await nursery.start(keep_mints_known, self.wallet, self._config.mints, self._bus)
             nursery.start_soon(recover_wallet, self.wallet, self._bus)
-            nursery.start_soon(keep_coins_ready, self.wallet, self._bus)
+            nursery.start_soon(tend_wallet, self.wallet, self._bus)
             await nursery.start(self.chats.run)
             nursery.start_soon(self.chats.desk.warm)
             nursery.start_soon(self.cover.run)
@@ -193,7 +193,10 @@ class ClientRole:
     def handlers(self) -> Mapping[str, Handler]:
         """The client's methods of the control protocol."""
         wallet = WalletHandlers(
-            self.wallet, via=self._config.mint_via, changed=self._wallet_changed
+            self.wallet,
+            via=self._config.mint_via,
+            changed=self._wallet_changed,
+            publish=self._bus.publish,
         )
         chats = self.chats
         return {

@@ -18,7 +18,9 @@ from engine.control.protocol import (
     LockKey,
     Melt,
     MeltQuote,
+    MintFacts,
     MintInfo,
+    MoveResult,
     NutInfo,
     PaidRequest,
     PolicyChoice,
@@ -38,15 +40,24 @@ from wallet.ecash.conditions import Lock, lock_to_hash, lock_to_keys
 from wallet.ecash.errors import EcashError
 from wallet.errors import TokenInvalid
 from wallet.nuts import NUTS
-from wallet.types import MintQuote
+from wallet.types import MintQuote, RestoreReport
 from wallet.wallet import Wallet
 
 
 class WalletHandlers:
-    """Answers `wallet.*` from one wallet; `changed` is called after money has moved."""
+    """Answers `wallet.*` from one wallet; `changed` is called after money has moved, `publish`
+    tells all clients of progress."""
 
-    def __init__(self, wallet: Wallet, *, via: str, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        wallet: Wallet,
+        *,
+        via: str,
+        changed: Callable[[], None],
+        publish: Callable[[str, dict[str, object]], None],
+    ) -> None:
         self._wallet = wallet
+        self._publish = publish
         self._via = via
         self._changed = changed
 
@@ -59,12 +70,14 @@ class WalletHandlers:
             "wallet.melt": self.melt,
             "wallet.restore": self.restore,
             "wallet.request.pay": self.pay_request,
+            "wallet.move": self.move,
         }
         return {
             "wallet.info": self.info,
             "wallet.balance": self.balance,
             "wallet.history": self.history,
             "wallet.mints.add": self.add_mint,
+            "wallet.mints.look": self.look_at_mint,
             "wallet.fund": self.fund,
             "wallet.fund.spread": self.fund_spread,
             "wallet.policy": self.policy,
@@ -79,7 +92,7 @@ class WalletHandlers:
         }
 
     async def _mint_or_best(self, url: str | None) -> str:
-        """The mint named, else the one with the largest balance."""
+        """The mint named, else the one with the largest balance among those that answer."""
         if url:
             return url.rstrip("/")
         balances = await self._wallet.balances()
@@ -87,7 +100,7 @@ class WalletHandlers:
             raise PaymentError(
                 "The wallet knows no mint.", hint="Add one: peer2prompt wallet add-mint URL"
             )
-        return max(balances, key=lambda balance: balance.available_sat).url
+        return max(balances, key=lambda balance: (balance.healthy, balance.available_sat)).url
 
     async def info(self, _params: dict[str, Any]) -> WalletInfo:
         balances = await self._wallet.balances()
@@ -115,6 +128,8 @@ class WalletHandlers:
                 reserved_sat=b.reserved_sat,
                 held_sat=b.held_sat,
                 resting_sat=b.resting_sat,
+                failures_percent=b.failures_percent,
+                warnings=list(b.warnings),
                 healthy=b.healthy,
                 latency_ms=b.latency_ms,
                 last_error=b.last_error,
@@ -230,10 +245,41 @@ class WalletHandlers:
         )
 
     async def restore(self, params: dict[str, Any]) -> Restore:
+        if params["mint"] is None:
+            return await self._restore_all()
         url = params["mint"].rstrip("/")
         report = await self._wallet.restore(url)
         self._changed()
         return Restore(recovered_sat=report.recovered_sat, mint=url)
+
+    async def _restore_all(self) -> Restore:
+        def tell(report: RestoreReport) -> None:
+            self._publish(
+                "wallet.restoring", {"recovered_sat": report.recovered_sat, "mint": report.mint}
+            )
+
+        reports = await self._wallet.restore_all(tell)
+        self._changed()
+        return Restore(recovered_sat=sum(report.recovered_sat for report in reports), mint="")
+
+    async def look_at_mint(self, params: dict[str, Any]) -> MintFacts:
+        facts = await self._wallet.look_at_mint(params["url"])
+        return MintFacts(
+            url=facts.url,
+            name=facts.name,
+            description=facts.description,
+            version=facts.version,
+            motd=facts.motd,
+            input_fee_ppk=facts.input_fee_ppk,
+            nuts=list(facts.nuts),
+        )
+
+    async def move(self, params: dict[str, Any]) -> MoveResult:
+        moved = await self._wallet.move(params["source"], params["target"], params["amount_sat"])
+        self._changed()
+        return MoveResult(
+            amount_sat=moved.amount_sat, cost_sat=moved.cost_sat, arrived=moved.arrived
+        )
 
     async def seed(self, _params: dict[str, Any]) -> SeedWords:
         return SeedWords(words=await self._wallet.seed_words())

@@ -22,6 +22,7 @@ from wallet.ecash.errors import EcashError
 from wallet.ecash.keysets import Keyset, make_keyset
 from wallet.ecash.types import BlindedMessage, BlindSignature, Proof, ProofState
 from wallet.errors import MintError, MintLied, MintUnreachable
+from wallet.health import Health
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ HEADERS = {
 
 
 class MintClient:
-    """`health` is readable any time: latency of the last answer and the last failure in words."""
+    """Readable any time: `health`, the last exchanges; `last_error`, the last failure in words."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class MintClient:
     ) -> None:
         self.url = url
         self._timeout_s = timeout_s
-        self.latency_ms: float | None = None
+        self.health = Health()
         self.last_error = ""
         refuse_all = http.cookiejar.DefaultCookiePolicy(allowed_domains=[])
         self._http = httpx.AsyncClient(
@@ -137,7 +138,12 @@ class MintClient:
         body: dict[str, object] = {"quote": quote_id, "inputs": schemas.inputs_json(inputs)}
         if blanks:
             body["outputs"] = schemas.outputs_json(blanks)
-        answer = await self._ask("POST", "/v1/melt/bolt11", schemas.MeltAnswer, body)
+        try:
+            answer = await self._ask("POST", "/v1/melt/bolt11", schemas.MeltAnswer, body)
+        except MintError:
+            self.health.refused_payments += 1
+            raise
+        self.health.refused_payments = 0
         return answer.state, self._signatures(answer.change or [])
 
     async def swap(
@@ -185,6 +191,7 @@ class MintClient:
 
     def _lied(self, how: str) -> MintLied:
         self.last_error = f"gave a wrong answer: {how}"
+        self.health.failed()
         return MintLied(
             f"The mint {self.url} gave a wrong answer: {how}.",
             kept="Nothing was given up; the operation stays in the journal.",
@@ -217,12 +224,13 @@ class MintClient:
                 status, data = await self._read(method, path, content, headers)
         except BROKEN as exc:
             self.last_error = _words(exc)
+            self.health.failed()
             raise MintUnreachable(
                 f"The mint {self.url} gave no complete answer ({self.last_error}).",
                 kept="No ecash was lost; what was under way is in the journal.",
                 hint="It is tried again at the next start, or sooner when you repeat it.",
             ) from exc
-        self.latency_ms = (time.perf_counter() - started) * 1000
+        self.health.answered((time.perf_counter() - started) * 1000)
         return status, data
 
     async def _read(
@@ -260,6 +268,7 @@ class MintClient:
             answer = schemas.ErrorAnswer()
         if status >= 500 or status == 429 or 300 <= status < 400:
             self.last_error = f"answered with HTTP {status}"
+            self.health.failed()
             return MintUnreachable(
                 f"The mint {self.url} {self.last_error}.",
                 kept="No ecash was lost; what was under way is in the journal.",

@@ -87,7 +87,7 @@ class MintBook:
                 self._clients.pop(url, None)
                 await client.aclose()
             raise
-        name = "".join(c for c in info.name or "" if c.isprintable())[:80] or url
+        name = printable(info.name)[:80] or url
 
         def work(tx: Transaction) -> None:
             tx.mints.put(url, name, msgspec.json.encode(info).decode())
@@ -98,16 +98,33 @@ class MintBook:
         self._names[url], self._infos[url], self._keysets[url] = name, info, keysets
         return url
 
+    async def look(self, url: str) -> tuple[str, MintInfo, dict[str, Keyset]]:
+        """What a mint says of itself, before it is trusted. Asks the mint; keeps nothing."""
+        url = normal_url(url)
+        client = self._client(url)
+        try:
+            return url, await client.info(), await self._fetch(client, {})
+        finally:
+            if url not in self._names:
+                self._clients.pop(url, None)
+                await client.aclose()
+
+    def disabled(self, url: str) -> list[int]:
+        """Minting (4) and melting (5), where the mint has switched them off."""
+        return self._infos[self.require(url)].disabled()
+
     async def refresh(self, url: str) -> None:
-        """Ask for new or retired keysets."""
+        """Ask for new or retired keysets, and for the mint's word on itself."""
         keysets = await self._fetch(self.client(url), self._keysets[url])
+        info = await self.client(url).info()
 
         def work(tx: Transaction) -> None:
+            tx.mints.put(url, self._names[url], msgspec.json.encode(info).decode())
             for keyset in keysets.values():
                 tx.mints.put_keyset(url, keyset)
 
         await self._store.run(work)
-        self._keysets[url] = keysets
+        self._keysets[url], self._infos[url] = keysets, info
 
     def locks_quotes(self, url: str) -> bool:
         return self._infos[url].supports(NUT_LOCKED_QUOTES)
@@ -176,6 +193,11 @@ class MintBook:
                 f"The mint {client.url} has no keyset for sat.", hint="Use another mint."
             )
         return result
+
+
+def printable(text: str | None) -> str:
+    """A mint's words on one line, cut short."""
+    return "".join(c for c in text or "" if c.isprintable())[:300]
 
 
 def normal_url(url: str) -> str:

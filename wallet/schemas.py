@@ -21,6 +21,9 @@ Invoice = Annotated[str, msgspec.Meta(max_length=8192)]
 
 class MintInfo(msgspec.Struct, frozen=True):
     name: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    description: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
+    motd: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
+    version: Annotated[str, msgspec.Meta(max_length=128)] | None = None
     nuts: dict[str, msgspec.Raw] = {}
 
     def supports(self, nut: int) -> bool:
@@ -30,6 +33,16 @@ class MintInfo(msgspec.Struct, frozen=True):
             return False
         value: Any = msgspec.json.decode(raw)
         return isinstance(value, dict) and value.get("supported") is True
+
+    def disabled(self) -> list[int]:
+        """Minting (4) and melting (5), where the mint says `"disabled": true`."""
+        found: list[int] = []
+        for nut in (4, 5):
+            raw = self.nuts.get(str(nut))
+            value: Any = msgspec.json.decode(raw) if raw is not None else None
+            if isinstance(value, dict) and value.get("disabled") is True:
+                found.append(nut)
+        return found
 
 
 class KeysetHead(msgspec.Struct, frozen=True):

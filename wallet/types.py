@@ -21,6 +21,32 @@ class MintBalance:
     latency_ms: float | None
     last_error: str
     resting_sat: int = 0
+    failures_percent: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MintFacts:
+    """What a mint says of itself, for the decision to trust it. All of it is the mint's own word;
+    `input_fee_ppk` is thousandths of a sat for each coin spent."""
+
+    url: str
+    name: str
+    description: str
+    version: str
+    motd: str
+    input_fee_ppk: int
+    nuts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Ecash moved from mint to mint: `cost_sat` is what the Lightning payment and both mints took.
+    `arrived` is False while the new mint has not seen the payment; it is collected later."""
+
+    amount_sat: int
+    cost_sat: int
+    arrived: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ by the parts behind this door (transfers, market) and moved by the executor.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from mnemonic import Mnemonic
@@ -19,10 +19,12 @@ from wallet.ecash.types import BlindSignature, Proof
 from wallet.errors import InsufficientFunds, MintProblem, StoreDamaged, UntrustedMint
 from wallet.executor import Executor
 from wallet.handover import Handover
+from wallet.health import warnings
 from wallet.journal import Kind
 from wallet.keyring import KeyRing
 from wallet.market import Market
-from wallet.mints import MintBook, TransportFor
+from wallet.mints import MintBook, TransportFor, printable
+from wallet.moving import collect, move
 from wallet.paying import Paying
 from wallet.policy import Policy, decode, encode
 from wallet.prepare import positive
@@ -35,7 +37,9 @@ from wallet.types import (
     MeltQuote,
     MeltResult,
     MintBalance,
+    MintFacts,
     MintQuote,
+    Moved,
     OutgoingPayment,
     PaidRequest,
     PaymentOutcome,
@@ -141,9 +145,18 @@ class Wallet:
                     reserved_sat=reserved,
                     held_sat=held,
                     healthy=not client.last_error,
-                    latency_ms=client.latency_ms,
+                    latency_ms=client.health.latency_ms,
                     last_error=client.last_error,
                     resting_sat=resting,
+                    failures_percent=client.health.failures_percent,
+                    warnings=tuple(
+                        warnings(
+                            client.health,
+                            self._mints.keysets(url),
+                            self._mints.disabled(url),
+                            self._store.clock(),
+                        )
+                    ),
                 )
             )
         return rows
@@ -166,6 +179,47 @@ class Wallet:
     async def add_mint(self, url: str) -> str:
         """Trust a mint; returns its address in normal spelling."""
         return await self._mints.add(url)
+
+    async def look_at_mint(self, url: str) -> MintFacts:
+        """What a mint says of itself, before the user trusts it."""
+        url, info, keysets = await self._mints.look(url)
+        active = [k.input_fee_ppk for k in keysets.values() if k.active]
+        return MintFacts(
+            url=url,
+            name=printable(info.name),
+            description=printable(info.description),
+            version=printable(info.version),
+            motd=printable(info.motd),
+            input_fee_ppk=min(active, default=0),
+            nuts=tuple(sorted(int(nut) for nut in info.nuts if nut.isascii() and nut.isdigit())),
+        )
+
+    async def refresh_mint(self, url: str) -> None:
+        """Ask a mint on the list for new or retired keys and its state."""
+        await self._mints.refresh(self._mints.require(url))
+
+    async def move(self, source: str, target: str, amount_sat: int) -> Moved:
+        """Move ecash from mint to mint by a Lightning payment between them. What is under way
+        when this fails is finished by `recover` and `collect`."""
+        return await move(self._transfers, source, target, amount_sat)
+
+    async def collect(self) -> int:
+        """Take the ecash of invoices that were paid while nobody looked; sat."""
+        return await collect(self._store, self._transfers)
+
+    async def restore_all(self, progress: Callable[[RestoreReport], None]) -> list[RestoreReport]:
+        """Find the ecash of the seed words at every mint on the list; `progress` is called after
+        each. One that does not answer raises MintProblem at the end, after all the others."""
+        reports, trouble = [], None
+        for url in self._mints.urls():
+            try:
+                reports.append(await self.restore(url))
+                progress(reports[-1])
+            except MintProblem as exc:
+                trouble = exc
+        if trouble is not None:
+            raise trouble
+        return reports
 
     async def request_mint(self, url: str, amount_sat: int) -> MintQuote:
         """Ask for an invoice that funds this wallet (NUT-04)."""

@@ -503,6 +503,36 @@ class MintInfo(Result, frozen=True):
     healthy: bool = True
     latency_ms: float | None = None
     last_error: str | None = None
+    failures_percent: int = 0
+    warnings: list[str] = []
+
+
+class MintFacts(Result, frozen=True):
+    """A mint's own word on itself, to decide whether to trust it with money."""
+
+    url: str
+    name: str = ""
+    description: str = ""
+    version: str = ""
+    motd: str = ""
+    input_fee_ppk: int = 0
+    nuts: list[int] = []
+
+
+class MoveParams(Params, frozen=True):
+    """Move ecash from the mint `source` to the mint `target` by a Lightning payment."""
+
+    source: str
+    target: str
+    amount_sat: int
+
+
+class MoveResult(Result, frozen=True):
+    """Not `arrived` yet: it is collected by itself as soon as the new mint has the payment."""
+
+    amount_sat: int
+    cost_sat: int = 0
+    arrived: bool = False
 
 
 class WalletBalance(Result, frozen=True):
@@ -673,7 +703,9 @@ class Melt(Result, frozen=True):
 
 
 class RestoreParams(Params, frozen=True):
-    mint: str
+    """Without a mint: all on the list, with a `wallet.restoring` event after each."""
+
+    mint: str | None = None
 
 
 class Restore(Result, frozen=True):
@@ -753,6 +785,8 @@ METHODS: Final[dict[str, Method]] = {
     "wallet.balance": Method(NoParams, WalletBalance),
     "wallet.history": Method(HistoryParams, list[HistoryEntry]),
     "wallet.mints.add": Method(MintUrlParams, Empty),
+    "wallet.mints.look": Method(MintUrlParams, MintFacts),
+    "wallet.move": Method(MoveParams, MoveResult),
     "wallet.fund": Method(FundParams, FundQuote),
     "wallet.fund.check": Method(QuoteParams, FundCheck),
     "wallet.send": Method(SendParams, SendResult),
@@ -844,6 +878,7 @@ EVENTS: Final[dict[str, type[Result]]] = {
     "circuit.changed": CircuitChanged,
     "status.changed": Changed,
     "wallet.changed": Changed,
+    "wallet.restoring": Restore,
     "earnings.changed": Changed,
     "log": LogLine,
     "control.lagged": Lagged,

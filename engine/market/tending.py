@@ -1,6 +1,8 @@
-"""Coins ready before they are needed: now and then, at moments that have nothing to do with asking.
+"""What a wallet does by itself, at moments that have nothing to do with asking.
 
-The wallet's policy says for how many payments; one swap makes coins for all of them.
+Coins are made ready before they are needed (the wallet's policy says for how many payments, one
+swap makes them all), invoices that were paid while nobody looked are collected, and each mint is
+asked now and then for new keys.
 """
 
 from __future__ import annotations
@@ -16,17 +18,25 @@ from wallet.wallet import Wallet
 
 # Long enough that the swap cannot be matched with the funding or the answer before it.
 PAUSE_S = (20.0, 240.0)
+REFRESH_S = 6 * 3600.0
 log = logging.getLogger("peer2prompt.mints")
 
 
-async def keep_coins_ready(wallet: Wallet, bus: EventBus) -> None:
+async def tend_wallet(wallet: Wallet, bus: EventBus) -> None:
     """Look at each mint again after a random time, for ever."""
     rng = random.SystemRandom()
+    refreshed = trio.current_time()
     while True:
         await trio.sleep(rng.uniform(*PAUSE_S))
+        fresh_keys = trio.current_time() - refreshed > REFRESH_S
+        if fresh_keys:
+            refreshed = trio.current_time()
+        await wallet.collect()
         for url in wallet.mints():
             try:
+                if fresh_keys:
+                    await wallet.refresh_mint(url)
                 await wallet.make_ready(url)
             except WalletError as error:
-                log.warning("no coins could be made ready (%s)", error.code)
+                log.warning("a mint could not be tended (%s)", error.code)
         bus.publish("wallet.changed", {})

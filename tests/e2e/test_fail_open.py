@@ -104,8 +104,8 @@ class Client:
 
     def lure(self, canary: Canary) -> None:
         """Addresses and names from outside: a new mint by name, a token of a mint elsewhere."""
-        self.demo.cli("wallet", "add-mint", f"http://{NO_SUCH_NAME}:3338")
-        self.demo.cli("wallet", "add-mint", canary.url)
+        self.demo.cli("wallet", "add-mint", "--yes", f"http://{NO_SUCH_NAME}:3338")
+        self.demo.cli("wallet", "add-mint", "--yes", canary.url)
         self.demo.cli("wallet", "receive", "--allow-new-mint", canary.token())
         self.demo.cli("wallet", "restore", canary.url)
 

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import AsyncIterator
 from typing import Any
 
-from engine.control.protocol import HistoryEntry, WalletBalance, WalletInfo
+import anyio
+
+from engine.control.client import ControlClient
+from engine.control.protocol import (
+    Event,
+    HistoryEntry,
+    MintFacts,
+    MoveResult,
+    Restore,
+    WalletBalance,
+    WalletInfo,
+    read_event,
+)
 from tui.cli import style
-from tui.cli.call import call, print_json
+from tui.cli.call import call, call_as, print_json, with_node
 from tui.cli.prompts import confirmed
 
 
@@ -70,22 +84,67 @@ def mints(args: argparse.Namespace) -> int:
             style.one_line(mint.url, 48),
             mint.name,
             "up" if mint.healthy else "down",
+            f"{mint.failures_percent} %",
             None if mint.latency_ms is None else round(mint.latency_ms),
             mint.last_error or "",
         )
         for mint in wallet.mints
     ]
-    style.table(("mint", "name", "state", "ms", "last error"), rows, empty=_NO_MINT)
+    style.table(("mint", "name", "state", "failed", "ms", "last error"), rows, empty=_NO_MINT)
+    for mint in wallet.mints:
+        for warning in mint.warnings:
+            print(f"{style.one_line(mint.url, 48)}: {style.clean(warning)}", file=sys.stderr)
     return 0
 
 
 def add_mint(args: argparse.Namespace) -> int:
-    """Trust a mint."""
+    """Show what the mint says of itself, ask, and trust it."""
+    facts = call_as(args, MintFacts, "wallet.mints.look", url=args.url)
+    if not args.json:
+        _show_facts(facts)
+    if not confirmed(args, "Trust it? It holds the money behind its ecash."):
+        print("The mint was not added.")
+        return 0
     raw = call(args, "wallet.mints.add", url=args.url)
     if args.json:
         print_json(raw)
     else:
         print(f"Added {style.clean(args.url)}. Fund it with `peer2prompt wallet fund SAT`.")
+    return 0
+
+
+def _show_facts(facts: MintFacts) -> None:
+    fee = f"{facts.input_fee_ppk} for each 1,000 coins spent" if facts.input_fee_ppk else "none"
+    shown = [
+        ("mint", facts.name or facts.url),
+        ("about", facts.description),
+        ("message", facts.motd),
+        ("program", facts.version),
+        ("fee in sat", fee),
+        ("NUTs", ", ".join(map(str, facts.nuts))),
+    ]
+    style.facts([(name, style.one_line(text, 200)) for name, text in shown if text])
+
+
+def move(args: argparse.Namespace) -> int:
+    """Move ecash between two mints, after asking."""
+    if not confirmed(args, f"Move {args.amount} sat, and pay both mints' fees for it?"):
+        print("Nothing was moved.")
+        return 0
+    moved = call_as(
+        args,
+        MoveResult,
+        "wallet.move",
+        source=args.from_mint,
+        target=args.to_mint,
+        amount_sat=args.amount,
+    )
+    if args.json:
+        print_json(moved)
+    elif moved.arrived:
+        print(f"Moved {moved.amount_sat} sat for {moved.cost_sat} sat.")
+    else:
+        print("The payment is on its way; the ecash is collected by itself when it arrives.")
     return 0
 
 
@@ -116,12 +175,34 @@ def seed(args: argparse.Namespace) -> int:
 
 def restore(args: argparse.Namespace) -> int:
     """Find the wallet's ecash at a mint from its seed."""
-    raw = call(args, "wallet.restore", mint=args.url)
+    raw = _restore_all(args) if args.url is None else call(args, "wallet.restore", mint=args.url)
     if args.json:
         print_json(raw)
     else:
-        print(f"Recovered {raw['recovered_sat']} sat at {style.clean(args.url)}.")
+        where = "all mints" if args.url is None else style.clean(args.url)
+        print(f"Recovered {raw['recovered_sat']} sat at {where}.")
     return 0
+
+
+def _restore_all(args: argparse.Namespace) -> Any:
+    """At every mint on the list, one line on standard error for each that is done."""
+
+    async def work(client: ControlClient) -> Any:
+        events = client.subscribe()
+        async with anyio.create_task_group() as group:
+            group.start_soon(_tell_progress, events)
+            found = await client.call("wallet.restore")
+            group.cancel_scope.cancel()
+        return found
+
+    return with_node(args, work, events=True)
+
+
+async def _tell_progress(events: AsyncIterator[Event]) -> None:
+    async for event in events:
+        done = read_event(event)
+        if isinstance(done, Restore):
+            print(f"{style.clean(done.mint)}: {done.recovered_sat} sat", file=sys.stderr)
 
 
 _NO_MINT = "No mint yet. Add one with `peer2prompt wallet add-mint URL`."

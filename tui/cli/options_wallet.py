@@ -70,8 +70,9 @@ def _add_wallet_moves(wallet: Subparsers) -> None:
         "add-mint",
         "cmd_wallet:add_mint",
         "trust a mint and use it from now on",
-        ("peer2prompt wallet add-mint https://mint.example", ""),
+        ("peer2prompt wallet add-mint https://mint.example", "shows what it says, then asks"),
     )
+    add.add_argument("--yes", action="store_true", help="do not ask")
     add.add_argument("url", metavar="URL", help="the mint's address")
     fund = command(
         wallet,
@@ -108,10 +109,22 @@ def _add_wallet_moves(wallet: Subparsers) -> None:
         wallet,
         "restore",
         "cmd_wallet:restore",
-        "find this wallet's ecash at a mint from its seed",
+        "find this wallet's ecash at all mints, or one, from its seed",
+        ("peer2prompt wallet restore", ""),
         ("peer2prompt wallet restore https://mint.example", ""),
     )
-    restore.add_argument("url", metavar="URL", help="the mint's address")
+    restore.add_argument("url", nargs="?", metavar="URL", help="the mint (default: all)")
+    move = command(
+        wallet,
+        "move",
+        "cmd_wallet:move",
+        "move ecash from one mint to another by a Lightning payment",
+        ("peer2prompt wallet move 100 --from https://a.example --to https://b.example", ""),
+    )
+    move.add_argument("amount", type=positive, metavar="SAT", help="how much arrives")
+    move.add_argument("--from", dest="from_mint", required=True, metavar="URL", help="who pays")
+    move.add_argument("--to", dest="to_mint", required=True, metavar="URL", help="who gets it")
+    move.add_argument("--yes", action="store_true", help="do not ask")
     for parser in (fund, pay):
         parser.add_argument("--mint", metavar="URL", help="mint to use (default: the node chooses)")
 

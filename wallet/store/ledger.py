@@ -10,6 +10,8 @@ from wallet.ecash.keysets import Keyset
 from wallet.errors import InsufficientFunds
 from wallet.store.rows import Row, Rows
 
+# An invoice without an end of its own is not asked about for longer than this.
+OPEN_QUOTES_S = 7 * 86_400
 KEYSET = "SELECT keyset_id, unit, active, input_fee_ppk, final_expiry, keys FROM keysets"
 
 
@@ -142,6 +144,16 @@ class Quotes:
             (quote_id,),
         )
         return MintQuoteRow(*row) if row else None
+
+    def open_mint(self) -> list[str]:
+        """The invoices that may still be paid, or are and were not collected; the oldest first."""
+        rows = self._rows.rows(
+            "SELECT quote_id FROM mint_quotes WHERE state <> 'ISSUED'"
+            " AND (state = 'PAID' OR coalesce(expiry, ?) >= ?) AND created > ?"
+            " ORDER BY created, quote_id",
+            (self._rows.now, self._rows.now, self._rows.now - OPEN_QUOTES_S),
+        )
+        return [row[0] for row in rows]
 
     def set_mint_state(self, quote_id: str, state: str) -> None:
         self._rows.execute("UPDATE mint_quotes SET state = ? WHERE quote_id = ?", (state, quote_id))

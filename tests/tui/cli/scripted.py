@@ -180,6 +180,12 @@ class ScriptedNode:
             "wallet.balance": BALANCE,
             "wallet.history": [{"ts": 1.0, "kind": "mint", "mint": MINT, "amount_sat": 500}],
             "wallet.mints.add": {},
+            "wallet.mints.look": {
+                "url": MINT,
+                "name": "Fresh mint",
+                "motd": "send only what you can lose",
+            },
+            "wallet.move": {"amount_sat": 9, "cost_sat": 1, "arrived": True},
             "wallet.fund": {"quote_id": "q1", "invoice": INVOICE, "amount_sat": 100, "mint": MINT},
             "wallet.fund.check": {"state": "PAID", "minted_sat": 100},
             "wallet.send": {"token": "cashuBabc"},

@@ -1,0 +1,140 @@
+"""How a mint is doing, what should worry, and moving ecash away from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.mint import RealMint
+from tests.helpers.mint_proxy import MintProxy
+from tests.wallet.fake_mint import URL, FakeMint
+from tests.wallet.support import a_wallet, available, fake_wallet, fund
+from wallet.ecash.keysets import Keyset
+from wallet.errors import BadAmount, MintError, MintProblem, MintUnreachable
+from wallet.health import REFUSED_PAYMENTS, SOON_S, Health, warnings
+from wallet.types import RestoreReport
+
+NOW = 1_800_000_000.0
+KEYS = Keyset("00ab", "sat", True, 0, None, {1: b""})
+
+
+def keyset(*, active: bool = True, expiry: int | None = None) -> Keyset:
+    return Keyset("00ab", "sat", active, 0, expiry, {1: b""})
+
+
+def test_a_mint_that_is_well_gives_no_cause() -> None:
+    health = Health()
+    assert (health.latency_ms, health.failures_percent) == (None, 0)
+    for latency in (10.0, 30.0, 20.0):
+        health.answered(latency)
+    assert health.latency_ms == 20
+    assert warnings(health, [keyset(), keyset(active=False)], [], NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("keysets", "disabled", "words"),
+    [
+        ([keyset(active=False)], [], "no keys"),
+        ([keyset(expiry=int(NOW) + SOON_S // 2)], [], "ends in 7 days"),
+        ([keyset(expiry=int(NOW) - 5)], [], "ends in 0 days"),
+        ([KEYS], [5], "pays no invoices"),
+        ([KEYS], [4], "no new money"),
+    ],
+)
+def test_what_a_mint_says_itself(keysets: list[Keyset], disabled: list[int], words: str) -> None:
+    (warning,) = warnings(Health(), keysets, disabled, NOW)
+    assert words in warning
+
+
+def test_what_it_does() -> None:
+    health = Health()
+    for _ in range(4):
+        health.failed()
+    assert warnings(health, [KEYS], [], NOW) == []  # too few to say
+    health.failed()
+    assert "100 %" in warnings(health, [KEYS], [], NOW)[0]
+    health = Health(refused_payments=REFUSED_PAYMENTS)
+    assert "refused the last 3" in warnings(health, [KEYS], [], NOW)[0]
+
+
+@pytest.mark.trio
+@pytest.mark.usefixtures("quick")
+async def test_refused_payments_are_counted(tmp_path: Path, fake_mint: FakeMint) -> None:
+    fake_mint.melt_state = "UNPAID"
+    async with fake_wallet(tmp_path, "a", fake_mint, 300) as alice:
+        for _ in range(REFUSED_PAYMENTS):
+            quote = await alice.melt_quote(URL, "lnfake20")
+            with pytest.raises(MintError):
+                await alice.melt(quote.quote_id)
+        (balance,) = await alice.balances()
+        assert "refused" in balance.warnings[0]
+        assert balance.available_sat == 300
+
+
+@pytest.mark.trio
+async def test_a_mint_is_looked_at_before_it_is_trusted(
+    tmp_path: Path, real_mint: RealMint
+) -> None:
+    async with a_wallet(tmp_path, "a") as alice:
+        facts = await alice.look_at_mint(real_mint.url + "/")
+        assert (facts.url, facts.name) == (real_mint.url, "Cashu mint")
+        assert set(facts.nuts) >= {4, 5, 7, 9, 11, 12}
+        assert "Nutshell" in facts.version
+        assert alice.mints() == []
+
+
+@pytest.mark.trio
+async def test_ecash_moves_from_mint_to_mint(
+    tmp_path: Path, real_mint: RealMint, fee_mint: RealMint
+) -> None:
+    async with a_wallet(tmp_path, "a", real_mint.url, fee_mint.url, fund_sat=200) as alice:
+        moved = await alice.move(real_mint.url, fee_mint.url, 100)
+        assert (moved.amount_sat, moved.arrived) == (100, True)
+        assert await available(alice) == 200 - moved.cost_sat
+        with pytest.raises(BadAmount):
+            await alice.move(real_mint.url, real_mint.url, 1)
+
+
+@pytest.mark.trio
+@pytest.mark.usefixtures("quick")
+async def test_what_was_paid_while_nobody_looked_is_collected(
+    tmp_path: Path, fake_mint: FakeMint
+) -> None:
+    async with fake_wallet(tmp_path, "a", fake_mint) as alice:
+        await alice.request_mint(URL, 40)
+        fake_mint.down = True
+        assert await alice.collect() == 0
+        fake_mint.down = False
+        assert await alice.collect() == 40
+        assert await alice.collect() == 0
+        assert await available(alice) == 40
+
+
+@pytest.mark.trio
+@pytest.mark.usefixtures("quick")
+async def test_all_mints_are_searched_although_one_is_down(
+    tmp_path: Path, proxy: MintProxy, fee_mint: RealMint
+) -> None:
+    told: list[RestoreReport] = []
+    async with a_wallet(tmp_path, "a", proxy.url, fee_mint.url) as alice:
+        await fund(alice, fee_mint.url, 40)
+        await alice._store.run(lambda tx: tx.execute("DELETE FROM proofs"))
+        proxy.down = True
+        with pytest.raises(MintUnreachable):
+            await alice.restore_all(told.append)
+        assert [(report.mint, report.recovered_sat) for report in told] == [(fee_mint.url, 40)]
+        proxy.down = False
+        assert len(await alice.restore_all(told.append)) == 2
+        assert await available(alice) == 40
+
+
+@pytest.mark.trio
+async def test_new_keys_are_learned(tmp_path: Path, fake_mint: FakeMint) -> None:
+    async with fake_wallet(tmp_path, "a", fake_mint, 50) as alice:
+        fake_mint.rotate()
+        await alice.refresh_mint(URL)
+        token = await alice.send(URL, 7)
+        assert await alice.receive(token) == 7
+        with pytest.raises(MintProblem):
+            await alice.refresh_mint("https://other.example")

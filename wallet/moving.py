@@ -1,0 +1,40 @@
+"""Ecash from mint to mint, by a Lightning payment from one to the other, and late arrivals.
+
+Nothing of its own is journalled: the melt is an operation, the invoice is a quote in the store, and
+a paid invoice is collected whenever somebody looks.
+"""
+
+from __future__ import annotations
+
+from wallet.errors import BadAmount, MintProblem
+from wallet.store import Store
+from wallet.transfers import Transfers
+from wallet.types import Moved
+
+
+async def move(transfers: Transfers, source: str, target: str, amount_sat: int) -> Moved:
+    """Have `amount_sat` at `target` that was at `source`, for the fees of a payment."""
+    if source.rstrip("/") == target.rstrip("/"):
+        raise BadAmount("Both names are the same mint.", kept="Nothing was moved.")
+    invoice = await transfers.request_mint(target, amount_sat)
+    quote = await transfers.melt_quote(source, invoice.invoice)
+    done = await transfers.melt(quote.quote_id)
+    if not done.paid:
+        return Moved(amount_sat, 0, arrived=False)
+    try:
+        arrived = await transfers.complete_mint(invoice.quote_id)
+    except MintProblem:
+        return Moved(amount_sat, done.fee_sat, arrived=False)
+    return Moved(arrived, done.fee_sat, arrived=True)
+
+
+async def collect(store: Store, transfers: Transfers) -> int:
+    """The ecash of invoices that were paid since; sat. One whose mint does not answer waits."""
+    rows = await store.run(lambda tx: tx.quotes.open_mint())
+    total = 0
+    for quote_id in rows:
+        try:
+            total += await transfers.complete_mint(quote_id)
+        except MintProblem:
+            continue
+    return total
