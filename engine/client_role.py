@@ -50,6 +50,7 @@ from engine.session.chat import ChatService
 from engine.session.cover import CoverTraffic
 from engine.session.mailroad import MailRoad
 from engine.session.route import Route
+from engine.session.watch import watch_for_wake
 from engine.wire.advert import Advert
 from engine.wire.shape import BULK_PLAN
 from wallet.store import Store
@@ -148,6 +149,7 @@ class ClientRole:
             nursery.start_soon(tend_wallet, self.wallet, self._bus)
             await nursery.start(self.chats.run)
             nursery.start_soon(self.chats.desk.warm)
+            nursery.start_soon(watch_for_wake, self._woke)
             nursery.start_soon(self.cover.run)
             task_status.started()
 
@@ -155,6 +157,12 @@ class ClientRole:
         """Settle the sessions, then let every shaped run reach its bucket end."""
         await self.chats.close()
         await self.pool.drain()
+
+    def _woke(self) -> None:
+        """The machine slept: every link is dead, whatever the kernel says of it."""
+        for link in self.links.links:
+            link.close()
+        self.chats.desk.wake()
 
     def _mail_road(self, relays: RelaySet) -> MailRoad:
         async def build(advert: Advert, purpose: str) -> ClientCircuit:

@@ -83,13 +83,19 @@ class PickupShelf:
         """Keep pickups ready until cancelled."""
         await trio.sleep(START_S)
         while True:
-            await self._quiet()  # circuits built in a run would show the guard when it was over
             await self._tidy()
             full = await self._fill()
             version = self._changed.version
             pause = CHECK_S if full else RETRY_S[min(self._failures, len(RETRY_S)) - 1]
             with trio.move_on_after(pause):
                 await self._changed.changed_since(version)
+                await self._quiet()  # replacing at an answer's end would show the guard that end
+
+    async def clear(self) -> None:
+        """The session is over: nothing of it stays at any relay."""
+        self.wear_out()
+        while self._worn:
+            await self._discard(self._worn.pop())
 
     async def _tidy(self) -> None:
         if any(pickup.expires - self._now() < MARGIN_S for pickup in self._pickups):

@@ -24,7 +24,7 @@ from engine.session.client import AskSession
 from engine.session.pickups import PickupShelf, cells_for
 from engine.session.route import Route
 from engine.session.vault import SavedSession, SessionVault
-from engine.session.watch import SilenceWatch, watch_for_wake
+from engine.session.watch import SilenceWatch
 from engine.wire.advert import Role
 from engine.wire.quote import Quote
 from engine.wire.shape import ShapePlan
@@ -93,6 +93,7 @@ class SessionDesk:
         self._retry_at: dict[bytes, float] = {}
         self._offers: dict[bytes, Quote] = {}
         self._nursery: trio.Nursery | None = None
+        self._closing = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Reclaim what was left, settle what rests, until cancelled."""
@@ -102,7 +103,6 @@ class SessionDesk:
             for record in saved:
                 if record.name not in self.claimed:
                     nursery.start_soon(self.reclaim, record)
-            nursery.start_soon(watch_for_wake, self.wake)
             nursery.start_soon(self._watch_silence)
             task_status.started()
             try:
@@ -112,6 +112,7 @@ class SessionDesk:
 
     async def close(self) -> None:
         """Settle and leave every session; what cannot be settled now is reclaimed at next start."""
+        self._closing = True  # what stands at mailboxes expires there
         pinned = [*self._pinned.values(), *([self._spare] if self._spare else [])]
         self._pinned, self._spare = {}, None
         async with trio.open_nursery() as nursery:
@@ -159,6 +160,8 @@ class SessionDesk:
 
     def _gone(self, pinned: Pinned) -> None:
         pinned.stocking.cancel()
+        if pinned.shelf is not None and self._nursery is not None and not self._closing:
+            self._nursery.start_soon(pinned.shelf.clear)
         if pinned in self.open_sessions:
             self.open_sessions.remove(pinned)
 
