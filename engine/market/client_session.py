@@ -10,10 +10,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass
 
 from engine.errors import GhostError, PaymentError, ProtocolError
+from engine.market.client_answer import ClientAnswer
+from engine.market.client_events import (
+    ClientEvent,
+    CreditNeeded,
+    Failed,
+    Finished,
+    PaymentRefused,
+    PaymentTaken,
+    Quoted,
+    Resumed,
+    SettledUp,
+    Started,
+    Text,
+)
 from engine.market.credit import MSAT, Ledger
 from engine.market.letter import Letter
 from engine.market.meter import Tariff
@@ -29,118 +42,6 @@ class Overbilled(PaymentError):
     """The ghost claims more than its quote and the answer's size allow. We stop paying it."""
 
     code = "overbilled"
-
-
-@dataclass(frozen=True, slots=True)
-class Quoted:
-    """The ghost's signed quote arrived and is valid."""
-
-    quote: Quote
-
-
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """The ghost knows the session; its credit covers what our books say."""
-
-    credit_msat: int
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentTaken:
-    n: int
-    change: tuple[wire.WireSignature, ...] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentRefused:
-    n: int
-    code: str
-    message: str
-    retry: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    q: int
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """More of the answer, at byte `offset`."""
-
-    text: str = field(repr=False)
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class CreditNeeded:
-    """The answer waits for a payment."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The answer is complete and its bill is right; `sign` accepts the receipt."""
-
-    reason: str
-    tokens_in: int
-    tokens_out: int
-    cost_msat: int
-    receipt_n: int
-    receipt: bytes = field(repr=False)
-    sign: wire.Sign = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The ghost reports that the answer cannot be given."""
-
-    error: wire.Error
-
-
-@dataclass(frozen=True, slots=True)
-class SettledUp:
-    credit_msat: int
-    change: tuple[wire.WireSignature, ...] = field(repr=False)
-
-
-ClientEvent: TypeAlias = (
-    Quoted
-    | Resumed
-    | PaymentTaken
-    | PaymentRefused
-    | Started
-    | Text
-    | CreditNeeded
-    | Finished
-    | Failed
-    | SettledUp
-)
-
-
-class ClientAnswer:
-    """The answer being received, and the question that can be sent again after a cut."""
-
-    __slots__ = ("ask", "body", "mailed", "out", "started", "tariff")
-
-    def __init__(self, ask: wire.Ask, tariff: Tariff) -> None:
-        self.ask = ask
-        self.tariff = tariff
-        self.body = bytearray()
-        self.out = 0
-        self.started = False
-        self.mailed = False
-        """Whether the ghost has reply blocks for it."""
-
-    @property
-    def may_have_cost(self) -> int:
-        """What a ghost may have billed that we cannot ask: what we were sent and half a chunk, or
-        what a letter could hold."""
-        if self.mailed:
-            return self.tariff.most_msat
-        return self.tariff.running_msat(self.out) + self.tariff.chunk_msat // 2
-
-    def __repr__(self) -> str:
-        return f"ClientAnswer(q={self.ask.q}, started={self.started})"
 
 
 @dataclass(frozen=True, slots=True)

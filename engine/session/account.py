@@ -10,7 +10,7 @@ from __future__ import annotations
 import trio
 
 from engine.errors import ProtocolError
-from engine.market.client_session import Finished
+from engine.market.client_events import Finished
 from engine.session.events import AskResult, ReceiptNote
 from engine.wire import session as wire
 from engine.wire.receipt import receipt_hash

@@ -15,7 +15,8 @@ import trio
 
 from engine.crypto.keys import SIGNATURE_BYTES
 from engine.errors import GhostError, Peer2PromptError, ProtocolError
-from engine.market import client_session as machine
+from engine.market import client_events as events
+from engine.market.client_session import Overbilled
 from engine.session import failures
 from engine.session.account import Run
 from engine.session.events import AskResult, OnEvent
@@ -238,7 +239,7 @@ class AskSession(Talk):
         run.by_mail = run.finished is not None
         return run.by_mail
 
-    async def _result(self, run: Run, finished: machine.Finished) -> AskResult:
+    async def _result(self, run: Run, finished: events.Finished) -> AskResult:
         session, _ = self._parts()
         with trio.CancelScope(shield=True):
             await self._store.receipts.add(
@@ -258,7 +259,7 @@ class AskSession(Talk):
         """The error for the caller, after everything that can be saved was saved."""
         session, payer = self._session, self._payer
         unreachable = isinstance(error, LOST)
-        dishonest = isinstance(error, ProtocolError | machine.Overbilled) and not unreachable
+        dishonest = isinstance(error, ProtocolError | Overbilled) and not unreachable
         if (unreachable or dishonest) and session is not None and payer is not None:
             await self._link.drop()
             await payer.resolve()

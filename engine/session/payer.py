@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import trio
 
 from engine.errors import CircuitClosed, PaymentError
-from engine.market.client_session import ClientSession, PaymentRefused, PaymentTaken
+from engine.market.client_events import PaymentRefused, PaymentTaken
+from engine.market.client_session import ClientSession
 from engine.market.convert import pay_message, signatures_of
 from engine.market.seams import PayingWallet, Payment
 from engine.market.signal import Signal

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from engine.market import client_session as machine
+from engine.market import client_events as events
 from engine.market.client_session import ClientSession
 from engine.market.convert import keyset_bytes, signatures_of
 from engine.market.seams import PayingWallet
@@ -46,13 +46,13 @@ class Settler:
         self._keep = keep
         self._forget = forget
         self._settle: wire.Settle | None = None
-        self._answer: machine.SettledUp | wire.Error | None = None
+        self._answer: events.SettledUp | wire.Error | None = None
 
     @property
     def busy(self) -> bool:
         return self._settle is not None
 
-    def on_answer(self, answer: machine.SettledUp | wire.Error) -> None:
+    def on_answer(self, answer: events.SettledUp | wire.Error) -> None:
         """The ghost's word on the settlement under way."""
         self._answer = answer
 
@@ -83,7 +83,7 @@ class Settler:
             await self._forget()
         return back, settled.credit_msat
 
-    async def _ask(self, settle: wire.Settle) -> machine.SettledUp:
+    async def _ask(self, settle: wire.Settle) -> events.SettledUp:
         for attempt in range(SETTLE_TRIES):
             self._answer = None
             try:
@@ -92,7 +92,7 @@ class Settler:
                 await self._link.lost(error)
             await self._drive(lambda: self._answer is not None)
             answer = self._answer
-            if isinstance(answer, machine.SettledUp):
+            if isinstance(answer, events.SettledUp):
                 return answer
             if answer is None or not answer.retry or attempt + 1 == SETTLE_TRIES:
                 raise failures.of_ghost(answer)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import trio
 
 from engine.errors import CircuitClosed, GhostError, Peer2PromptError
-from engine.market import client_session as machine
+from engine.market import client_events as events
 from engine.market.client_session import ClientSession
 from engine.market.seams import ByteStream, ClientStore, PayingWallet
 from engine.session import failures
@@ -110,7 +110,7 @@ class Talk:
         resume = self._known
         self._greeted.clear()
         await self._link.send(session.hello(stream.circuit_tag, resume=resume))
-        wanted = {machine.Quoted, machine.Resumed} if resume else {machine.Quoted}
+        wanted = {events.Quoted, events.Resumed} if resume else {events.Quoted}
         while not wanted <= self._greeted:
             await self._link.read()
         self._known = True
@@ -221,26 +221,26 @@ class Talk:
         session, _ = self._parts()
         await self._take(session.receive(message))
 
-    async def _take(self, event: machine.ClientEvent | None) -> None:
+    async def _take(self, event: events.ClientEvent | None) -> None:
         _, payer = self._parts()
         match event:
-            case machine.Quoted() | machine.Resumed():
+            case events.Quoted() | events.Resumed():
                 self._greeted.add(type(event))
-            case machine.PaymentTaken() | machine.PaymentRefused():
+            case events.PaymentTaken() | events.PaymentRefused():
                 self._link.progress()
                 payer.on_event(event)
-            case machine.Text(text, offset):
+            case events.Text(text, offset):
                 self._on_text(text, offset)
                 payer.kick()
-            case machine.CreditNeeded():
+            case events.CreditNeeded():
                 if payer.failure is not None:
                     raise payer.failure
                 payer.kick()
-            case machine.Finished():
+            case events.Finished():
                 await self._on_finished(event)
-            case machine.Failed(error):
+            case events.Failed(error):
                 self._on_failed(error)
-            case machine.SettledUp():
+            case events.SettledUp():
                 self._settler.on_answer(event)
             case _:
                 return
@@ -259,7 +259,7 @@ class Talk:
         if news := run.unseen(text, offset):
             self._on_event(AnswerDelta(*news))
 
-    async def _on_finished(self, event: machine.Finished) -> None:
+    async def _on_finished(self, event: events.Finished) -> None:
         self._link.progress()
         if self._run is not None:
             self._run.finish(event)

@@ -110,7 +110,7 @@ def test_no_file_holds_prompt_answer_or_route(first: Run) -> None:
 
 def test_keys_are_private_and_in_no_log(first: Run) -> None:
     keys = list(first.home.rglob("*.key"))
-    assert len(keys) == 7  # six nodes and the mint
+    assert len(keys) == 9  # eight nodes and the mint
     secrets = []
     for key in keys:
         assert key.stat().st_mode & 0o777 == 0o600

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine.errors import ProtocolError
 from engine.identity import Identity
-from engine.market import client_session as cs
+from engine.market import client_events as cs
 from engine.market import commands as gs
 from engine.market.client_session import ClientSession, Overbilled
 from engine.market.credit import Ledger
