@@ -10,6 +10,7 @@ from engine.circuit.endpoint import Endpoint
 from engine.circuit.mux import Control
 from engine.circuit.stream import CircuitStream
 from engine.crypto.geometry import REGION_BYTES
+from engine.errors import ProtocolError
 from engine.wire.frames import FrameType
 from engine.wire.shape import ShapeClass, ShapePlan, encode_shape, parse_shape
 
@@ -75,10 +76,13 @@ class Joined:
         self._nursery.start_soon(self.exit.run_pump)
 
     def _agreed(self, event: Control) -> None:
-        assert parse_shape(event.frame.data) == self.plan
+        if event.frame.type is not FrameType.SHAPE or parse_shape(event.frame.data) != self.plan:
+            raise ProtocolError("a frame came that nobody asked for")
         self.client.agreed = True
 
     def _asked(self, event: Control) -> None:
+        if event.frame.type is not FrameType.SHAPE:
+            raise ProtocolError("a frame that this hop does not take now")
         plan = parse_shape(event.frame.data)
         self.exit.set_plan(plan, agreed=True)
         self.exit.mux.control(FrameType.SHAPE, encode_shape(plan))

@@ -139,6 +139,19 @@ async def test_a_shaped_circuit_sends_one_cell_per_tick_until_the_bucket_end() -
         assert 0 < circuit.endpoint.data_regions_in < down
 
 
+async def test_an_always_on_circuit_runs_from_its_opening_to_its_end() -> None:
+    async with local_network() as network:
+        circuit = await network.circuit(plan=ShapePlan(ShapeClass.ALWAYS_ON, 10, (16,)))
+        with trio.fail_after(10):
+            while circuit.endpoint.dummy_regions_in < 20:  # more than its first step, no stream
+                await trio.sleep(0.01)
+            assert circuit.endpoint.agreed
+            assert circuit.endpoint.shaper.running
+            assert await round_trip(circuit.open_stream(SESSION), b"hello") == b"hello"
+            await circuit.aclose()
+        assert circuit.reason == "finished"
+
+
 async def test_a_reader_that_never_reads_keeps_memory_flat() -> None:
     async def firehose(stream: CircuitStream, _request: bytes) -> None:
         stream.accept()

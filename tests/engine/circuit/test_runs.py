@@ -3,6 +3,7 @@ the bucket alone, whatever is asked, answered, paid, stalled or cancelled."""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -256,3 +257,35 @@ def test_a_closed_end_opens_no_stream() -> None:
     joined.client.close()
     with pytest.raises(CircuitClosed):
         joined.client.open_stream(b"\1")
+
+
+frames_of_any_kind = st.one_of(
+    st.builds(lambda state: pack_frame(FrameType.RUN, 0, bytes([state])), st.integers(0, 255)),
+    st.builds(lambda data: pack_frame(FrameType.SHAPE, 0, data), st.binary(min_size=4, max_size=9)),
+    st.builds(lambda name: pack_frame(FrameType.BEGIN, name, b"\1"), st.integers(1, 4)),
+    st.builds(lambda name: pack_frame(FrameType.DATA, name, b"data"), st.integers(1, 4)),
+    st.builds(lambda name: pack_frame(FrameType.END, name, b"\0"), st.integers(1, 4)),
+    st.builds(lambda name: pack_frame(FrameType.CONNECTED, name), st.integers(1, 4)),
+    st.sampled_from([SHAPE, BEGIN, pack_frame(FrameType.DROP, 0), SHAPE + BEGIN]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(frames_of_any_kind, max_size=12), st.booleans())
+def test_any_frames_are_taken_or_refused_as_the_peers_fault(
+    regions: list[bytes], at_client: bool
+) -> None:
+    joined = lone()
+    joined.exit._on_stream = lambda _stream, _request: None
+
+    async def main() -> None:
+        end = joined.exit
+        if at_client:
+            end = joined.client
+            end.set_plan(TEXT, agreed=False)
+            end.open_stream(b"\1")
+        for region in regions:
+            end.deliver(region)
+
+    with contextlib.suppress(ProtocolError):
+        trio.run(main)
