@@ -30,6 +30,7 @@ class Guard:
     tallies: dict[tuple[str, int], Tally] = field(default_factory=dict)  # by stage and hops
     listed: bool = True  # in the directory now; not saved
     allowed: bool = True  # by the user's settings; not saved
+    missed_at: float | None = None  # first looked for in vain by this process; not saved
 
     @classmethod
     def draw(cls, node_id: str, now: float, rng: Random) -> Guard:

@@ -25,6 +25,7 @@ MAX_SAMPLE = 20
 SAMPLE_SHARE = 5  # at most a fifth of the relays known, but never fewer than PRIMARY
 NEW_PER_DAY = 5  # guards that are tried for the first time within a day
 DAY_S = 86_400.0
+PATIENCE_S = 120.0  # and no other is drawn in its place before: directories fill after a start
 UNLISTED_KEEP_S = 20 * DAY_S  # a guard that left the directory keeps its place so long
 ALL_FAILED_RETRY_S = 3.0  # when no guard answers, it is our network: try again soon
 WIDEN_AFTER_S = 60.0  # and no guard is tried for the first time until it has lasted this long
@@ -87,6 +88,8 @@ class GuardList:
         self._fill(by_id, relays, PRIMARY, now, rng, rules)
         primaries = self.primaries()
         fitting = [g for g in primaries if rules.fits(by_id[g.node_id], chosen)]
+        if not primaries and self._awaited(now):
+            raise _not_listed_yet(len(relays))
         if not fitting:
             known = [by_id[g.node_id] for g in primaries] or relays
             raise explain(known, chosen, 1, rules, start="No guard may be used for this path")
@@ -136,8 +139,10 @@ class GuardList:
             guard.listed = relay is not None
             guard.allowed = relay is not None and not rules.avoided(relay)
             if guard.listed:
-                guard.unlisted_since = None
-            elif guard.unlisted_since is None and relays:
+                guard.unlisted_since = guard.missed_at = None
+            elif guard.missed_at is None:
+                guard.missed_at = now
+            if not guard.listed and guard.unlisted_since is None and relays:
                 guard.unlisted_since, self.changed = now, True
         self._sample = [guard for guard in self._sample if not _is_over(guard, now)]
         self.changed |= len(self._sample) != before
@@ -162,7 +167,7 @@ class GuardList:
         no network, family or operator has two of them. Guards that left the directory keep their
         place, the oldest making room at MAX_SAMPLE.
         """
-        missing = usable - len(self._ranked())
+        missing = usable - len(self._ranked()) - self._awaited(now)
         bound = min(MAX_SAMPLE, max(PRIMARY, len(relays) // SAMPLE_SHARE))
         room = max(bound - len(self._listed()), PRIMARY - len(self._ranked()))
         if missing <= 0 or room <= 0:
@@ -181,6 +186,13 @@ class GuardList:
                 self.changed = True
                 missing, room = missing - 1, room - 1
         self._make_room()
+
+    def _awaited(self, now: float) -> int:
+        """Guards that are missing from the directory, but not for long."""
+        return sum(
+            guard.missed_at is not None and not guard.dropped and now - guard.missed_at < PATIENCE_S
+            for guard in self._sample
+        )
 
     def _make_room(self) -> None:
         gone = sorted(
@@ -258,6 +270,15 @@ class GuardList:
 def _is_over(guard: Guard, now: float) -> bool:
     gone = guard.unlisted_since is not None and now - guard.unlisted_since > UNLISTED_KEEP_S
     return gone or now >= guard.expires
+
+
+def _not_listed_yet(relays: int) -> NoRoute:
+    return NoRoute(
+        f"None of this node's guards is among the {relays} relays known so far. The directory may "
+        "still be filling; others are chosen in two minutes.",
+        kept="Nothing was sent and nothing was paid.",
+        hint="Try again in a moment, or check the directory with: peer2prompt network",
+    )
 
 
 def _no_answer(guards: Iterable[Guard]) -> NoRoute:

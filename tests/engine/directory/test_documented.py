@@ -21,6 +21,7 @@ DAY = 86_400
         f"| at most {guards.MAX_SAMPLE}, at most a fifth of the relays known",
         f"uniform in {guard.LIFE_S[0] / DAY:.0f} to {guard.LIFE_S[1] / DAY:.0f} days",
         f"forgotten after {guards.UNLISTED_KEEP_S / DAY:.0f} days",
+        f"for the first {guards.PATIENCE_S:.0f} s in which",
         f"failed for less than {guards.WIDEN_AFTER_S:.0f} s",
         f"tried again after {guards.ALL_FAILED_RETRY_S:.0f} s",
         f"At {bias.SCALE_AT:.0f} both counts",

@@ -16,6 +16,7 @@ from engine.directory.guards import (
     MAX_DROPPED,
     MAX_SAMPLE,
     NEW_PER_DAY,
+    PATIENCE_S,
     PRIMARY,
     UNLISTED_KEEP_S,
     GuardList,
@@ -177,6 +178,27 @@ def test_a_guard_missing_from_the_directory_is_kept_but_not_used() -> None:
     gone = NOW + 181 + UNLISTED_KEEP_S
     choose(guards, gone, without)
     assert choose(guards, gone + 1, LARGE) is not first
+
+
+def test_a_directory_that_is_still_filling_moves_nobody() -> None:
+    """Who feeds the directory first after a start must not choose new guards for us."""
+    before = GuardList()
+    first = choose(before, relays=LARGE)
+    names = [guard.node_id for guard in before.sample]
+    strangers = spread(10, 900)
+    guards = GuardList(before.dump())
+    with pytest.raises(NoRoute, match="still be filling"):
+        choose(guards, NOW + DAY_S, strangers)
+    with pytest.raises(NoRoute, match="still be filling"):
+        choose(guards, NOW + DAY_S + PATIENCE_S - 1, strangers)
+    assert [guard.node_id for guard in guards.sample] == names
+    assert choose(guards, NOW + DAY_S + PATIENCE_S, LARGE) is first
+    choose(guards, NOW + DAY_S + 200, [*strangers[:1], first])
+    assert len(guards.sample) == PRIMARY
+    gone = GuardList(before.dump())
+    with pytest.raises(NoRoute):
+        choose(gone, NOW + DAY_S, strangers)
+    assert choose(gone, NOW + DAY_S + PATIENCE_S, strangers) in strangers
 
 
 def test_an_empty_directory_forgets_nobody() -> None:
