@@ -28,6 +28,7 @@ from engine.control.protocol import (
     PathInfo,
     TableInfo,
     Traffic,
+    ViewInfo,
 )
 from engine.control.server import Handler
 from engine.crypto.suite import default_suite
@@ -39,7 +40,7 @@ from engine.directory_role import Acquaintance, AskingDirectory
 from engine.errors import NoRoute
 from engine.guard_store import GuardStore
 from engine.handlers import WalletHandlers
-from engine.identity import Identity
+from engine.identity import Identity, short_id
 from engine.link.manager import LinkManager
 from engine.link.padding import Padding
 from engine.link_view import describe_links
@@ -241,6 +242,19 @@ class ClientRole:
         return {}
 
     # -- numbers -------------------------------------------------------------------------------
+
+    def view(self) -> ViewInfo | None:
+        """How far the directory's sources agreed."""
+        found = self.directory.refresh.agreement
+        if found is None:
+            return None
+        return ViewInfo(
+            at=found.at,
+            sources=found.sources,
+            known=found.known,
+            lowest=found.lowest,
+            dissenting=[short_id(node) for node in found.dissenting],
+        )
 
     def traffic(self) -> Traffic:
         """What the user's own circuits and links carried since the start."""

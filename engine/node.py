@@ -289,10 +289,21 @@ class Node:
         return Network(
             relays=[_describe(a) for a in self._relays.with_role(Role.RELAY)],
             ghosts=[_describe(a) for a in self._relays.with_role(Role.GHOST)],
-            directory=DirectoryInfo(
-                source=str(self._relays.source or ""), errors=self._relays.errors
-            ),
+            directory=self._directory_info(),
             paths=self._client.paths() if self._client is not None else None,
+        )
+
+    def _directory_info(self) -> DirectoryInfo:
+        people, gossip = self._people, self._directory.gossip if self._directory else None
+        contacts = people.contacts()
+        return DirectoryInfo(
+            source=str(self._relays.source or ""),
+            errors=[*self._relays.errors, *people.errors],
+            network=self.config.network.name,
+            contacts=len(contacts),
+            gossip_rounds=gossip.rounds if gossip is not None else 0,
+            gossip_failures=gossip.failures if gossip is not None else 0,
+            view=self._client.view() if self._client is not None else None,
         )
 
     async def _earnings(self, _params: object) -> Earnings | dict[str, object]:

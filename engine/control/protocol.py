@@ -393,9 +393,30 @@ class NetworkNode(Result, frozen=True):
     age_s: float = 0
 
 
+class ViewInfo(Result, frozen=True):
+    """How far the sources of a client's directory agreed when they were last compared.
+
+    `at` is unix seconds, `lowest` the smallest share of all known adverts that a source held;
+    `dissenting` are short ids of sources that lack more than gossip explains."""
+
+    at: float = 0
+    sources: int = 0
+    known: int = 0
+    lowest: float = 1
+    dissenting: list[str] = []
+
+
 class DirectoryInfo(Result, frozen=True):
     source: str = ""
     errors: list[str] = []
+    network: str = ""
+    """The network's name"""
+    contacts: int = 0
+    """Nodes that may be asked first"""
+    gossip_rounds: int = 0
+    gossip_failures: int = 0
+    view: ViewInfo | None = None
+    """Null on a node that is no client, and before the first comparison"""
 
 
 class GuardInfo(Result, frozen=True):

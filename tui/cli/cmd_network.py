@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from engine.control.protocol import GuardInfo, Network, PathInfo, TableInfo
+from engine.control.protocol import (
+    DirectoryInfo,
+    GuardInfo,
+    Network,
+    PathInfo,
+    TableInfo,
+    ViewInfo,
+)
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json
 
@@ -18,13 +25,34 @@ def run(args: argparse.Namespace) -> int:
     known = {node.id: node for node in [*network.relays, *network.ghosts]}
     rows = [(node.id, ", ".join(node.roles), style.age(node.age_s)) for node in known.values()]
     style.table(("node", "roles", "advert age"), rows, empty="No other node is known.")
-    if network.directory.source:
-        print(f"directory: {style.clean(network.directory.source)}")
-    for error in network.directory.errors:
-        print(f"directory: {style.clean(error)}")
+    _show_directory(network.directory)
     if network.paths is not None:
         _show_paths(network.paths)
     return 0
+
+
+def _show_directory(directory: DirectoryInfo) -> None:
+    print()
+    facts = [("network", style.clean(directory.network or "unnamed"))]
+    if directory.source:
+        facts.append(("file", style.clean(directory.source)))
+    facts.append(("contacts", str(directory.contacts)))
+    if directory.gossip_rounds or directory.gossip_failures:
+        rounds, failed = directory.gossip_rounds, directory.gossip_failures
+        facts.append(("gossip", f"{rounds} comparisons, {failed} failed"))
+    if directory.view is not None:
+        facts.append(("view", _view(directory.view)))
+    style.facts(facts)
+    for error in directory.errors:
+        print(f"directory: {style.clean(error)}")
+
+
+def _view(view: ViewInfo) -> str:
+    told = f"{view.known} nodes from {view.sources} sources, {style.moment(view.at)}"
+    if not view.dissenting:
+        return f"{told}; they agree"
+    names = ", ".join(style.clean(name) for name in view.dissenting)
+    return f"{told}; {names} showed as little as {view.lowest:.0%} of them"
 
 
 def _show_paths(paths: PathInfo) -> None:

@@ -164,6 +164,22 @@ def add_view_commands(group: Subparsers) -> None:
         "show the relays and ghosts the node knows, and its guards",
         ("peer2prompt network", ""),
     )
+    command(
+        group,
+        "invite",
+        "cmd_invite:invite",
+        "print an invite with which others find the network",
+        ("peer2prompt invite", ""),
+    )
+    joining = command(
+        group,
+        "join",
+        "cmd_invite:join",
+        "find the network from an invite",
+        ("peer2prompt join P2P1...", ""),
+        ("peer2prompt join - < invite.txt", "read it from a file"),
+    )
+    joining.add_argument("invite", metavar="INVITE", help="the invite, or - for standard input")
     circuits = command(
         group,
         "circuits",

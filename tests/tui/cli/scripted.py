@@ -146,10 +146,25 @@ class ScriptedNode:
                 "relay": {"cells_forward": 1_000, "circuits_refused": 3},
             },
             "circuit.rotate": {},
+            "network.invite": {"invite": "P2P1ABC"},
+            "network.join": {"contacts": 2, "answered": 1, "relays_known": 6},
             "network": {
                 "relays": [{"id": "aa11", "roles": ["relay"], "age_s": 70}],
                 "ghosts": [{"id": "bb22", "roles": ["ghost"], "age_s": 70}],
-                "directory": {"source": "file", "errors": ["line 3 is not an advert"]},
+                "directory": {
+                    "source": "file",
+                    "errors": ["line 3 is not an advert"],
+                    "network": "demo",
+                    "contacts": 2,
+                    "gossip_rounds": 7,
+                    "view": {
+                        "at": 1,
+                        "sources": 3,
+                        "known": 9,
+                        "lowest": 0.5,
+                        "dissenting": ["x1"],
+                    },
+                },
                 "paths": {
                     "guards": [
                         {

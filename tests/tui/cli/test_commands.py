@@ -41,6 +41,12 @@ PLAIN = [
     (["network"], ["aa11", "ghost", "line 3 is not an advert"]),
     (["network"], ["primary, no answer", "10 d", "81 d", "96% of 52", "4, the next", "1 d 2 h"]),
     (["network"], ["24 relays, 7", "3.2 s", "asn.dat of 2023-11-14, 1000000", "refused: No safe"]),
+    (
+        ["network"],
+        ["demo", "7 comparisons", "9 nodes from 3 sources", "x1 showed as little as 50%"],
+    ),
+    (["invite"], ["P2P1ABC"]),
+    (["join", "P2P1ABC"], ["1 of 2 nodes answered", "6 relays"]),
     (["earnings"], ["2000.500 sat", "small"]),
     (["sessions", "list"], ["3f2a9900", "Onions"]),
     (["sessions", "show", "3f2a"], ["words 1", "words 450"]),
