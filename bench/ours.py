@@ -47,7 +47,7 @@ class Ours:
             read_line(relay, START_TIMEOUT_S, "ready")
             self._relays.append(relay.pid)
         adverts = self._folder / "adverts"
-        adverts.write_text("\n".join(anyio.run(_adverts, homes)) + "\n")
+        adverts.write_text("\n".join(anyio.run(relay_adverts, homes)) + "\n")
         host, port = self._target
         self._client = self._children.start(
             [sys.executable, "-m", "bench.onion_client", adverts, host, str(port)],
@@ -106,7 +106,7 @@ class Ours:
         return seconds, cpu_s(self.pids()) - before
 
 
-async def _adverts(homes: Sequence[Path]) -> list[str]:
+async def relay_adverts(homes: Sequence[Path]) -> list[str]:
     lines = []
     for home in homes:
         async with connect(control_socket(home), client="bench", events=False) as client:

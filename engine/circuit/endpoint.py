@@ -11,6 +11,7 @@ from typing import Protocol
 
 import trio
 
+from engine.circuit.beats import beats
 from engine.circuit.mux import (
     Control,
     Event,
@@ -284,9 +285,13 @@ class Endpoint:
             else:
                 await self._sleep_until_kicked()
             return
-        await trio.sleep_until(due)
+        await beats().keep(due, self._beat, self._outlet.flush)
+
+    def _beat(self) -> float | None:
+        """Send what this tick asks for; returns when the next one is due, None after the last."""
         if self.closed:
-            return
+            return None
+        shaper = self.shaper
         self._kicked = False
         beat = shaper.tick(trio.current_time(), more=self._more)
         if beat is not Beat.NONE:
@@ -295,6 +300,7 @@ class Endpoint:
             self.silent = self._silent_ticks * shaper.plan.tick_s > SILENT_S
             if shaper.always_on and not self.mux.has_output:
                 self._idle.unpark_all()
+        return None if self.silent else shaper.next_tick_at
 
     @property
     def _more(self) -> bool:
@@ -311,7 +317,6 @@ class Endpoint:
             self.dummy_regions += 1
             region = _REST if beat is Beat.LAST or self._may_rest() else _DROP
         self._outlet.send(region)
-        self._outlet.flush()
         self._after_send()
 
     def _may_rest(self) -> bool:
