@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.onion import KEYS, QUICK, medians, ratios, report
 from bench.provider import delay_s, question
+from bench.relay_ticks_load import lateness_ms
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -55,6 +56,25 @@ def test_a_short_run_prints_one_object() -> None:
     found = json.loads(done.stdout)
     assert all(found["ours"][key] > 0 for key in KEYS)
     assert found["rounds"] == 2
+
+
+def test_a_few_shaped_streams_keep_their_tick_through_one_relay() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.relay_ticks", "--streams", "20", "--seconds", "2", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    assert found["streams"] == found["streams_open"] == 20
+    assert found["cells_of_expected"] > 0.5
+
+
+def test_lateness_is_measured_from_the_circuits_own_grid() -> None:
+    arrivals = [5.000, 5.125, 5.260, 5.375, 5.505]
+    assert [round(late) for late in lateness_ms(arrivals, 0.125)] == [0, 0, 10, 0, 5]
 
 
 def test_ctrl_c_stops_every_process() -> None:
