@@ -767,6 +767,8 @@ class Earnings(Result, frozen=True):
     recent: list[RecentEarning] = []
     series: list[tuple[float, int]] = []
     sessions_open: int = 0
+    mailed: int = 0
+    """Answers sent to mailboxes since the node was started."""
     credit_msat: int = 0
 
 

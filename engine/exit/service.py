@@ -253,6 +253,7 @@ class GhostService:
             ],
             "series": [[ts, msat] for ts, msat in await earnings.series(now=now)],
             "sessions_open": sum(live.serving is not None for live in self._sessions.values()),
+            "mailed": self._post.letters if self._post is not None else 0,
             "credit_msat": await self._store.credits.total_msat(),
         }
 

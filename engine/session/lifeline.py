@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import trio
+
 from engine.errors import CircuitClosed, NoRoute, ProtocolError
 from engine.market.letter import Letter, holds_end, read_letter
 from engine.market.seams import Mailboxes, Pickup, UnfinishedBook
 from engine.session.pickups import PickupShelf
 from engine.session.record import AnswerRecord
+
+VISIT_S = 60.0
+"""A mailbox whose relay is silent is left for the next round."""
 
 
 class Lifeline:
@@ -91,15 +96,21 @@ class Lifeline:
         self._pickups = pickups
 
     async def fetch(self, q: int) -> Letter | None:
-        """One visit to each mailbox until one has the whole letter; the longest one found."""
-        best: Letter | None = None
-        for pickup in self._pickups:
-            letter = await self._visit(pickup, q)
-            if letter is not None and (best is None or _weight(letter) > _weight(best)):
-                best = letter
-            if best is not None and best.complete:
-                break
-        return best
+        """One visit to each mailbox, until one has the whole letter; the longest one found."""
+        found: list[Letter] = []
+        with trio.move_on_after(VISIT_S):
+            async with trio.open_nursery() as nursery:
+
+                async def visit(pickup: Pickup) -> None:
+                    letter = await self._visit(pickup, q)
+                    if letter is not None:
+                        found.append(letter)
+                        if letter.complete:
+                            nursery.cancel_scope.cancel()
+
+                for pickup in self._pickups:
+                    nursery.start_soon(visit, pickup)
+        return max(found, key=_weight, default=None)
 
     async def _visit(self, pickup: Pickup, q: int) -> Letter | None:
         if self._boxes is None:

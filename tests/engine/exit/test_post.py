@@ -73,6 +73,7 @@ async def test_a_client_that_went_away_gets_the_whole_answer(autojump_clock: Moc
         assert list(post.boxes.values()) == [post.letters[0]] * 2
         (row,) = w.ghost_store.earnings.rows
         assert row[4] == done.cost
+        assert (await w.ghost.stats())["mailed"] == 1
         await trio.sleep(600)
         assert len(post.letters) == 1
         assert len(w.ghost_store.earnings.rows) == 1

@@ -261,6 +261,29 @@ async def test_migrations_run_in_order_and_once(path: Path, key: KeyFile) -> Non
         assert row == (schema.CURRENT + 1, 1)
 
 
+async def test_a_store_of_the_first_release_is_brought_up_with_all_it_holds(
+    path: Path, key: KeyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate = schema.migrate
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "migrate", lambda connection: migrate(connection, schema.STEPS[:1]))
+        async with await Store.open(path, key, create=True) as store:
+            await store.run(
+                lambda tx: tx.execute(
+                    "INSERT INTO chat_sessions (session_id, title, model, created, updated)"
+                    " VALUES ('c', 'Old', 'm', 1, 1)"
+                )
+            )
+            await store.messages.add("c", "user", "kept")
+    async with await Store.open(path, key) as store:
+        assert [message.text for message in await store.messages.list("c")] == ["kept"]
+        await store.unfinished.begin("c", "ask", b"data")
+        (record,) = await store.unfinished.list()
+        assert record.session_id == "c"
+        row = await store.run(lambda tx: tx.row("SELECT version FROM schema_version"))
+        assert row == (schema.CURRENT,)
+
+
 async def test_a_failing_migration_changes_nothing(path: Path, key: KeyFile) -> None:
     async with await Store.open(path, key, create=True) as store:
         broken = schema.Step(schema.CURRENT + 1, 2, ("CREATE TABLE later (x)", "NOT SQL"))
