@@ -17,8 +17,8 @@ from engine.directory.rules import PathRules, network_of
 from engine.directory.weights import NETWORK_CAP
 from engine.errors import NoRoute
 from engine.wire.advert import Advert
-from tests.helpers.adverts import NOW, advert, spread
 from tests.helpers.path_world import PathClient, World
+from tests.helpers.unsigned import NOW, advert, spread
 
 SESSIONS = 1_000
 USERS = 100

@@ -20,9 +20,9 @@ from engine.directory.guards import MAX_DROPPED, GuardList
 from engine.errors import CircuitClosed
 from engine.wire.cells import BODY_BYTES, Command
 from tests.helpers.adversaries import MaliciousRelay, SeenCell, relay_at
-from tests.helpers.adverts import NOW
 from tests.helpers.client_pool import bench
 from tests.helpers.path_world import Path, PathClient, World
+from tests.helpers.unsigned import NOW
 
 CIRCUITS = 1_000
 SHARE = 0.05

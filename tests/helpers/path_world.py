@@ -15,7 +15,7 @@ from engine.directory.paths import choose_middles
 from engine.directory.rules import PathRules
 from engine.errors import NoRoute
 from engine.wire.advert import Advert
-from tests.helpers.adverts import NOW, spread
+from tests.helpers.unsigned import NOW, spread
 
 SESSION_S = 43_200.0  # two sessions a day unless a test says otherwise
 

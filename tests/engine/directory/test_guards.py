@@ -26,7 +26,7 @@ from engine.directory.rules import PathRules, network_of
 from engine.directory.settings import PathSettings
 from engine.errors import NoRoute
 from engine.wire.advert import Advert
-from tests.helpers.adverts import NOW, advert, spread
+from tests.helpers.unsigned import NOW, advert, spread
 
 SMALL = spread(6)
 LARGE = spread(200)

@@ -12,7 +12,7 @@ from engine.directory.guards import MAX_DROPPED, MAX_SAMPLE, PRIMARY, SAMPLE_SHA
 from engine.directory.rules import PathRules
 from engine.errors import NoRoute
 from engine.wire.advert import Advert
-from tests.helpers.adverts import NOW, spread
+from tests.helpers.unsigned import NOW, spread
 
 RELAYS = spread(60)
 RULES = PathRules()

@@ -11,7 +11,7 @@ from engine.directory.layer2 import LIFE_S, MAX_KEPT, SET_SIZE, Layer2Set
 from engine.directory.rules import PathRules, network_of
 from engine.errors import NoRoute
 from engine.wire.advert import Advert
-from tests.helpers.adverts import NOW, advert, spread
+from tests.helpers.unsigned import NOW, advert, spread
 
 RULES = PathRules()
 RELAYS = spread(40)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.directory.paths import choose_middles, fits, may_share_path, network_of, to_hop
 from engine.errors import NoRoute
-from tests.helpers.adverts import NOW, advert
+from tests.helpers.unsigned import NOW, advert
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from engine.directory.networks import TextTable
 from engine.directory.rules import PREFER_FACTOR, PathRules
 from engine.directory.settings import PathSettings, parse_asns, parse_countries
 from engine.errors import ConfigError
-from tests.helpers.adverts import advert
+from tests.helpers.unsigned import advert
 
 TABLE = TextTable(
     ["20.0.0.0/8 100 DE", "21.0.0.0/8 100 FR", "22.0.0.0/8 300 US", "23.0.0.0/8 0"], "t", 0.0

@@ -19,7 +19,7 @@ from engine.directory.weights import (
     Speeds,
     draw_order,
 )
-from tests.helpers.adverts import advert, spread
+from tests.helpers.unsigned import advert, spread
 
 RULES = PathRules()
 
