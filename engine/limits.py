@@ -6,7 +6,7 @@ Values and their checks alone; who enforces a limit is said beside it. Rates are
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from engine.errors import ConfigError
 
@@ -15,8 +15,14 @@ LEAST_RATE = 32_768  # bytes a second: one text circuit at 125 ms, with its ackn
 _MIB = 1 << 20
 
 
+_T = TypeVar("_T")
+
+
 class Table(Protocol):
     """A table of config.toml, read field by field."""
+
+    def take(self, key: str, kind: type[_T], default: _T) -> _T:
+        """A value of one kind. Raises ConfigError."""
 
     def bounded(self, key: str, default: int, least: int, most: int) -> int:
         """A whole number within bounds. Raises ConfigError."""
@@ -54,6 +60,8 @@ class Limits:
     exit_rate: int = 0
     client_rate: int = 0
     burst_s: int = 1  # how many seconds' worth may leave at once
+    # Totals by role and day (engine.accounts), in the store or in memory alone.
+    keep_totals: bool = True
     # Ports below 1,024 that a circuit may be extended to (engine.circuit.addresses).
     low_ports: tuple[int, ...] = (80, 443)
 
@@ -91,6 +99,7 @@ def parse_limits(table: Table) -> Limits:
         exit_rate=number("exit_rate", 0, 1 << 40),
         client_rate=number("client_rate", 0, 1 << 40),
         burst_s=number("burst_s", 1, 60),
+        keep_totals=table.take("keep_totals", bool, default.keep_totals),
         low_ports=table.integers("low_ports", default.low_ports, 1_023),
     )
     if limits.work_bits > limits.work_max_bits:

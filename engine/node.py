@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
+from engine.accounting import Accounting
 from engine.circuit.exits import MintExit
 from engine.circuit.key_keeper import KeyKeeper
 from engine.circuit.relay import StreamHandler
@@ -101,6 +102,7 @@ class Node:
         self._relay: RelayRole | None = None
         self._ghost: GhostService | None = None
         self._identity: Identity
+        self._accounting: Accounting
         self._keeping: KeepingHandlers
 
     def stop(self, drain_s: float | None = None) -> None:
@@ -137,6 +139,9 @@ class Node:
                 self._client = await ClientRole.load(
                     self.config, store, self._relays, self.bus, self._people
                 )
+            keep = self.config.limits.keep_totals
+            self._accounting = await Accounting.open(store if keep else None, self._totals)
+            nursery.start_soon(self._accounting.run)
             server = ControlServer(self.socket, self._handlers(), self.bus)
             await nursery.start(server.run)
             if self._client is not None:
@@ -144,6 +149,7 @@ class Node:
             task_status.started()
             await self._stopping.wait()
             await self._drain()
+            await self._accounting.keep()
             nursery.cancel_scope.cancel()
 
     async def _drain(self) -> None:
@@ -278,7 +284,18 @@ class Node:
     async def _traffic(self, _params: object) -> Traffic:
         own = self._client.traffic() if self._client is not None else Traffic()
         relay = self._relay.traffic() if self._relay is not None else None
-        return msgspec.structs.replace(own, relay=relay)
+        return msgspec.structs.replace(own, relay=relay, days=self._accounting.days())
+
+    def _totals(self) -> tuple[dict[str, int], int]:
+        """Bytes by role and circuits made, since the start."""
+        totals: dict[str, int] = {}
+        if self._client is not None:
+            counts = self._client.links.counts()
+            totals["client"] = counts.bytes_in + counts.bytes_out
+        if self._relay is None:
+            return totals, 0
+        totals |= {"relay": self._relay.core.relayed_bytes, "exit": self._relay.core.served_bytes}
+        return totals, self._relay.core.counters.circuits_created
 
     def _circuits_open(self) -> int:
         through = len(self._relay.core.circuits) if self._relay is not None else 0

@@ -130,6 +130,16 @@ class RelayRole:
             cells_backward=core.counters.cells_backward,
             cells_rejected=core.counters.cells_rejected,
             links=describe_links(self.links),
+            served_bytes=core.served_bytes,
+            draining=core.draining,
+            work_bits=core.work_bits,
+            work_asked=core.counters.work_asked,
+            creates_waiting=core.creates_waiting,
+            memory_bytes=core.memory.used,
+            memory_budget=core.memory.budget,
+            out_of_memory=core.counters.out_of_memory,
+            handshakes_refused=self.links.gate.refused + self.links.gate.evicted,
+            clock_off_s=self.keeper.clock.disagreement_s,
         )
 
     def reply_sender(self) -> ReplySender:

@@ -264,6 +264,7 @@ class RelayCircuit:
 
     def _end_endpoint(self) -> None:
         if self.endpoint is not None:
+            self.core.counters.cells_served += cells_served(self.endpoint)
             self.endpoint.close()
             self.endpoint = None
         if self.scope is not None:
@@ -303,6 +304,12 @@ class RelayCircuit:
             link.drop_queue(self.next_queue)
             if reason is not None:
                 link.send_destroy(self.next_id, bytes([reason]))
+
+
+def cells_served(endpoint: Endpoint) -> int:
+    """Cells to and from this end, dummies included."""
+    outward = endpoint.data_regions + endpoint.dummy_regions
+    return outward + endpoint.data_regions_in + endpoint.dummy_regions_in
 
 
 async def _serve_stream(handler: StreamHandler, stream: CircuitStream, request: bytes) -> None:

@@ -16,7 +16,7 @@ from engine.circuit.addresses import AddressPolicy
 from engine.circuit.admission import Admission
 from engine.circuit.creates import CreateQueue
 from engine.circuit.memory import MemoryWatch
-from engine.circuit.relay import RelayCircuit, StreamHandler
+from engine.circuit.relay import RelayCircuit, StreamHandler, cells_served
 from engine.crypto.hop import CREATE_BYTES, CreateRequest, answer_create
 from engine.crypto.replay import HandshakeReplayCache
 from engine.errors import HandshakeError, Peer2PromptError, ProtocolError
@@ -24,7 +24,7 @@ from engine.limits import Limits
 from engine.link.connection import Link, take_buffer
 from engine.link.manager import LinkManager
 from engine.link.pace import Pace
-from engine.wire.cells import HEADER, Command, DestroyReason
+from engine.wire.cells import HEADER, RECORD_BYTES, Command, DestroyReason
 from engine.wire.create import created_body
 from engine.wire.refusal import Refusal
 
@@ -50,6 +50,7 @@ class RelayCounters:
     cells_forward: int = 0
     cells_backward: int = 0
     cells_rejected: int = 0
+    cells_served: int = 0  # of circuits that ended here and are closed
 
 
 class RelayCore:
@@ -209,6 +210,30 @@ class RelayCore:
         self._extending[neighbour] -= 1
         if not self._extending[neighbour]:
             del self._extending[neighbour]
+
+    # -- what it tells -------------------------------------------------------------------------
+
+    @property
+    def relayed_bytes(self) -> int:
+        """Passed on for others since the start."""
+        return (self.counters.cells_forward + self.counters.cells_backward) * RECORD_BYTES
+
+    @property
+    def served_bytes(self) -> int:
+        """Sent and received as the last hop since the start."""
+        ends = (circuit.endpoint for circuit in self.circuits.values())
+        alive = sum(cells_served(end) for end in ends if end is not None)
+        return (self.counters.cells_served + alive) * RECORD_BYTES
+
+    @property
+    def work_bits(self) -> int:
+        """The work that every new circuit must bring now; 0 when there is no overload."""
+        return self._admission.overload_bits(trio.current_time())
+
+    @property
+    def creates_waiting(self) -> int:
+        """New circuits that wait for their handshake."""
+        return self._queue.waiting
 
     # -- shutting down -------------------------------------------------------------------------
 

@@ -365,6 +365,20 @@ class RelayTraffic(Result, frozen=True):
     cells_backward: int = 0
     cells_rejected: int = 0
     links: LinkTraffic = LinkTraffic()
+    served_bytes: int = 0
+    """Sent and received as the last hop of circuits: as ghost, exit to mints or mailbox."""
+    draining: bool = False
+    work_bits: int = 0
+    """What every new circuit must bring now; 0 when the relay is not overloaded."""
+    work_asked: int = 0
+    creates_waiting: int = 0
+    memory_bytes: int = 0
+    memory_budget: int = 0
+    out_of_memory: int = 0
+    """Circuits ended because queued data passed its budget."""
+    handshakes_refused: int = 0
+    clock_off_s: float = 0.0
+    """By how much the machine's clock is ahead of the time keys go by."""
 
 
 class CoverInfo(Result, frozen=True):
@@ -378,6 +392,14 @@ class CoverInfo(Result, frozen=True):
     bytes_spent: int = 0
 
 
+class DayTraffic(Result, frozen=True):
+    """What the node carried on a day (UTC), rounded up: MiB by role, hundreds of circuits."""
+
+    day: str
+    mib: dict[str, int] = {}
+    circuits: int = 0
+
+
 class Traffic(Result, frozen=True):
     """What this node sent and received, for its user; null for a role it does not have."""
 
@@ -385,6 +407,7 @@ class Traffic(Result, frozen=True):
     links: LinkTraffic | None = None
     relay: RelayTraffic | None = None
     cover: CoverInfo | None = None
+    days: list[DayTraffic] = []
 
 
 class NetworkNode(Result, frozen=True):

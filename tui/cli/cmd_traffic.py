@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from engine.control.protocol import ClassTraffic, CoverInfo, LinkTraffic, RelayTraffic, Traffic
+from engine.control.protocol import (
+    ClassTraffic,
+    CoverInfo,
+    DayTraffic,
+    LinkTraffic,
+    RelayTraffic,
+    Traffic,
+)
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json
 from tui.sizes import data_size
@@ -24,7 +31,15 @@ def run(args: argparse.Namespace) -> int:
         style.facts([("links", _links(traffic.links)), ("cover", _cover(traffic.cover))])
     if traffic.relay is not None:
         style.facts(_relay(traffic.relay))
+    if traffic.days:
+        roles = sorted({role for day in traffic.days for role in day.mib})
+        headings = ("day (UTC)", *(f"{role} MiB" for role in roles), "circuits")
+        style.table(headings, [_day(day, roles) for day in traffic.days], empty="")
     return 0
+
+
+def _day(day: DayTraffic, roles: list[str]) -> tuple[object, ...]:
+    return (day.day, *(day.mib.get(role, 0) for role in roles), f"{day.circuits:,}")
 
 
 def _row(one: ClassTraffic) -> tuple[object, ...]:
@@ -63,4 +78,19 @@ def _relay(relay: RelayTraffic) -> list[tuple[str, object]]:
         ("circuits", f"{relay.circuits} open, {relay.circuits_created:,} in all"),
         ("refused", f"{relay.circuits_refused:,} circuits, {relay.cells_rejected:,} cells"),
         ("relay links", _links(relay.links)),
+        ("served here", data_size(relay.served_bytes)),
+        ("queued data", f"{data_size(relay.memory_bytes)} of {data_size(relay.memory_budget)}"),
+        ("under load", _load(relay)),
     ]
+
+
+def _load(relay: RelayTraffic) -> str:
+    """What the relay does against floods now, and has done."""
+    now = f"asks {relay.work_bits} bits of work of everybody" if relay.work_bits else "calm"
+    if relay.draining:
+        now = "shutting down, takes no new circuits"
+    return (
+        f"{now}; {relay.creates_waiting} circuits wait, work was asked for {relay.work_asked:,} "
+        f"times, {relay.handshakes_refused:,} links refused, "
+        f"{relay.out_of_memory:,} circuits ended for memory"
+    )
