@@ -210,7 +210,7 @@ class ClientRole:
         chats = self.chats
         return {
             **wallet.table(),
-            "models": chats.desk.models,
+            "models": chats.desk.offers.models,
             "ask": chats.ask,
             "ask.cancel": chats.cancel,
             "shapes": chats.listing.shapes,

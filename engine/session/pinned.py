@@ -7,25 +7,22 @@ Knows nothing of questions and answers.
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import trio
 
 from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
-from engine.control.protocol import Model
 from engine.directory.relays import RelaySet
-from engine.errors import GhostError, NoRoute, Peer2PromptError
+from engine.errors import GhostError, Peer2PromptError
 from engine.market.seams import Mailboxes
 from engine.session.client import AskSession
+from engine.session.offers import Offers
 from engine.session.pickups import PickupShelf, cells_for
 from engine.session.route import Route
 from engine.session.vault import SavedSession, SessionVault
 from engine.session.watch import SilenceWatch
-from engine.wire.advert import Role
 from engine.wire.quote import Quote
 from engine.wire.shape import ShapePlan
 from wallet.errors import WalletError
@@ -35,7 +32,6 @@ from wallet.wallet import Wallet
 log = logging.getLogger("peer2prompt.chat")
 
 SETTLE_IDLE_S = 90.0  # a chat that rests this long gets its unspent credit back
-OFFER_RETRY_S = 60.0  # a ghost that did not answer is not asked again before
 MSAT_PER_SAT = 1_000
 MAX_ALWAYS_ON = 2  # sessions whose circuits run all the time, besides the spare
 SPARE_AFTER_S = 1.0  # a question goes first
@@ -63,7 +59,7 @@ class Pinned:
 
 
 class SessionDesk:
-    """Opens, keeps and leaves the sessions of all chats; answers `models`."""
+    """Opens, keeps and leaves the sessions of all chats."""
 
     def __init__(
         self,
@@ -89,9 +85,7 @@ class SessionDesk:
         self._pinned: dict[str, Pinned] = {}
         self._spare: Pinned | None = None
         self._warming = trio.Lock()
-        self._learning = trio.Lock()
-        self._retry_at: dict[bytes, float] = {}
-        self._offers: dict[bytes, Quote] = {}
+        self.offers = Offers(relays, self._ask_offer)
         self._nursery: trio.Nursery | None = None
         self._closing = False
 
@@ -209,14 +203,14 @@ class SessionDesk:
     async def _open_any(self, model: str | None, plan: ShapePlan) -> Pinned:
         """An open, prepaid session with some ghost that serves `model`."""
         failure: Exception | None = None
-        for ghost in self._ghosts():
-            offer = self._offers.get(ghost)
+        for ghost in self.offers.ghosts():
+            offer = self.offers.known.get(ghost)
             if offer is not None and model is not None and not _serves(offer, model):
                 continue
             pinned = self.open_session(ghost, plan)
             try:
                 await self._connect(pinned)
-                if model is not None and not _serves(self._offers[ghost], model):
+                if model is not None and not _serves(pinned.quote, model):
                     await self.leave(pinned)
                     continue
                 await pinned.session.open()
@@ -235,23 +229,9 @@ class SessionDesk:
             hint="See what is offered with: peer2prompt models",
         )
 
-    def _ghosts(self) -> list[bytes]:
-        self._relays.reload()
-        ghosts = [advert.node_id for advert in self._relays.with_role(Role.GHOST)]
-        if not ghosts:
-            raise NoRoute(
-                "No ghost is known.",
-                kept="Nothing was sent and nothing was paid.",
-                hint="Check the directory with: peer2prompt network"
-                if self._relays.source is not None
-                else "Set [network] directory in config.toml, or try: peer2prompt demo",
-            )
-        secrets.SystemRandom().shuffle(ghosts)
-        return ghosts
-
     async def _connect(self, pinned: Pinned) -> Quote:
         quote = pinned.quote = await pinned.session.connect()
-        self._offers[pinned.route.ghost] = quote
+        self.offers.known[pinned.route.ghost] = quote
         return quote
 
     async def session_for(
@@ -375,41 +355,15 @@ class SessionDesk:
 
     # -- what is offered -----------------------------------------------------------------------
 
-    async def models(self, _params: dict[str, Any]) -> list[Model]:
-        """Every model of every known ghost, from their signed quotes."""
-        ghosts = self._ghosts()
-        async with self._learning:
-            for ghost in ghosts:
-                if (
-                    ghost not in self._offers
-                    and self._retry_at.get(ghost, 0.0) < trio.current_time()
-                ):
-                    await self._learn_offer(ghost)
-        return [
-            Model(
-                model=offer.name,
-                ghost=ghost.hex()[:8],
-                in_price=offer.in_price,
-                out_price=offer.out_price,
-                chunk_msat=quote.chunk_msat,
-                cap_msat=quote.cap_msat,
-                mints=list(quote.mints),
-            )
-            for ghost, quote in self._offers.items()
-            if ghost in ghosts
-            for offer in quote.models
-        ]
-
-    async def _learn_offer(self, ghost: bytes) -> None:
+    async def _ask_offer(self, ghost: bytes) -> None:
+        """Connect to a ghost only to read its quote."""
         pinned = self.open_session(ghost, self._shapes.errand)
         try:
             await self._connect(pinned)
-        except (Peer2PromptError, WalletError) as error:
-            log.info("a ghost did not say what it offers (%s)", error.code)
-            self._retry_at[ghost] = trio.current_time() + OFFER_RETRY_S
+        except BaseException:
             self._gone(pinned)
-        else:
-            await self.leave(pinned)
+            raise
+        await self.leave(pinned)
 
 
 def _serves(quote: Quote | None, model: str) -> bool:

@@ -73,7 +73,7 @@ def test_a_closed_terminal_stops_everything(through: tuple[str, ...]) -> None:
         demo = ScreenDemo(folder, through=through)
         try:
             demo.wait_open()
-            assert len(everyone(demo.home)) == 8
+            assert len(everyone(demo.home)) == 10
         finally:
             demo.hang_up()
             demo.close()
