@@ -7,6 +7,7 @@ before anything is dialled.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection
 
 import trio
@@ -18,7 +19,9 @@ from engine.link.readiness import serve_readable
 from engine.wire.frames import MAX_FRAME_DATA, EndReason, parse_begin
 
 CONNECT_TIMEOUT_S = 10.0
-IDLE_TIMEOUT_S = 120.0
+IDLE_TIMEOUT_S = 600.0  # an outside connection on which nothing moves for so long is closed
+MAX_OUTSIDE = 512  # connections outside at once
+MAX_OUTSIDE_PER_CIRCUIT = 16  # a wallet needs a few mints
 CHUNK_BYTES = 2 * BATCH_RECORDS * MAX_FRAME_DATA  # fills two batches of cells to the brim
 
 # Reading never awaits, so one buffer serves all streams of the process.
@@ -30,6 +33,7 @@ class MintExit:
 
     def __init__(self, allowed: Collection[tuple[str, int]]) -> None:
         self._allowed = frozenset(allowed)
+        self._open: Counter[bytes] = Counter()  # by circuit
 
     async def serve(self, stream: CircuitStream, request: bytes) -> None:
         """Connect and carry bytes both ways until either side ends."""
@@ -38,29 +42,64 @@ class MintExit:
         if (host, port) not in self._allowed:
             stream.end(EndReason.POLICY)
             return
-        try:
-            with trio.fail_after(CONNECT_TIMEOUT_S):
-                outside = await trio.open_tcp_stream(host, port)
-        except (OSError, trio.TooSlowError):
-            stream.end(EndReason.CONNECT_FAILED)
+        tag = stream.circuit_tag
+        if self._open[tag] >= MAX_OUTSIDE_PER_CIRCUIT or self._open.total() >= MAX_OUTSIDE:
+            stream.end(EndReason.RESOURCE)
             return
-        stream.accept()
-        async with outside:
-            await _carry(stream, outside)
+        self._open[tag] += 1
+        try:
+            await _connect(stream, host, port)
+        finally:
+            self._open[tag] -= 1
+            self._open += Counter()  # drops what is zero
 
 
-async def _carry(stream: CircuitStream, outside: trio.SocketStream) -> None:
-    async def outward() -> None:
-        while chunk := await stream.receive_some(CHUNK_BYTES):
-            await outside.send_all(chunk)
-        await outside.send_eof()
-
+async def _connect(stream: CircuitStream, host: str, port: int) -> None:
+    """Connect outside, then carry."""
     try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(outward)
-            await _Inward(stream, outside.socket).run()
-    except* (CircuitClosed, OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-        stream.end(EndReason.INTERNAL)
+        with trio.fail_after(CONNECT_TIMEOUT_S):
+            outside = await trio.open_tcp_stream(host, port)
+    except (OSError, trio.TooSlowError):
+        stream.end(EndReason.CONNECT_FAILED)
+        return
+    stream.accept()
+    async with outside:
+        await _Carrier(stream, outside).run()
+
+
+class _Carrier:
+    """Bytes both ways between a stream and an outside connection, while they move."""
+
+    def __init__(self, stream: CircuitStream, outside: trio.SocketStream) -> None:
+        self._stream = stream
+        self._outside = outside
+        self._inward = _Inward(stream, outside.socket)
+        self._sent = 0
+
+    async def run(self) -> None:
+        """Until both sides have ended, one breaks, or nothing moves for too long."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch, nursery.cancel_scope)
+                async with trio.open_nursery() as carrying:
+                    carrying.start_soon(self._outward)
+                    await self._inward.run()
+                nursery.cancel_scope.cancel()
+        except* (CircuitClosed, OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            self._stream.end(EndReason.INTERNAL)
+
+    async def _outward(self) -> None:
+        while chunk := await self._stream.receive_some(CHUNK_BYTES):
+            await self._outside.send_all(chunk)
+            self._sent += 1
+        await self._outside.send_eof()
+
+    async def _watch(self, scope: trio.CancelScope) -> None:
+        moved = -1
+        while moved != (moved := self._sent + self._inward.reads):
+            await trio.sleep(IDLE_TIMEOUT_S)
+        self._stream.end(EndReason.TIMEOUT)
+        scope.cancel()
 
 
 class _Inward:
@@ -71,6 +110,7 @@ class _Inward:
         self._stream = stream
         self._sock = sock
         self._ended = False
+        self.reads = 0
 
     async def run(self) -> None:
         """Until the outside's end mark, which is passed on."""
@@ -88,5 +128,6 @@ class _Inward:
         if not got:
             self._ended = True
             return False
+        self.reads += 1
         self._stream.feed(bytes(_READ[:got]))
         return self._stream.room > 0
