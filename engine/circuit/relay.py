@@ -150,6 +150,7 @@ class RelayCircuit:
             await endpoint.run_pump()
             if endpoint.silent:
                 self.destroy(DestroyReason.TIMEOUT)
+                self.core.links.flush()
 
     # -- cells from the exit's side ------------------------------------------------------------
 

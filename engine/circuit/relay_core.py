@@ -273,6 +273,7 @@ class RelayCore:
                 circuit.idle_since = now
             elif now - circuit.idle_since > IDLE_TIMEOUT_S:
                 circuit.destroy(DestroyReason.TIMEOUT)
+        self.links.flush()
 
     def relieve_memory(self) -> None:
         """Under memory pressure end the circuits (and links) with the oldest queued data first."""
