@@ -187,7 +187,7 @@ class ChatService:
         try:
             with ask.scope:
                 work = self._ask_ghost(ask) if left is None else self._go_on(ask, left)
-                await self._finish(ask, await work)
+                self._finish(ask, await work)
             if ask.scope.cancelled_caught and ask.resting and ask.line is not None:
                 await self._keeper.write(ask.line, ask.shown)
             elif ask.scope.cancelled_caught:
@@ -217,6 +217,7 @@ class ChatService:
         result = await pinned.session.ask(
             history, model, ask.params, lambda event: self._on_event(ask, event), line
         )
+        await self._complete(ask, line, result)
         if ask.settle:
             await self._settle_after(pinned)
         return self._result(result, pinned.route, cells)
@@ -230,6 +231,7 @@ class ChatService:
             result = await pinned.session.take_up(
                 left.record, left.text, left.line, lambda event: self._on_event(ask, event)
             )
+            await self._complete(ask, left.line, result)
             return self._result(result, pinned.route, (0, 0))
         finally:
             if not ask.resting:
@@ -289,12 +291,16 @@ class ChatService:
     def _tell_state(self, ask: _Ask, state: str) -> None:
         self._on_event(ask, StateChanged(state))
 
-    async def _finish(self, ask: _Ask, result: dict[str, Any]) -> None:
-        state = "cancelled" if result["finish_reason"] == "cancelled" else "done"
-        meta = {name: result[name] for name in TOLD}
-        meta["state"] = state
-        if ask.line is not None:
-            await self._keeper.finish(ask.line, result["answer"], meta)
+    async def _complete(self, ask: _Ask, line: Lifeline, result: AskResult) -> None:
+        """The message as it stays: nothing that comes now can undo it."""
+        told = result.as_dict()
+        meta = {name: told[name] for name in TOLD}
+        meta["state"] = "cancelled" if result.finish_reason == "cancelled" else "done"
+        with trio.CancelScope(shield=True):
+            await self._keeper.finish(line, result.answer, meta)
+        ask.line = None
+
+    def _finish(self, ask: _Ask, result: dict[str, Any]) -> None:
         self.last_cost_msat = result["cost_msat"]
         self._bus.publish(
             "ask.done", {"ask_id": ask.ask_id, "session_id": ask.chat, "result": result}

@@ -131,9 +131,10 @@ class Ghost(Part):
         self.node = LocalNode(host, {Purpose.SESSION: self._serve})
         self.books = FakeStore()
         self.backend = ScriptedBackend(WORDS, usage=(20, 50), gate=self._pause)
+        self.earner = FakeEarner(mint, self.books.credits)
         self.service = GhostService(
             identity=self.node.identity,
-            wallet=FakeEarner(mint, self.books.credits),
+            wallet=self.earner,
             store=self.books,
             backend=self.backend,
             terms=terms(models=(CHEAP,)),
