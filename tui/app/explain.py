@@ -5,9 +5,10 @@ Pure: makes texts from the model. The help screen shows them, the status bar sho
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tui.app.model import AppModel
+from tui.app.shapes import ShapeOffer
 from tui.app.text import age, msat, number, plural, sat
 
 FEW_RELAYS = 20  # below this the set is shown as a warning
@@ -62,7 +63,7 @@ def figures(model: AppModel) -> list[Figure]:
     leak = shape.leak_bound if shape is not None else status.shape_leak_bound
     size = status.set_size if known else None
     return [
-        _tier(tier, tick_ms, known),
+        _priced(_tier(tier, tick_ms, known), shape),
         Figure("last", "last message", cost or "–", cost or "nothing yet", LAST),
         _wallet(model),
         Figure(
@@ -83,6 +84,13 @@ def figures(model: AppModel) -> list[Figure]:
             "warning" if leak == "unbounded" else "foreground",
         ),
     ]
+
+
+def _priced(figure: Figure, shape: ShapeOffer | None) -> Figure:
+    """With what the shape of this conversation costs in bytes."""
+    if shape is None:
+        return figure
+    return replace(figure, meaning=f"{figure.meaning} Cost: {shape.cost}. Ctrl+S changes it.")
 
 
 def _short_leak(leak: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.helpers.screen import open_screen
 from tests.helpers.scripted_node import ScriptedNode, sample_state
+from tui.app.explain import figures
 from tui.app.model import AppModel
 from tui.app.shapes import ShapeOffer
 from tui.app.traffic import TrafficSum
@@ -82,6 +83,16 @@ async def test_a_conversation_keeps_its_shape() -> None:
     model.chat.open("t")
     assert (shape := model.shape()) is not None
     assert shape.default
+
+
+async def test_the_help_says_what_the_shape_costs() -> None:
+    model = AppModel()
+    model.link_up(0.0)
+    model.set_shapes(sample_state()["shapes"])
+    model.chat.current.shape = "bulk"
+    tier, *_, leak = figures(model)
+    assert "Cost: only what the text needs" in tier.meaning
+    assert (tier.tone, leak.short) == ("warning", "unbounded")
 
 
 async def test_words_for_each_shape() -> None:
