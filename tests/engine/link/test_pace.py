@@ -14,7 +14,7 @@ from trio.testing import MockClock
 
 from engine.circuit.stream import CircuitStream
 from engine.limits import Limits
-from engine.link.connection import CellBuffer, CellQueue
+from engine.link.connection import FRESH_CELLS, CellBuffer, CellQueue
 from engine.link.pace import Pace
 from engine.wire.cells import RECORD_BYTES
 from engine.wire.frames import Begin, Purpose, encode_begin
@@ -177,3 +177,29 @@ async def test_a_queue_that_was_dropped_while_it_waited_first_is_no_trouble() ->
         assert link.queued == 0
         assert not dropped.ready
         assert not full.ready
+
+
+async def test_where_a_link_is_behind_who_seldom_sends_goes_first_with_half_of_the_batch() -> None:
+    """A hundred busy circuits wait; forty quiet ones come later with a cell each: half of the next
+    batch is theirs, the rest of them takes turns with the busy ones, and nothing is lost."""
+    async with local_network(2) as network:
+        await network.circuit()
+        (link,) = network.client_links.links
+        link._unsent = memoryview(b"x")
+        busy = [CellQueue() for _ in range(100)]
+        for queue in busy:
+            for _ in range(3):
+                link.enqueue(queue, CellBuffer())
+        while link._fresh:  # they have had a turn: they wait like everybody
+            link._ready.append(link._fresh.popleft())
+        quiet = [CellQueue() for _ in range(40)]
+        for queue in quiet:
+            link.enqueue(queue, CellBuffer())
+        first = link._next_batch()
+        assert sum(not queue.cells for queue in quiet) == len(first) // 2 == FRESH_CELLS
+        link.queued -= len(first)
+        while batch := link._next_batch():
+            link.queued -= len(batch)
+        assert link.queued == 0
+        assert not any(queue.cells or queue.ready for queue in [*busy, *quiet])
+        link._unsent = memoryview(b"")
