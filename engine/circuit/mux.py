@@ -333,8 +333,11 @@ class Mux:
     def receive_regions(self, regions: Sequence[bytes]) -> list[Event]:
         """`receive_region` for each in order; regions full of data of one stream that follow each
         other, as in a bulk transfer, become one event."""
+        count = len(regions)
+        if count == 1:
+            return self.receive_region(regions[0])
         events: list[Event] = []
-        at, count = 0, len(regions)
+        at = 0
         while at < count:
             head = regions[at][: FRAME_HEADER.size]
             end = at + 1
@@ -526,7 +529,9 @@ class Mux:
     def next_regions(self, most: int) -> list[bytes]:
         """As many regions as there are, `most` of them at most."""
         regions: list[bytes] = []
-        while len(regions) < most:
+        while len(regions) < most and (
+            self._control or self._sendable or self._owes_ack(ACK_EVERY)
+        ):
             regions += self._full_regions(most - len(regions))
             region = self.next_region() if len(regions) < most else None
             if region is None:

@@ -241,7 +241,7 @@ class ClientLayers:
         """`open` for every body, in order; when one of them does not verify, none is returned."""
         count = len(bodies)
         at = self._back_at
-        if count > min(RUN_CELLS, self._back_ready - at):
+        if count == 1 or count > min(RUN_CELLS, self._back_ready - at):
             return [self.open(body) for body in bodies]
         self._back_at = at + count
         opening, base = self._back_open

@@ -263,7 +263,7 @@ class Link:
         if self._pace is not None:
             self._flush_paced(self._pace)
             return
-        while count := self._seal_batch():
+        while self.queued and (count := self._seal_batch()):
             if not self._send_now(_SEAL[: count * RECORD_BYTES]):
                 return
         if self.queued < QUEUE_LOW_CELLS and self.room:
@@ -285,7 +285,10 @@ class Link:
         batch = self._next_batch()
         count = len(batch)
         if count:
-            self._send.seal_batch([cell.data for cell in batch], _SLOTS)
+            if count == 1:  # a cell on an idle link: the least that must be done
+                self._send.seal_into(batch[0].data, _SLOTS[0])
+            else:
+                self._send.seal_batch([cell.data for cell in batch], _SLOTS)
             _SPARE.extend(batch[: SPARE_CELLS - len(_SPARE)])
             self.queued -= count
             self.records_out += count
@@ -414,7 +417,10 @@ class Link:
     def _handle(self, available: int) -> bytes:
         """Open and dispatch every whole record in the shared buffer; returns what is left over."""
         count, left = divmod(available, RECORD_BYTES)
-        self._recv.open_batch(_RECORDS[:count], _CELLS)
+        if count == 1:
+            self._recv.open_into(_RECORDS[0], _CELLS[0])
+        else:
+            self._recv.open_batch(_RECORDS[:count], _CELLS)
         self.records_in += count
         heads = _HEADS[count].unpack_from(_PLAIN)
         at = 0

@@ -127,10 +127,12 @@ class _Front:
         return []
 
     def _call(self, fd: int, ready: Ready) -> None:
-        result = outcome.capture(ready)
-        if isinstance(result, outcome.Error):
-            self.finish(fd, result)
-        elif not result.value:
+        try:
+            goes_on = ready()
+        except BaseException as error:  # it belongs to the task that waits, whatever it is
+            self.finish(fd, outcome.Error(error))
+            return
+        if not goes_on:
             self.finish(fd, outcome.Value(None))
 
     async def serve(self, fd: int, ready: Ready) -> None:
