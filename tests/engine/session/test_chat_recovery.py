@@ -155,8 +155,12 @@ def test_a_message_is_complete_before_its_session_is_settled(tmp_path: Path) -> 
 
     async def act(world: KillWorld, client: Client, chat: str) -> None:
         assert (await ended(world, chat)).text == ANSWER
-        world.ghost.earner.delay_s = 1000.0
+        before = world.ghost.backend.yielded
         started = await client.chats.ask({**ASK, "settle": True})
+        with trio.fail_after(60):
+            while world.ghost.backend.yielded == before:
+                await trio.sleep(0.01)
+        world.ghost.earner.delay_s = 1000.0
         answer = await ended(world, started.session_id)
         assert (answer.text, answer.meta["state"]) == (ANSWER, "done")
         client.kill()
