@@ -22,7 +22,16 @@ from wallet.executor import Executor
 from wallet.journal import Body, Kind, Result, Role, State
 from wallet.keyring import KeyRing
 from wallet.mints import MintBook, normal_url
-from wallet.prepare import choose, keep_outputs, own_outputs, positive, proofs_key, write
+from wallet.prepare import (
+    choose,
+    heaps_at,
+    keep_outputs,
+    own_outputs,
+    pick,
+    positive,
+    proofs_key,
+    write,
+)
 from wallet.store import Store, Transaction
 
 Prepare = Callable[[Transaction], str | None]
@@ -59,10 +68,10 @@ class Handover:
     def _prepare_send(
         self, tx: Transaction, url: str, amount: int, memo: str, lock: Lock | None
     ) -> str:
-        available = tx.proofs.available(url)
-        exact = None if lock else amounts.select(available, amount, lambda _: 0)
-        if exact is not None and amounts.total(exact) == amount:
-            return self._send_exact(tx, url, exact, memo)
+        free = [replace(heap, fee_ppk=0) for heap in heaps_at(tx, self._mints, url)]
+        exact = None if lock else amounts.select_heaps(free, amount)
+        if exact is not None and amounts.value_of(exact) == amount:
+            return self._send_exact(tx, url, pick(tx, url, exact), memo)
         chosen, fee = choose(tx, self._mints, url, amount)
         rest = amounts.total(chosen) - fee - amount
         outputs = own_outputs(tx, self._mints, url, amounts.split(amount), Role.SEND, lock)

@@ -6,10 +6,12 @@ All of it inside the caller's transaction, so that a coin or a counter is never 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from wallet import journal
 from wallet.ecash import amounts
+from wallet.ecash.amounts import Heap
 from wallet.ecash.conditions import Lock
 from wallet.ecash.types import Proof
 from wallet.errors import BadAmount, InsufficientFunds
@@ -27,11 +29,10 @@ def positive(amount_sat: int) -> None:
 
 def choose(tx: Transaction, mints: MintBook, mint: str, amount: int) -> tuple[list[Proof], int]:
     """Coins that cover `amount` and their input fee (NUT-02), and that fee."""
-    available = tx.proofs.available(mint)
-    fee_ppk = mints.fee_ppk(mint)
-    chosen = amounts.select(available, amount, fee_ppk)
+    heaps = heaps_at(tx, mints, mint)
+    chosen = amounts.select_heaps(heaps, amount)
     if chosen is None:
-        have = amounts.total(available)
+        have = amounts.value_of(heaps)
         resting, until = tx.proofs.resting(mint)
         if have + resting >= amount:
             raise InsufficientFunds(
@@ -49,12 +50,29 @@ def choose(tx: Transaction, mints: MintBook, mint: str, amount: int) -> tuple[li
             kept="Nothing was spent.",
             hint="Fund the wallet: peer2prompt wallet fund AMOUNT",
         )
-    return chosen, amounts.input_fee(map(fee_ppk, chosen))
+    return pick(tx, mint, chosen), amounts.input_fee_of(chosen)
+
+
+def heaps_at(tx: Transaction, mints: MintBook, mint: str) -> list[Heap]:
+    """What may be spent at a mint, coins of one kind together."""
+    return [
+        Heap(amount, keyset_id, count, mints.keyset(mint, keyset_id).input_fee_ppk)
+        for amount, keyset_id, count in tx.proofs.heaps(mint)
+    ]
+
+
+def pick(tx: Transaction, mint: str, heaps: Sequence[Heap]) -> list[Proof]:
+    """The coins themselves."""
+    return [
+        proof for heap in heaps for proof in tx.proofs.pick(mint, heap.amount, heap.id, heap.count)
+    ]
 
 
 def keep_outputs(tx: Transaction, mints: MintBook, mint: str, value: int) -> list[OutputSpec]:
     """Fresh outputs of our own for `value`, small denominations filled up first."""
-    held = [proof.amount for proof in tx.proofs.available(mint)]
+    held = Counter[int]()
+    for amount, _, count in tx.proofs.heaps(mint):
+        held[amount] += count
     return own_outputs(tx, mints, mint, amounts.split_for_wallet(value, held), Role.KEEP)
 
 

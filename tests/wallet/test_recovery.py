@@ -74,8 +74,8 @@ def _down(path: str) -> str:
 async def test_prepared_means_never_sent(tmp_path: Path, fake_mint: FakeMint) -> None:
     """Killed between the journal and the request: undone, the counters stay used."""
     async with fake_wallet(tmp_path, "a", fake_mint, 64) as alice:
-        prepare = alice._transfers._prepare_send
-        await alice._store.run(lambda tx: prepare(tx, URL, 10, ""))
+        prepare = alice._handover._prepare_send
+        await alice._store.run(lambda tx: prepare(tx, URL, 10, "", None))
         assert await available(alice) == 0
         before = len(fake_mint.asked)
     async with fake_wallet(tmp_path, "a", fake_mint) as alice:

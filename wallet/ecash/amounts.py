@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from wallet.ecash.errors import EcashError
 from wallet.ecash.types import Proof
@@ -21,7 +22,7 @@ def split(amount: int) -> list[int]:
     return [1 << bit for bit in range(amount.bit_length()) if amount >> bit & 1]
 
 
-def split_for_wallet(amount: int, held: Iterable[int]) -> list[int]:
+def split_for_wallet(amount: int, held: Iterable[int] | Mapping[int, int]) -> list[int]:
     """Denominations for value that stays with us: fill up the small ones first, then powers of
     two. Ascending, so that the order tells a mint nothing (NUT-03)."""
     have = Counter(held)
@@ -67,35 +68,75 @@ def total(proofs: Iterable[Proof]) -> int:
     return sum(proof.amount for proof in proofs)
 
 
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """Coins that are alike: `count` of one amount and keyset, each with the same input fee."""
+
+    amount: int
+    id: str
+    count: int
+    fee_ppk: int
+
+
 def select(
     proofs: Sequence[Proof], amount: int, fee_ppk: Callable[[Proof], int]
 ) -> list[Proof] | None:
     """Proofs that cover `amount` and their own input fees with the least left over.
 
-    None when everything together is not enough. The fee depends on how many are chosen, so the
-    target is raised until it holds.
+    None when everything together is not enough.
     """
+    groups: dict[tuple[int, str], list[Proof]] = {}
+    for proof in proofs:
+        groups.setdefault((proof.amount, proof.id), []).append(proof)
+    heaps = [
+        Heap(value, keyset, len(group), fee_ppk(group[0]))
+        for (value, keyset), group in groups.items()
+    ]
+    chosen = select_heaps(heaps, amount)
+    if chosen is None:
+        return None
+    return [proof for heap in chosen for proof in groups[heap.amount, heap.id][: heap.count]]
+
+
+def select_heaps(heaps: Sequence[Heap], amount: int) -> list[Heap] | None:
+    """How many of each heap `select` takes: the work does not grow with the number of coins.
+
+    The fee depends on how many are chosen, so the target is raised until it holds.
+    """
+    ordered = sorted(heaps, key=lambda heap: heap.amount, reverse=True)
     target = amount
-    for _ in range(len(proofs) + 1):
-        chosen = _cover(proofs, target)
+    for _ in range(sum(heap.count for heap in heaps) + 1):
+        chosen = _cover(ordered, target)
         if chosen is None:
             break
-        needed = amount + input_fee(fee_ppk(proof) for proof in chosen)
-        if total(chosen) >= needed:
+        needed = amount + input_fee_of(chosen)
+        if value_of(chosen) >= needed:
             return chosen
         target = max(needed, target + 1)
-    return _largest(proofs, amount, fee_ppk)
+    return _largest(ordered, amount)
 
 
-def _largest(
-    proofs: Sequence[Proof], amount: int, fee_ppk: Callable[[Proof], int]
-) -> list[Proof] | None:
+def value_of(heaps: Iterable[Heap]) -> int:
+    """What these coins are worth together."""
+    return sum(heap.amount * heap.count for heap in heaps)
+
+
+def input_fee_of(heaps: Iterable[Heap]) -> int:
+    """NUT-02 for all these coins as inputs of one request."""
+    return (sum(heap.fee_ppk * heap.count for heap in heaps) + 999) // 1000
+
+
+def _largest(ordered: Sequence[Heap], amount: int) -> list[Heap] | None:
     """The fewest of the largest that cover it: the way out when small coins cost their worth."""
-    chosen: list[Proof] = []
-    for proof in sorted(proofs, key=lambda proof: proof.amount, reverse=True):
-        chosen.append(proof)
-        if total(chosen) >= amount + input_fee(map(fee_ppk, chosen)):
-            return chosen
+    chosen: list[Heap] = []
+    value = fees_ppk = 0
+    for heap in ordered:
+        for taken in range(1, heap.count + 1):
+            value += heap.amount
+            fees_ppk += heap.fee_ppk
+            if value >= amount + (fees_ppk + 999) // 1000:
+                return [*chosen, replace(heap, count=taken)]
+        chosen.append(heap)
     return None
 
 
@@ -112,27 +153,25 @@ def payable_exactly(
     return True
 
 
-def _cover(proofs: Sequence[Proof], target: int) -> list[Proof] | None:
-    """The subset with the smallest sum of at least `target`.
+def _cover(ordered: Sequence[Heap], target: int) -> list[Heap] | None:
+    """The coins with the smallest sum of at least `target`.
 
-    Walks from large to small and takes what fits; every proof too large to fit is a way to end
-    here with one overpaying proof, and the cheapest ending wins. Exact for denominations that
+    Walks from large to small and takes what fits; every coin too large to fit is a way to end
+    here with one overpaying coin, and the cheapest ending wins. Exact for denominations that
     divide each other, which powers of two do.
     """
-    ordered = sorted(proofs, key=lambda proof: proof.amount, reverse=True)
-    taken: list[Proof] = []
+    taken: list[Heap] = []
     rest = target
-    best: tuple[int, list[Proof], Proof] | None = None
-    for proof in ordered:
+    best: tuple[int, list[Heap]] | None = None
+    for heap in ordered:
         if rest == 0:
             break
-        if proof.amount <= rest:
-            taken.append(proof)
-            rest -= proof.amount
-        elif best is None or proof.amount - rest < best[0]:
-            best = (proof.amount - rest, list(taken), proof)
+        fits = min(heap.count, rest // heap.amount)
+        rest -= fits * heap.amount
+        if fits < heap.count and rest and (best is None or heap.amount - rest < best[0]):
+            best = (heap.amount - rest, [*taken, replace(heap, count=fits + 1)])
+        if fits:
+            taken.append(replace(heap, count=fits))
     if rest == 0:
         return taken
-    if best is None:
-        return None
-    return [*best[1], best[2]]
+    return None if best is None else best[1]

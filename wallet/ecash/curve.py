@@ -8,6 +8,7 @@ which the mint has never seen. Names are those of NUT-00. No randomness here.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from coincurve import PublicKey
 
@@ -86,11 +87,17 @@ def blind(secret: str, r: bytes) -> bytes:
 def unblind(C_: bytes, r: bytes, K: bytes) -> bytes:
     """C = C_ - rK."""
     try:
-        return PublicKey.combine_keys([point(C_), negate(point(K).multiply(scalar(r)))]).format()
+        return PublicKey.combine_keys([point(C_), key_point(K).multiply(minus(r))]).format()
     except ValueError as exc:
         raise EcashError("the unblinded signature is no curve point") from exc
 
 
-def negate(p: PublicKey) -> PublicKey:
-    data = p.format()
-    return PublicKey(bytes([data[0] ^ 1]) + data[1:])
+@lru_cache(maxsize=1024)
+def key_point(K: bytes) -> PublicKey:
+    """A mint's public key: the same few again and again, so it is read once."""
+    return point(K)
+
+
+def minus(number: bytes) -> bytes:
+    """The negative of a scalar: to take away xP is to add (-x)P."""
+    return (CURVE_ORDER - int.from_bytes(scalar(number), "big")).to_bytes(SCALAR_BYTES, "big")

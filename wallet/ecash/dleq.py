@@ -11,7 +11,7 @@ import hmac
 
 from coincurve import PublicKey
 
-from wallet.ecash.curve import blind, negate, point, scalar
+from wallet.ecash.curve import blind, key_point, minus, point, scalar
 from wallet.ecash.errors import EcashError
 from wallet.ecash.types import Proof
 
@@ -25,11 +25,11 @@ def hash_e(*points: PublicKey) -> bytes:
 def verify(B_: bytes, C_: bytes, K: bytes, e: bytes, s: bytes) -> bool:
     """True when C_ = kB_ for the k of K = kG."""
     try:
-        blinded, signed, key = point(B_), point(C_), point(K)
-        scalar(e)
+        blinded, signed, key = point(B_), point(C_), key_point(K)
         scalar(s)
-        r1 = PublicKey.combine_keys([PublicKey.from_secret(s), negate(key.multiply(e))])
-        r2 = PublicKey.combine_keys([blinded.multiply(s), negate(signed.multiply(e))])
+        minus_e = minus(e)
+        r1 = PublicKey.combine_keys([PublicKey.from_secret(s), key.multiply(minus_e)])
+        r2 = PublicKey.combine_keys([blinded.multiply(s), signed.multiply(minus_e)])
     except ValueError:  # EcashError, or a sum that is the point at infinity
         return False
     return hmac.compare_digest(hash_e(r1, r2, key, signed), e)
@@ -41,7 +41,7 @@ def verify_proof(proof: Proof, K: bytes) -> bool:
         return False
     try:
         r = scalar(proof.dleq.r)
-        signed = PublicKey.combine_keys([point(proof.C), point(K).multiply(r)]).format()
+        signed = PublicKey.combine_keys([point(proof.C), key_point(K).multiply(r)]).format()
         blinded = blind(proof.secret, r)
     except (EcashError, ValueError):
         return False

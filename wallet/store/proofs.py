@@ -60,6 +60,24 @@ class Proofs:
         )
         return [_proof(row) for row in rows]
 
+    def heaps(self, mint: str) -> list[tuple[int, str, int]]:
+        """(amount, keyset, how many) of what may be spent now."""
+        rows = self._rows.rows(
+            "SELECT amount, keyset_id, count(*) FROM proofs"
+            " WHERE mint = ? AND state = 'available' AND ready <= ? GROUP BY amount, keyset_id",
+            (mint, self._rows.now),
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def pick(self, mint: str, amount: int, keyset_id: str, count: int) -> list[Proof]:
+        """Some coins of a heap, the oldest first."""
+        rows = self._rows.rows(
+            f"{PROOF} WHERE mint = ? AND state = 'available' AND ready <= ? AND amount = ?"
+            " AND keyset_id = ? ORDER BY created, secret LIMIT ?",
+            (mint, self._rows.now, amount, keyset_id, count),
+        )
+        return [_proof(row) for row in rows]
+
     def of_operation(self, op_id: str) -> list[Proof]:
         rows = self._rows.rows(f"{PROOF} WHERE op_id = ? AND state = 'reserved'", (op_id,))
         return [_proof(row) for row in rows]
@@ -126,18 +144,23 @@ class Proofs:
 
     def sums(self) -> dict[str, tuple[int, int, int, int]]:
         """By mint: available, reserved, held because the mint has not decided, and resting."""
-        rows = self._rows.rows(
-            "SELECT p.mint,"
-            " sum(CASE WHEN p.state = 'available' AND p.ready <= ? THEN p.amount ELSE 0 END),"
-            " sum(CASE WHEN p.state = 'reserved' AND coalesce(o.state, '') NOT IN"
-            " ('pending', 'held') THEN p.amount ELSE 0 END),"
-            " sum(CASE WHEN p.state = 'reserved' AND o.state IN ('pending', 'held')"
-            " THEN p.amount ELSE 0 END),"
-            " sum(CASE WHEN p.state = 'available' AND p.ready > ? THEN p.amount ELSE 0 END)"
-            " FROM proofs p LEFT JOIN operations o ON o.op_id = p.op_id GROUP BY p.mint",
-            (self._rows.now, self._rows.now),
-        )
-        return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
+        found: dict[str, list[int]] = {}
+        # Two walks over an index, and one over the few that are reserved.
+        for place, compare in ((0, "<="), (3, ">")):
+            for mint, amount in self._rows.rows(
+                "SELECT mint, sum(amount) FROM proofs WHERE state = 'available'"
+                f" AND ready {compare} ? GROUP BY mint",
+                (self._rows.now,),
+            ):
+                found.setdefault(mint, [0, 0, 0, 0])[place] += amount
+        for mint, state, amount in self._rows.rows(
+            "SELECT p.mint, coalesce(o.state, ''), sum(p.amount) FROM proofs p"
+            " LEFT JOIN operations o ON o.op_id = p.op_id"
+            " WHERE p.state = 'reserved' GROUP BY p.mint, o.state"
+        ):
+            place = 2 if state in ("pending", "held") else 1
+            found.setdefault(mint, [0, 0, 0, 0])[place] += amount
+        return {mint: (row[0], row[1], row[2], row[3]) for mint, row in found.items()}
 
 
 def _proof(row: Row) -> Proof:

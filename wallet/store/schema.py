@@ -123,6 +123,15 @@ STEPS: tuple[Step, ...] = (
         4,  # an older program would hand out coins that rest, and cannot write the new column
         ("ALTER TABLE proofs ADD COLUMN ready REAL NOT NULL DEFAULT 0",),
     ),
+    Step(
+        5,
+        4,
+        (
+            # Everything that balances and selection ask for, so that they read no proof.
+            "CREATE INDEX proofs_by_worth"
+            " ON proofs (state, mint, amount, keyset_id, ready, created)",
+        ),
+    ),
 )
 CURRENT = STEPS[-1].version
 
