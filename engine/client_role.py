@@ -51,6 +51,7 @@ from engine.session.chat import ChatService
 from engine.session.cover import CoverTraffic
 from engine.session.mailroad import MailRoad
 from engine.session.route import Route
+from engine.session.sheets import SheetBook
 from engine.session.watch import watch_for_wake
 from engine.wire.advert import Advert
 from engine.wire.shape import BULK_PLAN
@@ -115,6 +116,11 @@ class ClientRole:
             config.shapes,
             bus,
             self._mail_road(relays),
+            SheetBook(
+                relays,
+                self.directory.fetch_sheet,
+                on_change=lambda: bus.publish("network.changed", {}),
+            ),
         )
         self.cover = CoverTraffic(config.cover, config.shapes.plan("text"), self.pool.build_cover)
         self._relays = relays

@@ -17,7 +17,13 @@ from engine.circuit.pool import CircuitPool
 from engine.crypto.suite import default_suite
 from engine.directory.bootstrap import Bootstrap
 from engine.directory.contacts import MAX_CONTACTS, Contact, encode_invite, parse_invite
-from engine.directory.exchange import BEGIN, DirectoryService, compare, compare_directly
+from engine.directory.exchange import (
+    BEGIN,
+    DirectoryService,
+    compare,
+    compare_directly,
+    fetch_sheet,
+)
 from engine.directory.gossip import Gossip
 from engine.directory.introductions import Introductions
 from engine.directory.network_settings import NetworkSettings
@@ -131,6 +137,7 @@ class ServingDirectory:
         own_node_id: bytes,
         own_advert: Callable[[], bytes],
         *,
+        sheet: bytes = b"",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.people = people
@@ -154,7 +161,9 @@ class ServingDirectory:
             bootstrap=self.bootstrap.run,
             steady_s=float(people.settings.gossip_s),
         )
-        self.service = DirectoryService(self._adverts, on_news=self.gossip.on_news, clock=clock)
+        self.service = DirectoryService(
+            self._adverts, on_news=self.gossip.on_news, sheet=sheet, clock=clock
+        )
 
     async def run(self) -> None:
         """Gossip until cancelled."""
@@ -236,6 +245,17 @@ class AskingDirectory:
         finally:
             self._pool.retire(circuit)
         raise CircuitClosed("A directory took too long.")
+
+    async def fetch_sheet(self, ghost: Advert) -> bytes:
+        """The capability sheet of a ghost, over a circuit to it. Raises CircuitClosed, NoRoute or
+        ProtocolError."""
+        circuit = await self._pool.build_to(ghost, PURPOSE, BULK_PLAN)
+        try:
+            with trio.move_on_after(COMPARE_TIMEOUT_S):
+                return await fetch_sheet(circuit.open_stream(BEGIN))
+        finally:
+            self._pool.retire(circuit)
+        raise CircuitClosed("A ghost took too long.")
 
     async def _changed(self) -> None:
         await self.people.save()

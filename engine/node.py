@@ -52,9 +52,10 @@ from engine.identity import Identity
 from engine.keeping import KeepingHandlers
 from engine.relay_role import KnownRelays, RelayRole
 from engine.version import VERSION
-from engine.wire.advert import Advert, Role
+from engine.wire.advert import COMMITMENT_BYTES, Advert, Role
 from engine.wire.frames import Purpose
 from engine.wire.shape import ShapeClass
+from engine.wire.sheet import commitment
 from wallet.store import KeyFile, Passphrase, Store
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Node:
         )
         self._people: Acquaintance
         self._directory: ServingDirectory | None = None
+        self._sheet = b""
         self._client: ClientRole | None = None
         self._relay: RelayRole | None = None
         self._ghost: GhostService | None = None
@@ -185,6 +187,7 @@ class Node:
 
             self._ghost = await start_ghost(config, self._identity, store, nursery, self.bus)
             handlers[Purpose.SESSION] = self._serve_session
+            self._sheet = self._ghost.sheet()
         self._relay = RelayRole(
             config,
             self._identity,
@@ -194,6 +197,7 @@ class Node:
             on_fault=lambda kind: log.error("a circuit ended on an internal error: %s", kind),
             is_relay=KnownRelays(self._relays),
             work=await self._own_work(store),
+            sheet_commitment=commitment(self._sheet) if self._sheet else bytes(COMMITMENT_BYTES),
         )
         if self._ghost is not None:
             self._ghost.mail_by(self._relay.reply_sender())
@@ -214,7 +218,11 @@ class Node:
 
     def _serve_directory(self, relay: RelayRole) -> None:
         self._directory = ServingDirectory(
-            self._people, relay.links, self._identity.node_id, relay.advert
+            self._people,
+            relay.links,
+            self._identity.node_id,
+            relay.advert,
+            sheet=self._sheet,
         )
         served: dict[int, StreamHandler] = {Purpose.DIRECTORY: self._directory.service.serve}
         relay.core.handlers = {**relay.core.handlers, **served}

@@ -28,7 +28,7 @@ from engine.mailbox.outlet import PacketOutlet
 from engine.mailbox.sender import ReplySender
 from engine.mailbox.service import MailboxService
 from engine.mailbox.settings import MailboxSettings
-from engine.wire.advert import Address, Advert, Role
+from engine.wire.advert import COMMITMENT_BYTES, Address, Advert, Role
 from engine.wire.frames import Purpose
 
 ADVERT_LIFE_S = 6 * 3_600  # how long a node that is gone stays in the others' sets
@@ -73,7 +73,9 @@ class RelayRole:
         on_fault: Callable[[str], None],
         is_relay: Callable[[bytes], bool],
         work: OwnWork,
+        sheet_commitment: bytes = bytes(COMMITMENT_BYTES),
     ) -> None:
+        self._sheet_commitment = sheet_commitment
         self.work = work
         self._config = config
         self._identity = identity
@@ -196,6 +198,7 @@ class RelayRole:
             published=now,
             expires=now + ADVERT_LIFE_S,
             addresses=(Address(*config.listen),),
+            sheet_commitment=self._sheet_commitment,
             network=config.network.tag,
             work_epoch=self.work.epoch,
             work_nonce=self.work.nonce,

@@ -20,6 +20,7 @@ from engine.errors import CircuitClosed, ProtocolError
 from engine.link.manager import LinkManager
 from engine.wire import directory as wire
 from engine.wire.frames import Begin, EndReason, Purpose, encode_begin
+from engine.wire.messages import MessageReader
 from engine.wire.shape import BULK_PLAN
 
 BEGIN = encode_begin(Begin(Purpose.DIRECTORY))
@@ -42,21 +43,39 @@ async def compare(
     asking = Reconciler(adverts, int(clock()), push=push)
     reader = wire.reader(serving=False)
     while (request := asking.request) is not None:
-        await stream.send_all(wire.encode(request))
-        replies: list[wire.Message] = []
-        with trio.move_on_after(ANSWER_TIMEOUT_S):
-            while not replies:
-                data = await stream.receive_some()
-                if not data:
-                    raise CircuitClosed("A directory closed the stream.")
-                replies = reader.feed(data)
-        if not replies:
-            raise CircuitClosed("A directory did not answer in time.")
-        if len(replies) > 1:
-            raise ProtocolError("a directory answered twice")
-        asking.answer(replies[0])
+        asking.answer(await _ask(stream, reader, request))
     await stream.send_eof()
     return asking.report
+
+
+async def fetch_sheet(stream: CircuitStream) -> bytes:
+    """The capability sheet of the node behind `stream`, not yet checked against its advert.
+
+    Raises CircuitClosed or ProtocolError.
+    """
+    reply = await _ask(stream, wire.reader(serving=False), wire.AskSheet())
+    await stream.send_eof()
+    if not isinstance(reply, wire.Offer):
+        raise ProtocolError("a directory answered something else than was asked")
+    return reply.sheet
+
+
+async def _ask(
+    stream: CircuitStream, reader: MessageReader[wire.Message], request: wire.Request
+) -> wire.Message:
+    await stream.send_all(wire.encode(request))
+    replies: list[wire.Message] = []
+    with trio.move_on_after(ANSWER_TIMEOUT_S):
+        while not replies:
+            data = await stream.receive_some()
+            if not data:
+                raise CircuitClosed("A directory closed the stream.")
+            replies = reader.feed(data)
+    if not replies:
+        raise CircuitClosed("A directory did not answer in time.")
+    if len(replies) > 1:
+        raise ProtocolError("a directory answered twice")
+    return replies[0]
 
 
 async def compare_directly(
@@ -89,8 +108,14 @@ class DirectoryService:
     """Serves BEGIN purpose 4. `on_news` hears of adverts that were new to us."""
 
     def __init__(
-        self, adverts: AdvertSet, *, on_news: Callable[[], None], clock: Clock = time.time
+        self,
+        adverts: AdvertSet,
+        *,
+        on_news: Callable[[], None],
+        sheet: bytes = b"",
+        clock: Clock = time.time,
     ) -> None:
+        self._sheet = sheet
         self._adverts = adverts
         self._on_news = on_news
         self._clock = clock
@@ -114,7 +139,7 @@ class DirectoryService:
             self._streams -= 1
 
     async def _answer(self, stream: CircuitStream) -> None:
-        librarian, reader = Librarian(self._adverts), wire.reader(serving=True)
+        librarian, reader = Librarian(self._adverts, sheet=self._sheet), wire.reader(serving=True)
         while True:
             with trio.fail_after(IDLE_TIMEOUT_S):
                 data = await stream.receive_some()

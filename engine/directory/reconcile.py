@@ -108,8 +108,9 @@ class Reconciler:
 class Librarian:
     """The serving side of one stream: answers each request from the set."""
 
-    def __init__(self, adverts: AdvertSet, *, seen_host: str = "") -> None:
+    def __init__(self, adverts: AdvertSet, *, seen_host: str = "", sheet: bytes = b"") -> None:
         self._adverts = adverts
+        self._sheet = sheet
         self._seen_host = seen_host
         self._requests = 0
         self._offered = 0
@@ -131,6 +132,8 @@ class Librarian:
                 return self._take(offered, now)
             case wire.WhoAmI():
                 return wire.Seen(self._seen_host)
+            case wire.AskSheet():
+                return wire.Offer(self._sheet)
             case _:
                 raise ProtocolError("a directory stream sent an answer as a request")
 

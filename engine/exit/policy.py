@@ -17,6 +17,7 @@ from engine.market.commands import Admitted, Refusal
 from engine.wire import cbor
 from engine.wire.quote import ModelOffer, Quote
 from engine.wire.session import Ask
+from engine.wire.sheet import Sheet
 
 ROLES = ("system", "developer", "user", "assistant")
 PARAMS = (
@@ -66,6 +67,16 @@ class GhostTerms:
             expires=now + self.quote_life_s,
         )
         return quote, quote.encode(sign)
+
+    def sheet(self) -> Sheet:
+        """The offer to everybody, of which each quote is a copy."""
+        return Sheet(
+            models=self.models,
+            chunk_msat=self.chunk_msat,
+            cap_msat=self.cap_msat,
+            mints=self.mints,
+            policy=self.policy_hash(),
+        )
 
     def policy_hash(self) -> bytes:
         """Commits to the policy as far as it is more than the quote: options, retention."""

@@ -148,6 +148,10 @@ class GhostService:
             self._quote = self._terms.quote(key, os.urandom(16), now, sign)
         return self._quote
 
+    def sheet(self) -> bytes:
+        """The encoded capability sheet."""
+        return self._terms.sheet().encode()
+
     # -- streams ---------------------------------------------------------------------------------
 
     async def serve_session(self, stream: ByteStream) -> None:

@@ -26,6 +26,7 @@ from engine.session.keeper import AnswerKeeper, LeftAnswer
 from engine.session.lifeline import Lifeline
 from engine.session.pinned import Pinned, SessionDesk
 from engine.session.route import Route
+from engine.session.sheets import SheetBook
 from engine.wire.shape import ShapePlan
 from wallet.errors import WalletError
 from wallet.store import ChatSession, Store
@@ -79,9 +80,10 @@ class ChatService:
         shapes: ShapeMenu,
         bus: EventBus,
         boxes: Mailboxes | None = None,
+        sheets: SheetBook | None = None,
     ) -> None:
         self.last_cost_msat: int | None = None
-        self.desk = SessionDesk(store, wallet, relays, route_to, shapes, bus, boxes)
+        self.desk = SessionDesk(store, wallet, relays, route_to, shapes, bus, boxes, sheets)
         self._keeper = AnswerKeeper(store, boxes)
         self.listing = ChatList(
             store, shapes, on_new=self.desk.warm_soon, on_delete=self.desk.let_go

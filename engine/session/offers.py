@@ -1,4 +1,7 @@
-"""What the known ghosts offer, from their signed quotes; answers `models`."""
+"""What the known ghosts offer, from their sheets and their signed quotes; answers `models`.
+
+A quote that is dearer than the ghost's sheet is refused.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,11 @@ import trio
 
 from engine.control.protocol import Model
 from engine.directory.relays import RelaySet
-from engine.errors import NoRoute, Peer2PromptError
+from engine.errors import GhostError, NoRoute, Peer2PromptError
+from engine.session.sheets import SheetBook
 from engine.wire.advert import Role
 from engine.wire.quote import Quote
+from engine.wire.sheet import Sheet
 from wallet.errors import WalletError
 
 log = logging.getLogger("peer2prompt.chat")
@@ -22,14 +27,25 @@ RETRY_S = 60.0  # a ghost that did not answer is not asked again before
 
 
 class Offers:
-    """The quotes seen so far. `ask` connects to a ghost and puts its quote into `known`."""
+    """The book of offers. `ask` connects to a ghost, which brings its quote here by `take`."""
 
-    def __init__(self, relays: RelaySet, ask: Callable[[bytes], Awaitable[None]]) -> None:
-        self.known: dict[bytes, Quote] = {}
+    def __init__(
+        self,
+        relays: RelaySet,
+        ask: Callable[[bytes], Awaitable[None]],
+        sheets: SheetBook | None = None,
+    ) -> None:
+        self._known: dict[bytes, Quote] = {}
         self._relays = relays
         self._ask = ask
+        self._sheets = sheets
         self._learning = trio.Lock()
         self._retry_at: dict[bytes, float] = {}
+
+    async def run(self) -> None:
+        """Keep the sheets coming until cancelled."""
+        if self._sheets is not None:
+            await self._sheets.run()
 
     def ghosts(self) -> list[bytes]:
         """Every known ghost, in random order. Raises NoRoute when there is none."""
@@ -39,34 +55,62 @@ class Offers:
             raise NoRoute(
                 "No ghost is known.",
                 kept="Nothing was sent and nothing was paid.",
-                hint="Check the directory with: peer2prompt network"
-                if self._relays.source is not None
-                else "Set [network] directory in config.toml, or try: peer2prompt demo",
+                hint="Join the network with an invite: peer2prompt join; or try: peer2prompt demo",
             )
         secrets.SystemRandom().shuffle(ghosts)
         return ghosts
+
+    def may_serve(self, ghost: bytes, model: str | None) -> bool:
+        """False when the ghost is known not to serve the model."""
+        terms = self._terms(ghost)
+        return model is None or terms is None or terms.offer(model) is not None
+
+    def take(self, ghost: bytes, quote: Quote) -> Quote:
+        """Note a ghost's quote. Raises GhostError when it is dearer than what it advertises."""
+        sheet = self._sheet(ghost)
+        if sheet is not None and not sheet.allows(quote):
+            raise GhostError(
+                "A ghost asks for more than it advertises.",
+                kept="Nothing was paid; the question is kept in the chat.",
+                hint="Another ghost is tried; see: peer2prompt models",
+            )
+        self._known[ghost] = quote
+        return quote
 
     async def models(self, _params: dict[str, Any]) -> list[Model]:
         """Every model of every known ghost."""
         ghosts = self.ghosts()
         async with self._learning:
+            if self._sheets is not None and not all(self._terms(ghost) for ghost in ghosts):
+                await self._sheets.refresh()
             for ghost in ghosts:
-                if ghost not in self.known and self._may_ask(ghost):
+                if self._terms(ghost) is None and self._may_ask(ghost):
                     await self._learn(ghost)
+        return [model for ghost in ghosts for model in self._listed(ghost)]
+
+    def _listed(self, ghost: bytes) -> list[Model]:
+        terms = self._terms(ghost)
+        if terms is None:
+            return []
         return [
             Model(
                 model=offer.name,
                 ghost=ghost.hex()[:8],
                 in_price=offer.in_price,
                 out_price=offer.out_price,
-                chunk_msat=quote.chunk_msat,
-                cap_msat=quote.cap_msat,
-                mints=list(quote.mints),
+                chunk_msat=terms.chunk_msat,
+                cap_msat=terms.cap_msat,
+                mints=list(terms.mints),
             )
-            for ghost, quote in self.known.items()
-            if ghost in ghosts
-            for offer in quote.models
+            for offer in terms.models
         ]
+
+    def _terms(self, ghost: bytes) -> Quote | Sheet | None:
+        """The quote where there is one, else the sheet."""
+        return self._known.get(ghost) or self._sheet(ghost)
+
+    def _sheet(self, ghost: bytes) -> Sheet | None:
+        return None if self._sheets is None else self._sheets.sheet_of(ghost)
 
     def _may_ask(self, ghost: bytes) -> bool:
         return self._retry_at.get(ghost, 0.0) < trio.current_time()

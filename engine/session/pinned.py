@@ -21,6 +21,7 @@ from engine.session.client import AskSession
 from engine.session.offers import Offers
 from engine.session.pickups import PickupShelf, cells_for
 from engine.session.route import Route
+from engine.session.sheets import SheetBook
 from engine.session.vault import SavedSession, SessionVault
 from engine.session.watch import SilenceWatch
 from engine.wire.quote import Quote
@@ -70,6 +71,7 @@ class SessionDesk:
         shapes: ShapeMenu,
         bus: EventBus,
         boxes: Mailboxes | None = None,
+        sheets: SheetBook | None = None,
     ) -> None:
         self.claimed: set[str] = set()
         """Sessions of an earlier run that are not to be reclaimed: answers of theirs go on."""
@@ -85,7 +87,7 @@ class SessionDesk:
         self._pinned: dict[str, Pinned] = {}
         self._spare: Pinned | None = None
         self._warming = trio.Lock()
-        self.offers = Offers(relays, self._ask_offer)
+        self.offers = Offers(relays, self._ask_offer, sheets)
         self._nursery: trio.Nursery | None = None
         self._closing = False
 
@@ -98,6 +100,7 @@ class SessionDesk:
                 if record.name not in self.claimed:
                     nursery.start_soon(self.reclaim, record)
             nursery.start_soon(self._watch_silence)
+            nursery.start_soon(self.offers.run)
             task_status.started()
             try:
                 await self._settle_idle()
@@ -204,8 +207,7 @@ class SessionDesk:
         """An open, prepaid session with some ghost that serves `model`."""
         failure: Exception | None = None
         for ghost in self.offers.ghosts():
-            offer = self.offers.known.get(ghost)
-            if offer is not None and model is not None and not _serves(offer, model):
+            if not self.offers.may_serve(ghost, model):
                 continue
             pinned = self.open_session(ghost, plan)
             try:
@@ -230,8 +232,8 @@ class SessionDesk:
         )
 
     async def _connect(self, pinned: Pinned) -> Quote:
-        quote = pinned.quote = await pinned.session.connect()
-        self.offers.known[pinned.route.ghost] = quote
+        quote = self.offers.take(pinned.route.ghost, await pinned.session.connect())
+        pinned.quote = quote
         return quote
 
     async def session_for(

@@ -1,7 +1,7 @@
 """Messages of a directory stream: how two nodes compare and complete their sets of adverts.
 
-    asking  : sum  list  get  put  whoami
-    serving : summary  ids  adverts  kept  seen
+    asking  : sum  list  get  put  whoami  sheet
+    serving : summary  ids  adverts  kept  seen  offer
 
 One request at a time, one answer each. An advert's id is a hash of its bytes, so that two sets can
 be compared without sending them. Nothing here trusts an advert: who stores one has verified it.
@@ -20,6 +20,7 @@ from engine.errors import WireError
 from engine.wire.advert import MAX_ADVERT_BYTES
 from engine.wire.messages import Catalogue, MessageReader
 from engine.wire.schema import Fields, Kind, blob, many, octets, text, uint
+from engine.wire.sheet import MAX_SHEET_BYTES
 
 BUCKETS = 256  # by the first byte of the NodeID
 ID_BYTES = 8
@@ -115,8 +116,20 @@ class Seen:
     host: str = field(repr=False)
 
 
-Request: TypeAlias = Sum | List | Get | Put | WhoAmI
-Answer: TypeAlias = Summary | Ids | Adverts | Kept | Seen
+@dataclass(frozen=True, slots=True)
+class AskSheet:
+    """Asks the serving node for its own capability sheet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The encoded sheet, empty where the node has none."""
+
+    sheet: bytes = field(repr=False)
+
+
+Request: TypeAlias = Sum | List | Get | Put | WhoAmI | AskSheet
+Answer: TypeAlias = Summary | Ids | Adverts | Kept | Seen | Offer
 Message: TypeAlias = Request | Answer
 
 
@@ -147,6 +160,7 @@ _ASKING: dict[str, tuple[type[Request], Fields]] = {
     "get": (Get, {"ids": _packed(ID_BYTES, MAX_ADVERTS)}),
     "put": (Put, {"adverts": _ADVERTS}),
     "whoami": (WhoAmI, {}),
+    "sheet": (AskSheet, {}),
 }
 _SERVING: dict[str, tuple[type[Answer], Fields]] = {
     "summary": (
@@ -157,6 +171,7 @@ _SERVING: dict[str, tuple[type[Answer], Fields]] = {
     "adverts": (Adverts, {"adverts": _ADVERTS}),
     "kept": (Kept, {"kept": uint(MAX_ADVERTS), "refused": uint(MAX_ADVERTS)}),
     "seen": (Seen, {"host": text(MAX_HOST)}),
+    "offer": (Offer, {"sheet": blob(MAX_SHEET_BYTES)}),
 }
 CATALOGUE: Catalogue[Message] = Catalogue({**_ASKING, **_SERVING}, MAX_MESSAGE)
 encode, decode = CATALOGUE.encode, CATALOGUE.decode

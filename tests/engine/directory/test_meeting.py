@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
+from engine.circuit.client import ClientCircuit
 from engine.crypto.suite import default_suite
 from engine.directory.bootstrap import WANTED_SOURCES, Bootstrap
 from engine.directory.contacts import Contact
-from engine.directory.exchange import DirectoryService, compare_directly
+from engine.directory.exchange import BEGIN, DirectoryService, compare_directly, fetch_sheet
 from engine.directory.introductions import Introductions
 from engine.directory.relays import RelaySet
 from engine.errors import CircuitClosed, ProtocolError
@@ -23,6 +24,7 @@ from engine.wire import directory as wire
 from engine.wire.advert import Role
 from engine.wire.frames import Purpose
 from engine.wire.introduction import encode_introduction, parse_introduction
+from engine.wire.shape import BULK_PLAN
 from tests.helpers.adverts import advert_of
 from tests.helpers.network import LocalNode
 
@@ -175,6 +177,19 @@ async def test_comparing_twice_brings_nothing_new() -> None:
         assert (first.kept, first.offered) == (300, 1)
         assert second.agree
         assert len(one.relays.with_role(Role.RELAY)) == 301
+
+
+async def test_a_node_hands_out_its_sheet() -> None:
+    async with hosts(2) as (one, other):
+        other.service._sheet = b"a sheet"
+        circuit = ClientCircuit(
+            (other.node.hop("directory"),), default_suite(), "directory", BULK_PLAN
+        )
+        await circuit.build(one.node.links)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(circuit.run)
+            assert await fetch_sheet(circuit.open_stream(BEGIN)) == b"a sheet"
+            nursery.cancel_scope.cancel()
 
 
 class Liar(DirectoryService):

@@ -24,6 +24,8 @@ MESSAGES = st.one_of(
     st.builds(wire.Put, RAWS),
     st.builds(wire.Kept, st.integers(0, 512), st.integers(0, 512)),
     st.builds(wire.Seen, st.text(max_size=11)),
+    st.just(wire.AskSheet()),
+    st.builds(wire.Offer, st.binary(max_size=16_384)),
 )
 
 
@@ -60,6 +62,7 @@ def test_any_bytes_decode_or_raise_wire_error(data: bytes) -> None:
         wire.Put((b"",) * 513),
         wire.Seen("1" * 46),
         wire.Kept(513, 0),
+        wire.Offer(bytes(16_385)),
     ],
     ids=lambda message: type(message).__name__,
 )
