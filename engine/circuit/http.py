@@ -50,8 +50,9 @@ class _TrioSide(trio.abc.Stream):
 class _NetworkStream(httpcore.AsyncNetworkStream):
     """httpcore's view of a stream over a circuit."""
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.abc.Stream, below: CircuitStream) -> None:
         self._stream = stream
+        self._below = below
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with _mapped(httpcore.ReadTimeout, httpcore.ReadError):
@@ -78,10 +79,11 @@ class _NetworkStream(httpcore.AsyncNetworkStream):
         with _mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
             with trio.fail_after(timeout if timeout is not None else float("inf")):
                 await secure.do_handshake()
-        return _NetworkStream(secure)
+        return _NetworkStream(secure, self._below)
 
-    def get_extra_info(self, info: str) -> object:  # noqa: ARG002 - httpcore's interface
-        return None
+    def get_extra_info(self, info: str) -> object:
+        # httpcore asks so whether a connection it kept has been closed by the other side.
+        return self._below.over if info == "is_readable" else None
 
 
 class _mapped:
@@ -129,7 +131,7 @@ class CircuitBackend(httpcore.AsyncNetworkBackend):
                 circuit = await self._circuit_for()
                 stream = circuit.open_stream(encode_begin(Begin(Purpose.TCP, host.lower(), port)))
                 await stream.wait_connected()
-        return _NetworkStream(_TrioSide(stream))
+        return _NetworkStream(_TrioSide(stream), stream)
 
     async def connect_unix_socket(
         self,

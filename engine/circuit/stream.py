@@ -55,6 +55,11 @@ class CircuitStream:
         """NodeID of the far end, as its hop handshake proved it; empty at the exit."""
         return self._endpoint.peer_node_id
 
+    @property
+    def over(self) -> bool:
+        """True when no more will come than has: the end mark is here, or the stream was cut."""
+        return self._finished or self._failure is not None
+
     # -- called by the endpoint ----------------------------------------------------------------
 
     def on_data(self, data: bytes) -> None:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import httpx
 import pytest
+import trio
 
 from engine.circuit.client import ClientCircuit
 from engine.circuit.exits import MintExit
@@ -97,3 +98,18 @@ async def test_without_a_circuit_nothing_is_sent(server: tuple[str, int]) -> Non
         with pytest.raises(httpx.ConnectError, match="No safe path"):
             await client.post(f"http://{host}:{port}/", content=b"x")
     assert len(_Handler.seen_from) == before
+
+
+async def test_a_connection_that_the_exit_gave_up_is_not_used_again(
+    server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit closes what is idle for too long; the next request opens another connection."""
+    monkeypatch.setattr("engine.circuit.exits.IDLE_TIMEOUT_S", 0.1)
+    host, port = server
+    async with local_network(3, {Purpose.TCP: MintExit([server]).serve}) as network:
+        client = await client_for(network)
+        async with client:
+            for _ in range(2):
+                answer = await client.post(f"http://{host}:{port}/", content=b"again")
+                assert answer.content == b"again"
+                await trio.sleep(0.4)
