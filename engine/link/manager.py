@@ -16,9 +16,7 @@ import trio
 
 from engine.crypto.keys import x25519_generate
 from engine.errors import (
-    AddressInUse,
     CircuitClosed,
-    ConfigError,
     HandshakeError,
     LinkError,
     ProtocolError,
@@ -30,16 +28,15 @@ from engine.link.counts import LinkCounts
 from engine.link.gate import Gate, Visit
 from engine.link.pace import Pace
 from engine.link.padding import IdlePadding, Padding
-from engine.wire.cells import RECORD_BYTES, Command
+from engine.link.sockets import bind, receive_record, send_record, shake_hands, tune
+from engine.wire.cells import Command
 from engine.wire.link import CERT_LIFE_S, LinkCredentials, LinkHandshake
 from engine.wire.network import MAIN_NETWORK
 
 CONNECT_TIMEOUT_S = 10.0
 LISTEN_BACKLOG = 256
-UNSENT_BYTES = 131_072  # two batches may wait in the kernel for the peer's window, no more
 MAX_OWN_HOSTS = 64  # addresses of one machine
 UPKEEP_EVERY_S = 30.0
-KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 4}  # a dead machine: 140 s
 
 OnCreate = Callable[[Link, int, memoryview], None]
 OnLinkCell = Callable[[Link, memoryview], None]
@@ -144,7 +141,7 @@ class LinkManager:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with trio.socket.socket(family, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            await self._bind(listener, host, port)
+            await bind(listener, host, port)
             listener.listen(LISTEN_BACKLOG)
             task_status.started(listener.getsockname()[1])
             while True:
@@ -157,20 +154,6 @@ class LinkManager:
                     continue
                 self._learn(sock)
                 self._admit(sock, address[0])
-
-    async def _bind(self, listener: trio.socket.SocketType, host: str, port: int) -> None:
-        try:
-            await listener.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise AddressInUse(
-                    f"The address {host}:{port} is already in use.",
-                    hint="Stop the program that holds it, or set another port under [link] listen.",
-                ) from error
-            raise ConfigError(
-                f"This machine cannot listen on {host}:{port} ({error.strerror or error}).",
-                hint="Set an address of this machine under [link] listen.",
-            ) from error
 
     def _learn(self, sock: trio.socket.SocketType) -> None:
         if len(self.own_hosts) < MAX_OWN_HOSTS:
@@ -193,7 +176,7 @@ class LinkManager:
             done = False
             scope.deadline = trio.current_time() + self._limits.handshake_timeout_s
             with scope:
-                done = await _shake_hands(sock, handshake)
+                done = await shake_hands(sock, handshake)
             self.gate.shaken(visit)
             if done:
                 await self._serve_link(sock, handshake, initiator=False)
@@ -233,13 +216,13 @@ class LinkManager:
         try:
             with trio.fail_after(CONNECT_TIMEOUT_S):
                 await sock.connect((host, port))
-                _tune(sock)
+                tune(sock)
                 handshake = LinkHandshake.initiator(
                     self._credentials, self._suite, node_id, now=int(time.time())
                 )
-                await _send_record(sock, handshake.write_message())
-                handshake.read_message(await _receive_record(sock))
-                await _send_record(sock, handshake.write_message())
+                await send_record(sock, handshake.write_message())
+                handshake.read_message(await receive_record(sock))
+                await send_record(sock, handshake.write_message())
         except (OSError, trio.TooSlowError, LinkError) as error:
             sock.close()
             raise CircuitClosed(
@@ -273,7 +256,7 @@ class LinkManager:
         initiator: bool,
         task_status: trio.TaskStatus[Link] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        _tune(sock)
+        tune(sock)
         raw = socket.socket(fileno=sock.detach())
         raw.setblocking(False)
         link = Link(
@@ -312,44 +295,3 @@ class LinkManager:
     def counts(self) -> LinkCounts:
         """What went over this manager's links so far, the closed ones included."""
         return sum(map(LinkCounts.of, self._all), self._closed_counts)
-
-
-def _tune(sock: trio.socket.SocketType) -> None:
-    """Cells leave at once, and wait in their circuits' queues, where they take turns, rather than
-    in the kernel, where they do not."""
-    with contextlib.suppress(OSError):  # some systems refuse on a connection just reset
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in KEEP_ALIVE.items():
-            if hasattr(socket, name):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
-
-
-async def _shake_hands(sock: trio.socket.SocketType, handshake: LinkHandshake) -> bool:
-    """The responder's part; False when the neighbour broke off or broke the protocol."""
-    try:
-        handshake.read_message(await _receive_record(sock))
-        await _send_record(sock, handshake.write_message())
-        handshake.read_message(await _receive_record(sock))
-    except (ProtocolError, OSError):
-        return False
-    return True
-
-
-async def _receive_record(sock: trio.socket.SocketType) -> bytes:
-    record = bytearray()
-    while len(record) < RECORD_BYTES:
-        chunk = await sock.recv(RECORD_BYTES - len(record))
-        if not chunk:
-            raise LinkError("a neighbour hung up during the handshake")
-        record += chunk
-    return bytes(record)
-
-
-async def _send_record(sock: trio.socket.SocketType, record: bytes) -> None:
-    view = memoryview(record)
-    while view:
-        sent = await sock.send(view)
-        view = view[sent:]
