@@ -224,4 +224,4 @@ async def test_the_classifier_finds_a_byte_that_leaks_one_time_in_three(
         return view
 
     monkeypatch.setattr(Watcher, "view", leaky)
-    is_found(forwarding(await collect(600), 4), lambda view: view.position)
+    is_found(forwarding(await collect(450), 4), lambda view: view.position)
