@@ -1,7 +1,6 @@
 """What an identity costs: a memory-hard proof of work per node and epoch, a bump against Sybils.
 
-    solved when scrypt(label || node_id || epoch u32 || nonce, salt = label, N = 256, r = 8, p = 1)
-    begins with `bits` zero bits                      (RFC 7914; 256 KiB, under a millisecond)
+    solved when the nonce is worth `bits` over node_id || epoch u32 (engine.crypto.memory_work)
 
 Checking costs one evaluation, finding one 2^bits. The epoch of a node is a week long and begins at
 a moment of its own, so that a network does not work all at once. Pure.
@@ -9,14 +8,12 @@ a moment of its own, so that a network does not work all at once. Pure.
 
 from __future__ import annotations
 
-import hashlib
-import os
-
 from engine.crypto.keys import NODE_ID_BYTES
+from engine.crypto.memory_work import MAX_BITS, NONCE_BYTES, search, worth
 
-NONCE_BYTES = 8
+__all__ = ["EPOCH_S", "MAX_BITS", "NONCE_BYTES", "epoch_ends", "epoch_of", "is_solved", "solve"]
+
 EPOCH_S = 7 * 86_400
-MAX_BITS = 24
 _LABEL = b"peer2prompt identity work v1"
 
 
@@ -34,24 +31,9 @@ def is_solved(node_id: bytes, epoch: int, nonce: bytes, bits: int) -> bool:
     """True when `nonce` is worth `bits` for this node and epoch."""
     if len(node_id) != NODE_ID_BYTES or len(nonce) != NONCE_BYTES or not 0 <= epoch < 1 << 32:
         return False
-    digest = hashlib.scrypt(
-        _LABEL + node_id + epoch.to_bytes(4, "big") + nonce,
-        salt=_LABEL,
-        n=256,
-        r=8,
-        p=1,
-        dklen=8,
-    )
-    return int.from_bytes(digest, "big") >> (64 - bits) == 0 if bits else True
+    return not bits or worth(_LABEL, node_id + epoch.to_bytes(4, "big"), nonce) >= bits
 
 
 def solve(node_id: bytes, epoch: int, bits: int) -> bytes:
     """A nonce worth `bits`. Takes 2^bits evaluations on average: not for the event loop."""
-    if not 0 <= bits <= MAX_BITS:
-        raise ValueError("identity work is at most 24 bits")
-    start = int.from_bytes(os.urandom(NONCE_BYTES), "big")
-    for step in range(1 << (MAX_BITS + 6)):
-        nonce = ((start + step) % (1 << 64)).to_bytes(NONCE_BYTES, "big")
-        if is_solved(node_id, epoch, nonce, bits):
-            return nonce
-    raise RuntimeError("no nonce was found")  # 2^-92: not on this earth
+    return search(_LABEL, node_id + epoch.to_bytes(4, "big"), bits)

@@ -35,6 +35,7 @@ class Command(enum.IntEnum):
     DESTROY = 4
     PACKET = 5
     ADVERT = 6
+    DHT = 7
 
 
 class DestroyReason(enum.IntEnum):
@@ -58,7 +59,7 @@ class DestroyReason(enum.IntEnum):
 
 
 # Commands of the link itself, which have no circuit.
-_LINK_COMMANDS = frozenset({Command.PADDING, Command.PACKET, Command.ADVERT})
+_LINK_COMMANDS = frozenset({Command.PADDING, Command.PACKET, Command.ADVERT, Command.DHT})
 # The second header word is the command and three zero bytes, so one look-up checks all four.
 _COMMAND_OF_WORD = {command << 24: command for command in Command}
 _REASONS = {int(reason): reason for reason in DestroyReason}

@@ -102,10 +102,11 @@ class Purpose(enum.IntEnum):
     TCP = 2
     MAILBOX = 3
     DIRECTORY = 4
+    LOOKUP = 5
 
 
 # One byte says it all.
-_PLAIN_PURPOSES = frozenset({Purpose.SESSION, Purpose.MAILBOX, Purpose.DIRECTORY})
+_PLAIN_PURPOSES = frozenset(Purpose) - {Purpose.TCP}
 
 
 class Frame(NamedTuple):

@@ -191,7 +191,7 @@ def test_any_bytes_as_begin(data: bytes) -> None:
     [
         b"",
         b"\x01\x00",
-        b"\x05",
+        b"\x06",
         b"\x03\x00",
         b"\x02\x00\x00\x50",
         b"\x02\x01a\x00\x00",
