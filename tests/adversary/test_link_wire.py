@@ -15,7 +15,6 @@ from engine.circuit.shaping import BULK_PLAN
 from engine.circuit.stream import CircuitStream
 from engine.crypto.suite import default_suite
 from engine.errors import CircuitClosed
-from engine.link import manager
 from engine.link.connection import Link
 from engine.wire.cells import RECORD_BYTES
 from engine.wire.frames import Begin, Purpose, encode_begin
@@ -192,18 +191,20 @@ async def test_every_write_is_a_whole_number_of_records(monkeypatch: pytest.Monk
     """Adversary: somebody who sees the size of each write of every link, the handshakes included.
     Pass: each is a multiple of 2,048 bytes, or the rest of one that the kernel took in part."""
     writes: list[tuple[int, int]] = []
-    handshakes: list[int] = []
-    real_init, real_send = Link.__init__, manager._send_record
+    handshakes: list[int] = []  # before there is a link, records go through trio's sockets
+    with trio.socket.socket() as any_socket:
+        trio_socket = type(any_socket)
+    real_init, real_send = Link.__init__, trio_socket.send
 
     def init(link: Link, sock: socket.socket, *args: object, **kwargs: object) -> None:
         real_init(link, WriteLog(sock, writes), *args, **kwargs)  # type: ignore[arg-type]
 
-    async def send_record(sock: trio.socket.SocketType, record: bytes) -> None:
-        handshakes.append(len(record))
-        await real_send(sock, record)
+    async def send(sock: trio.socket.SocketType, data: bytes) -> int:
+        handshakes.append(len(data))
+        return await real_send(sock, data)
 
     monkeypatch.setattr(Link, "__init__", init)
-    monkeypatch.setattr(manager, "_send_record", send_record)
+    monkeypatch.setattr(trio_socket, "send", send)
     async with local_network(4, {Purpose.SESSION: answer}) as network:
         circuit = await network.circuit()
         await read_all(circuit)
