@@ -126,7 +126,7 @@ def _input(field: Field) -> Input:
 def amount(text: str) -> str:
     """What is wrong with an amount of whole satoshi."""
     digits = text.replace(",", "").replace(" ", "")
-    if not digits.isdigit() or int(digits) < 1:
+    if not digits.isdecimal() or len(digits) > 12 or int(digits) < 1:
         return "a whole number of sat, at least 1."
     return "" if int(digits) <= 100_000_000 else "that is more than this wallet should hold."
 
