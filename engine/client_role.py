@@ -107,6 +107,7 @@ class ClientRole:
             self._transport_for,
             post=self._transport_for if hidden else None,
             policy=config.wallet_policy,
+            second=self._second_way if hidden else None,
         )
         self.chats = ChatService(
             store,
@@ -182,6 +183,12 @@ class ClientRole:
         return MailRoad(MailboxClient(build, relays, rules=self.pool.rules), relays, guards)
 
     # -- seams ---------------------------------------------------------------------------------
+
+    def _second_way(self, url: str) -> httpx.AsyncBaseTransport:
+        """To the same mint over a circuit of its own, to see whether it shows others other keys."""
+        return CircuitTransport(
+            lambda: self.pool.shared_exit(WALLET_PURPOSE, BULK_PLAN, f"{url} as a stranger")
+        )
 
     def _transport_for(self, url: str) -> httpx.AsyncBaseTransport:
         if self._config.mint_via == "direct":

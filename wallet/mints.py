@@ -6,7 +6,7 @@ user asked for. Keysets are kept, so that paying needs no question to the mint.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import httpx
 import msgspec
@@ -17,7 +17,7 @@ from wallet.ecash.tokens import check_mint_url
 from wallet.ecash.types import Proof
 from wallet.errors import MintLied, MintUnreachable, UntrustedMint, WalletError
 from wallet.mint import MintClient
-from wallet.schemas import MintInfo
+from wallet.schemas import KeysetHead, MintInfo
 from wallet.store import Store, Transaction
 
 UNIT = "sat"
@@ -26,8 +26,16 @@ TransportFor = Callable[[str], httpx.AsyncBaseTransport]
 
 
 class MintBook:
-    def __init__(self, store: Store, transport_for: TransportFor | None, timeout_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        transport_for: TransportFor | None,
+        timeout_s: float,
+        second: TransportFor | None = None,
+    ) -> None:
+        """`second` reaches a mint by another way, on which it cannot know us again."""
         self._store = store
+        self._second = second
         self._transport_for = transport_for
         self._timeout_s = timeout_s
         self._clients: dict[str, MintClient] = {}
@@ -182,7 +190,10 @@ class MintBook:
     async def _fetch(self, client: MintClient, known: dict[str, Keyset]) -> dict[str, Keyset]:
         """All sat keysets; those known are not fetched again, only their state is updated."""
         result = dict(known)
-        for head in await client.keysets():
+        heads = await client.keysets()
+        if self._second is not None:
+            await self._compare(client, heads, self._second(client.url))
+        for head in heads:
             if head.unit != UNIT or not head.id.startswith(("00", "01")):
                 continue
             old = known.get(head.id)
@@ -193,6 +204,28 @@ class MintBook:
                 f"The mint {client.url} has no keyset for sat.", hint="Use another mint."
             )
         return result
+
+    async def _compare(
+        self, client: MintClient, heads: Sequence[KeysetHead], transport: httpx.AsyncBaseTransport
+    ) -> None:
+        """MintLied when the mint shows somebody else other keysets: keys of one's own would mark
+        every coin of this wallet. It may have changed them between the questions, so the first
+        way is asked once more before it is accused."""
+        stranger = MintClient(client.url, transport, timeout_s=self._timeout_s)
+        try:
+            others = _shown(await stranger.keysets())
+        finally:
+            await stranger.aclose()
+        if others not in (_shown(heads), _shown(await client.keysets())):
+            raise MintLied(
+                f"The mint {client.url} shows different keys to different askers.",
+                kept="Nothing was asked of it with these keys.",
+                hint="Such keys can mark your ecash: do not use this mint.",
+            )
+
+
+def _shown(heads: Sequence[KeysetHead]) -> set[tuple[str, str, bool, int]]:
+    return {(head.id, head.unit, head.active, head.input_fee_ppk or 0) for head in heads}
 
 
 def printable(text: str | None) -> str:

@@ -67,15 +67,17 @@ class Wallet:
         timeout_s: float = TIMEOUT_S,
         post: TransportFor | None = None,
         policy: Policy | None = None,
+        second: TransportFor | None = None,
     ) -> None:
         """`transport_for` reaches mints. `post` reaches addresses that strangers name in payment
         requests: hand in only what hides who asks (a circuit); without it nothing is posted.
-        `policy` holds until the user has chosen another one."""
+        `policy` holds until the user has chosen another one. `second` reaches mints on a way that
+        shares nothing with the first: keysets are compared over it."""
         self._store = store
         self._post = post
         self._policy = policy or Policy()
         self._rng = random.SystemRandom()
-        self._mints = MintBook(store, transport_for, timeout_s)
+        self._mints = MintBook(store, transport_for, timeout_s, second)
         self._unfinished: set[str] = set()
         self._transfers: Transfers
         self._handover: Handover

@@ -397,6 +397,7 @@ class ScriptedNode:
             "ask.cancel": self._ask_cancel,
             "circuit.rotate": self._nothing,
             "wallet.mints.add": self._nothing,
+            "wallet.mints.look": self._look,
             "wipe": self._nothing,
             "wallet.fund": self._fund,
             "wallet.fund.check": self._fund_check,
@@ -430,6 +431,9 @@ class ScriptedNode:
             return copy.deepcopy(self.state[name])
 
         return call
+
+    async def _look(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"url": params["url"], "name": "Fresh mint"}
 
     async def _nothing(self, params: dict[str, Any]) -> object:
         del params

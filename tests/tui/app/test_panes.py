@@ -153,6 +153,10 @@ async def test_a_failing_wallet_call_is_a_sentence(folder: Path, node: ScriptedN
         await screen.press("a")
         await screen.dialog("FormScreen")
         await screen.press(*"https://m.example", "enter")
+        await screen.dialog("ConfirmScreen")
+        assert "Fresh mint" in screen.seen()
+        assert not node.called("wallet.mints.add")
+        await screen.press("y")
         await screen.until(lambda: "No mint answers there." in screen.seen(), "said")
 
 

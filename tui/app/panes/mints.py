@@ -253,12 +253,19 @@ class MintsPane(Pane):
             )
 
     async def do_add_mint(self) -> None:
-        from tui.app.screens.form import Field, ask_form
+        from tui.app.screens.form import Field, ask_form, confirm
 
         intro = "The mint holds the money behind its ecash. Add only one you would lend money to."
         fields = [Field("url", "Address", placeholder="https://mint.example", check=_url)]
         answer = await ask_form(self.peer, "Add a mint", intro, fields, "Add")
         if answer is None:
+            return
+        facts = await self.controller.wallet_call("wallet.mints.look", url=answer["url"])
+        said = [line(facts, name) for name in ("name", "description", "motd", "version")]
+        fee = whole(facts, "input_fee_ppk")
+        said.append(f"takes {fee} sat for each 1,000 coins" if fee else "takes no fee")
+        detail = "It says of itself: " + " · ".join(words for words in said if words)
+        if not await confirm(self.peer, "Trust this mint with money?", detail, "Trust it"):
             return
         await self.controller.wallet_call("wallet.mints.add", url=answer["url"])
         self.peer.say("The mint is added.")
