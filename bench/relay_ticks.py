@@ -3,16 +3,18 @@
     python -m bench.relay_ticks --json
 
 One relay (`python -m engine`, as in production) carries always-on circuits that a second process
-opens: half of them end at the relay, which then keeps their clock, half pass through it to a far
-end in the second process. Both ends of every circuit send a cell a tick. The error of a tick is how
-late a cell of the way back arrives after its place on the circuit's own grid; the grid begins at
-the circuit's earliest cell, so what the second process itself is late counts as the relay's.
+opens: half of them end at the relay, which then keeps their clock, half pass through it to another
+relay. Both ends of every circuit send a cell a tick. The error of a tick is how late a cell of the
+way back arrives after its place on the circuit's own grid, which its most punctual cell fits; so
+whatever the load and the other relay are late counts as the relay's. A tick left out counts as one
+tick late.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -24,7 +26,7 @@ from bench.processes import BenchError, Children, cpu_s, free_port, rss_mib
 
 _ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 30.0
-HOST = "127.30.0.1"
+HOSTS = ("127.30.0.1", "127.31.0.1")
 # A few clients open two thousand circuits within seconds: without these the relay would, rightly,
 # ask for work.
 LIMITS = (
@@ -33,30 +35,32 @@ LIMITS = (
 )
 
 
+def _start_relay(children: Children, home: Path, host: str) -> subprocess.Popen[str]:
+    home.mkdir()
+    (home / "config.toml").write_text(
+        f'roles = ["relay"]\n[store]\nkey_file = "{home / "key"}"\n'
+        f'[link]\nlisten = "{host}:{free_port(host)}"\n'
+        f"[network]\ntest_network = true\n{LIMITS}"
+    )
+    relay = children.start(
+        [sys.executable, "-m", "engine", "--home", home], log=home / "errors", cwd=_ROOT
+    )
+    read_line(relay, START_TIMEOUT_S, "ready")
+    return relay
+
+
 def run(streams: int, tick_ms: int, seconds: float) -> dict[str, object]:
-    """Start the relay and the load; the figures of both."""
+    """Start the relays and the load; the figures of the relay under measurement."""
     with tempfile.TemporaryDirectory(prefix="ticks-") as name, Children() as children:
         folder = Path(name)
-        home = folder / "relay"
-        home.mkdir()
-        (home / "config.toml").write_text(
-            f'roles = ["relay"]\n[store]\nkey_file = "{home / "key"}"\n'
-            f'[link]\nlisten = "{HOST}:{free_port(HOST)}"\n'
-            f"[network]\ntest_network = true\n{LIMITS}"
+        homes = [folder / "relay", folder / "far"]
+        relay, _far = (
+            _start_relay(children, home, host) for home, host in zip(homes, HOSTS, strict=True)
         )
-        relay = children.start(
-            [sys.executable, "-m", "engine", "--home", home], log=folder / "relay.log", cwd=_ROOT
-        )
-        read_line(relay, START_TIMEOUT_S, "ready")
-        (advert,) = anyio.run(relay_adverts, [home])
+        adverts = anyio.run(relay_adverts, homes)
+        settings = map(str, (streams, tick_ms, seconds))
         load = children.start(
-            [
-                sys.executable,
-                "-m",
-                "bench.relay_ticks_load",
-                advert,
-                *map(str, (streams, tick_ms, seconds)),
-            ],
+            [sys.executable, "-m", "bench.relay_ticks_load", *adverts, *settings],
             log=folder / "load.log",
             cwd=_ROOT,
         )

@@ -69,12 +69,12 @@ def test_a_few_shaped_streams_keep_their_tick_through_one_relay() -> None:
     )
     found = json.loads(done.stdout)
     assert found["streams"] == found["streams_open"] == 20
-    assert found["cells_of_expected"] > 0.5
+    assert found["error_p95_ms"] <= 125
 
 
 def test_lateness_is_measured_from_the_circuits_own_grid() -> None:
-    arrivals = [5.000, 5.125, 5.260, 5.375, 5.505]
-    assert [round(late) for late in lateness_ms(arrivals, 0.125)] == [0, 0, 10, 0, 5]
+    arrivals = [5.010, 5.125, 5.260, 5.375, 5.755]  # the first is late, two are left out
+    assert [round(late) for late in lateness_ms(arrivals, 0.125)] == [10, 0, 10, 0, 5]
 
 
 def test_ctrl_c_stops_every_process() -> None:
