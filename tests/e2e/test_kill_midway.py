@@ -86,8 +86,9 @@ def test_a_question_afterwards_and_the_accounts(demo: ScreenDemo) -> None:
 
 
 def test_the_user_can_see_how_paths_are_chosen(demo: ScreenDemo) -> None:
-    paths = demo.cli("network")["paths"]
-    assert paths["set_size"] == len(demo.cli("network")["relays"]) > 3
+    network = demo.cli("network")
+    paths = network["paths"]
+    assert paths["set_size"] == len(network["relays"]) > 3
     states = {guard["id"]: guard["state"] for guard in paths["guards"]}
     assert states[paths["guard"]] == "in use"
     assert demo.cli("status")["guard"] == paths["guard"]
