@@ -12,6 +12,7 @@ import pytest
 from engine.circuit.key_keeper import KeyKeeper
 from engine.config import parse_config
 from engine.crypto.keys import x25519_generate
+from engine.directory.work import OwnWork
 from engine.errors import ConfigError
 from engine.identity import Identity
 from engine.mailbox.settings import MailboxSettings
@@ -39,14 +40,16 @@ async def role(tmp_path: Path) -> AsyncIterator[MakeRole]:
 
     async def make(**changes: Any) -> RelayRole:
         keepers.append(await KeyKeeper.open(tmp_path, None, bytes(32), save))
+        identity = Identity.generate()
         return RelayRole(
             config(**changes),
-            Identity.generate(),
+            identity,
             x25519_generate(),
             keepers[-1],
             {},
             is_relay=lambda _node_id: False,
             on_fault=lambda _kind: None,
+            work=OwnWork(identity.node_id, 0, save=save),
         )
 
     yield make
