@@ -32,6 +32,8 @@ from engine.control.protocol import (
 )
 from engine.control.server import Handler
 from engine.crypto.suite import default_suite
+from engine.directory.dht.exits import PURPOSE as LOOKUP_PURPOSE
+from engine.directory.dht.finder import GhostFinder
 from engine.directory.guards import GuardList
 from engine.directory.networks import load_table
 from engine.directory.relays import RelaySet
@@ -54,6 +56,7 @@ from engine.session.route import Route
 from engine.session.sheets import SheetBook
 from engine.session.watch import watch_for_wake
 from engine.wire.advert import Advert
+from engine.wire.record import model_capability
 from engine.wire.shape import BULK_PLAN
 from wallet.store import Store
 from wallet.wallet import Wallet
@@ -109,6 +112,14 @@ class ClientRole:
             policy=config.wallet_policy,
             second=self._second_way if hidden else None,
         )
+        self.finder = GhostFinder(
+            self._build_lookup,
+            self.pool.retire,
+            relays,
+            rules=rules,
+            work_bits=config.network.work_bits,
+            clock=time.time,
+        )
         self.chats = ChatService(
             store,
             self.wallet,
@@ -122,6 +133,7 @@ class ClientRole:
                 self.directory.fetch_sheet,
                 on_change=lambda: bus.publish("network.changed", {}),
             ),
+            self._find_ghosts,
         )
         self.cover = CoverTraffic(config.cover, config.shapes.plan("text"), self.pool.build_cover)
         self._relays = relays
@@ -171,6 +183,17 @@ class ClientRole:
         for link in self.links.links:
             link.close()
         self.chats.desk.wake()
+
+    async def _find_ghosts(self, model: str) -> bool:
+        """Look for ghosts that nobody told this client of; True when some were found."""
+        capability = model_capability(self._config.network.tag, model)
+        found = await self.finder.find(capability)
+        if found:
+            self._bus.publish("network.changed", {})
+        return bool(found)
+
+    async def _build_lookup(self, relay: Advert) -> ClientCircuit:
+        return await self.pool.build_to_relay(relay, LOOKUP_PURPOSE, BULK_PLAN)
 
     def _mail_road(self, relays: RelaySet) -> MailRoad:
         async def build(advert: Advert, purpose: str) -> ClientCircuit:

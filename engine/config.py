@@ -58,6 +58,7 @@ class GhostConfig:
     cap_msat: int = 200_000
     max_out: int = 2_048
     mints: tuple[str, ...] = ()
+    listed: bool = True  # in the directory that everybody keeps; else found by its models alone
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,11 @@ def parse_config(
             "A relay or ghost needs an address to listen on.",
             hint='Set [link] listen = "ADDRESS:PORT".',
         )
+    if config.ghost is not None and not config.ghost.listed and "relay" in roles:
+        raise ConfigError(
+            "A relay is in everybody's directory, and so is the ghost on the same node.",
+            hint="Remove ghost.listed, or run the ghost on a node of its own.",
+        )
     return config
 
 
@@ -262,6 +268,7 @@ def _ghost_config(table: _Table, base: Path) -> GhostConfig:
         cap_msat=table.positive("cap_msat", 200_000, 10**10),
         max_out=table.positive("max_out", 2_048, 1_000_000),
         mints=tuple(_url(mint, "ghost.mints") for mint in mints),
+        listed=table.take("listed", bool, True),
     )
 
 

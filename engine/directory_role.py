@@ -138,11 +138,13 @@ class ServingDirectory:
         own_advert: Callable[[], bytes],
         *,
         sheet: bytes = b"",
+        listed: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.people = people
         self._links = links
         self._own_advert = own_advert
+        self._listed = listed
         self._clock = clock
         self._adverts = people.relays.adverts
         self.bootstrap = Bootstrap(
@@ -169,7 +171,8 @@ class ServingDirectory:
         """Gossip until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.people.save_often)
-            nursery.start_soon(self._keep_own_advert)
+            if self._listed:
+                nursery.start_soon(self._keep_own_advert)
             nursery.start_soon(self.gossip.run)
 
     async def _keep_own_advert(self) -> None:

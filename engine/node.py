@@ -43,6 +43,7 @@ from engine.control.protocol import (
 from engine.control.server import ControlServer, Handler
 from engine.crypto.keys import x25519_generate
 from engine.crypto.replay import SECRET_BYTES
+from engine.dht_role import DhtRole
 from engine.directory.bootstrap import Bootstrap
 from engine.directory.relays import RelaySet
 from engine.directory.work import OwnWork
@@ -99,6 +100,7 @@ class Node:
         )
         self._people: Acquaintance
         self._directory: ServingDirectory | None = None
+        self._dht: DhtRole | None = None
         self._sheet = b""
         self._client: ClientRole | None = None
         self._relay: RelayRole | None = None
@@ -202,9 +204,12 @@ class Node:
         if self._ghost is not None:
             self._ghost.mail_by(self._relay.reply_sender())
         self._serve_directory(self._relay)
+        self._serve_dht(self._relay)
         await nursery.start(self._relay.run)
         if self._directory is not None:
             nursery.start_soon(self._directory.run)
+        if self._dht is not None:
+            nursery.start_soon(self._dht.run)
 
     async def _own_work(self, store: Store) -> OwnWork:
         work = OwnWork(
@@ -217,15 +222,32 @@ class Node:
         return work
 
     def _serve_directory(self, relay: RelayRole) -> None:
+        config = self.config
         self._directory = ServingDirectory(
             self._people,
             relay.links,
             self._identity.node_id,
             relay.advert,
             sheet=self._sheet,
+            listed=config.ghost is None or config.ghost.listed,
         )
         served: dict[int, StreamHandler] = {Purpose.DIRECTORY: self._directory.service.serve}
         relay.core.handlers = {**relay.core.handlers, **served}
+
+    def _serve_dht(self, relay: RelayRole) -> None:
+        config = self.config
+        self._dht = DhtRole(
+            relay,
+            self._relays,
+            self._identity,
+            config.network,
+            serves="relay" in config.roles,
+            models=config.ghost.models if config.ghost is not None else (),
+            clock=relay.keeper.clock.now,
+        )
+        if self._dht.lookups is not None:
+            served: dict[int, StreamHandler] = {Purpose.LOOKUP: self._dht.lookups.serve}
+            relay.core.handlers = {**relay.core.handlers, **served}
 
     async def _serve_session(self, stream: CircuitStream, _request: bytes) -> None:
         stream.accept()
@@ -316,6 +338,7 @@ class Node:
             ghosts=[_describe(a) for a in self._relays.with_role(Role.GHOST)],
             directory=self._directory_info(),
             paths=self._client.paths() if self._client is not None else None,
+            dht=self._dht.info() if self._dht is not None else None,
         )
 
     def _directory_info(self) -> DirectoryInfo:

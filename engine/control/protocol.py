@@ -483,12 +483,36 @@ class PathInfo(Result, frozen=True):
     refusals: list[str] = []
 
 
+class DhtInfo(Result, frozen=True):
+    """How the DHT fares on a relay or ghost, in counts since its start."""
+
+    members: int = 0
+    """Relays that take part, as far as known; the others are counts since the start."""
+    contacts: int = 0
+    """Of them in the routing table: they answered."""
+    records: int = 0
+    """Kept for others now."""
+    published: int = 0
+    """Keys under which a record of this node's ghost lies now."""
+    lookups: int = 0
+    lookups_for_clients: int = 0
+    asked: int = 0
+    unanswered: int = 0
+    served: int = 0
+    limited: int = 0
+    """Requests of peers that asked too much."""
+    refused: int = 0
+    """Records that were not taken."""
+
+
 class Network(Result, frozen=True):
     relays: list[NetworkNode] = []
     ghosts: list[NetworkNode] = []
     directory: DirectoryInfo = DirectoryInfo()
     paths: PathInfo | None = None
     """Null on a node that is no client."""
+    dht: DhtInfo | None = None
+    """Null on a node that is a client alone."""
 
 
 class AdvertResult(Result, frozen=True):

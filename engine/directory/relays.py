@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine.circuit.addresses import is_routable
-from engine.directory.adverts import MAX_PER_NETWORK, AdvertSet
+from engine.directory.adverts import MAX_PER_NETWORK, AdvertSet, Outcome
 from engine.errors import ConfigError, WireError
 from engine.wire.advert import MAX_ADVERT_BYTES, Advert, Role
 from engine.wire.directory_file import parse_directory
 from engine.wire.network import MAIN_NETWORK
 
+MAX_FOUND = 1_024  # ghosts found by what they can do
 MAX_DIRECTORY_BYTES = 16 << 20  # 10,000 adverts are 4 MB in base64
 _LENGTH = struct.Struct(">H")
 
@@ -46,6 +47,13 @@ class RelaySet:
             admits=self._admits,
             is_paid=lambda advert: advert.has_work(self._work_bits),
             max_per_network=1 << 30 if test_network else MAX_PER_NETWORK,
+        )
+        # Ghosts that this node alone knows of: never compared with others', never a hop of a path
+        # but its end, so that nobody can tell or choose a client's paths by them.
+        self._found = AdvertSet(
+            admits=self._admits,
+            is_paid=lambda advert: advert.has_work(self._work_bits),
+            max_nodes=MAX_FOUND,
         )
         self._stamp: tuple[int, int] | None = None
         self._from_file: set[bytes] = set()
@@ -109,16 +117,29 @@ class RelaySet:
     def expire(self) -> None:
         """Forget the adverts whose time is over."""
         self.adverts.expire(self._clock())
+        self._found.expire(self._clock())
+
+    def introduce(self, ghost: Advert) -> bool:
+        """Know a ghost that was found elsewhere than in the set; False when it is refused."""
+        if not ghost.roles & Role.GHOST:
+            return False
+        self.expire()
+        outcome = self._found.add(ghost.raw, int(self._clock()))
+        return outcome is not Outcome.REFUSED
 
     def get(self, node_id: bytes) -> Advert | None:
         """The advert of a node, if it is known and has not expired."""
-        advert = self.adverts.get(node_id)
+        advert = self.adverts.get(node_id) or self._found.get(node_id)
         return advert if advert is not None and advert.expires > self._clock() else None
 
     def with_role(self, role: Role) -> list[Advert]:
         """Every known node with `role`, in a stable order."""
         now, bits = self._clock(), int(role)  # an int: operators of a Flag are slow
-        return [a for a in self.adverts.in_order() if int(a.roles) & bits and a.expires > now]
+        listed = [a for a in self.adverts.in_order() if int(a.roles) & bits and a.expires > now]
+        if role is not Role.GHOST or not len(self._found):
+            return listed
+        others = (a for a in self._found.in_order() if self.adverts.get(a.node_id) is None)
+        return listed + [a for a in others if a.expires > now]
 
 
 def _unpack(saved: bytes) -> Iterator[bytes]:

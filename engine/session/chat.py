@@ -24,6 +24,7 @@ from engine.session.chatlist import ChatList
 from engine.session.events import AnswerDelta, AskEvent, AskResult, PaidOut, StateChanged
 from engine.session.keeper import AnswerKeeper, LeftAnswer
 from engine.session.lifeline import Lifeline
+from engine.session.offers import FindMore
 from engine.session.pinned import Pinned, SessionDesk
 from engine.session.route import Route
 from engine.session.sheets import SheetBook
@@ -81,9 +82,12 @@ class ChatService:
         bus: EventBus,
         boxes: Mailboxes | None = None,
         sheets: SheetBook | None = None,
+        find_more: FindMore | None = None,
     ) -> None:
         self.last_cost_msat: int | None = None
-        self.desk = SessionDesk(store, wallet, relays, route_to, shapes, bus, boxes, sheets)
+        self.desk = SessionDesk(
+            store, wallet, relays, route_to, shapes, bus, boxes, sheets, find_more
+        )
         self._keeper = AnswerKeeper(store, boxes)
         self.listing = ChatList(
             store, shapes, on_new=self.desk.warm_soon, on_delete=self.desk.let_go

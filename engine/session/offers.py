@@ -25,6 +25,9 @@ log = logging.getLogger("peer2prompt.chat")
 
 RETRY_S = 60.0  # a ghost that did not answer is not asked again before
 
+FindMore = Callable[[str], Awaitable[bool]]
+"""Looks for ghosts that serve a model beyond those known; True when some are known now."""
+
 
 class Offers:
     """The book of offers. `ask` connects to a ghost, which brings its quote here by `take`."""
@@ -34,7 +37,9 @@ class Offers:
         relays: RelaySet,
         ask: Callable[[bytes], Awaitable[None]],
         sheets: SheetBook | None = None,
+        find_more: FindMore | None = None,
     ) -> None:
+        self._find_more = find_more
         self._known: dict[bytes, Quote] = {}
         self._relays = relays
         self._ask = ask
@@ -59,6 +64,12 @@ class Offers:
             )
         secrets.SystemRandom().shuffle(ghosts)
         return ghosts
+
+    async def look_for(self, model: str | None) -> bool:
+        """Look for ghosts that serve the model and are not known yet; True when some were found."""
+        if model is None or self._find_more is None:
+            return False
+        return await self._find_more(model)
 
     def may_serve(self, ghost: bytes, model: str | None) -> bool:
         """False when the ghost is known not to serve the model."""

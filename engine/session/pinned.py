@@ -15,10 +15,10 @@ import trio
 from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
 from engine.directory.relays import RelaySet
-from engine.errors import GhostError, Peer2PromptError
+from engine.errors import CircuitClosed, GhostError, NoRoute, Peer2PromptError
 from engine.market.seams import Mailboxes
 from engine.session.client import AskSession
-from engine.session.offers import Offers
+from engine.session.offers import FindMore, Offers
 from engine.session.pickups import PickupShelf, cells_for
 from engine.session.route import Route
 from engine.session.sheets import SheetBook
@@ -72,6 +72,7 @@ class SessionDesk:
         bus: EventBus,
         boxes: Mailboxes | None = None,
         sheets: SheetBook | None = None,
+        find_more: FindMore | None = None,
     ) -> None:
         self.claimed: set[str] = set()
         """Sessions of an earlier run that are not to be reclaimed: answers of theirs go on."""
@@ -87,7 +88,7 @@ class SessionDesk:
         self._pinned: dict[str, Pinned] = {}
         self._spare: Pinned | None = None
         self._warming = trio.Lock()
-        self.offers = Offers(relays, self._ask_offer, sheets)
+        self.offers = Offers(relays, self._ask_offer, sheets, find_more)
         self._nursery: trio.Nursery | None = None
         self._closing = False
 
@@ -204,7 +205,16 @@ class SessionDesk:
         return any(balance.available_sat for balance in await self._wallet.balances())
 
     async def _open_any(self, model: str | None, plan: ShapePlan) -> Pinned:
-        """An open, prepaid session with some ghost that serves `model`."""
+        """An open, prepaid session with some ghost that serves `model`: with one that is known,
+        else with one that is looked for."""
+        try:
+            return await self._open_known(model, plan)
+        except (GhostError, NoRoute, CircuitClosed):
+            if not await self.offers.look_for(model):
+                raise
+        return await self._open_known(model, plan)
+
+    async def _open_known(self, model: str | None, plan: ShapePlan) -> Pinned:
         failure: Exception | None = None
         for ghost in self.offers.ghosts():
             if not self.offers.may_serve(ghost, model):
