@@ -193,10 +193,9 @@ async def test_memory_is_flat_under_a_flood_whose_answers_are_not_read() -> None
 
 
 async def test_handshakes_have_a_share_of_the_processor_and_cells_the_rest() -> None:
-    """Pass: while one neighbour's CREATEs, all admitted, fill the queue, the handshakes answered
-    cost no more than their share; the queue keeps its bound; round trips on a circuit that exists
-    stay within 20 times of what they are without the flood (a hundred handshakes at once would
-    hold them up for 14 ms each time: 50 times)."""
+    """Pass: while one neighbour's CREATEs, all admitted, come faster than their share of the
+    processor, they wait in the queue, which keeps its bound, and the median round trip on a
+    circuit that exists stays within 20 times of what it is without the flood."""
     roomy = Limits(create_rate=10_000, create_burst=100_000, create_cpu_percent=10)
     async with flooded(roomy) as (network, flooder):
         circuit = await network.circuit()
