@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from statistics import quantiles
 
 FIRST_S = 20.0  # until enough is known, and never more
 LEAST_S = 2.0  # hops are ordinary machines, one slow second must not fail them
@@ -31,6 +30,8 @@ class BuildTimes:
         """How long the hops behind the guard may take together, in seconds."""
         if len(self._units) < ENOUGH:
             return FIRST_S
+        from statistics import quantiles  # with its fractions a megabyte, which relays do without
+
         high = quantiles(self._units, n=5)[-1]
         return min(FIRST_S, max(LEAST_S, FACTOR * high * _links(hops)))
 

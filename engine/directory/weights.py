@@ -14,7 +14,6 @@ import math
 from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from random import Random
-from statistics import median
 
 from engine.directory.rules import PathRules, network_of
 from engine.wire.advert import Advert
@@ -57,6 +56,8 @@ class Speeds:
     def _observe(self, kind: str, node_ids: Sequence[bytes], value: float) -> None:
         usual = self._usual.setdefault(kind, deque(maxlen=HISTORY))
         if len(usual) >= MIN_EXPECTED:
+            from statistics import median  # with its fractions a megabyte: relays do without
+
             ratio = math.log(value / median(usual))
             for node_id in node_ids:
                 self._add(node_id, min(2.0, max(-2.0, ratio)))
