@@ -81,6 +81,14 @@ class Bootstrap:
             self.report.answered[contact.node_id] = await self._learn_from(contact)
         except (CircuitClosed, LinkError, NoRoute, ProtocolError) as error:
             self.report.failed[contact.node_id] = error.message
+        if not self._push:
+            self._part_from(contact)
+
+    def _part_from(self, contact: Contact) -> None:
+        """A client keeps no link to a contact that is not its guard."""
+        link = self._links.find(contact.node_id)
+        if link is not None and not link.routes:
+            link.close()
 
     async def _learn_from(self, contact: Contact) -> Report:
         now = int(self._clock())

@@ -104,6 +104,7 @@ async def test_a_client_leaves_no_trace_in_the_set() -> None:
         await new.bootstrap([first.contact()], push=False).run()
         assert new.knows(first)
         assert not first.knows(new)
+        assert new.node.links.find(first.node.identity.node_id) is None  # no link is left either
 
 
 async def test_several_contacts_are_asked_and_dead_ones_are_named() -> None:
