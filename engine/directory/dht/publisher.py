@@ -19,8 +19,10 @@ from engine.identity import Identity
 from engine.wire.record import MAX_LIFE_S, Capability
 
 RENEW_S = 2_400.0  # a third of a record's life
-RETRY_S = 60.0  # where nobody took it
+RETRY_S = 60.0  # where few took it
 CHECK_S = 10.0
+LONELY_S = 0.5  # while no relay is known
+ENOUGH_SHARE = 0.5  # of the holders there should be
 RAISE_BITS = 6  # how much more work than usual a full key may cost
 
 
@@ -67,12 +69,12 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish and renew until cancelled."""
-        while True:
+        while self._capabilities:
             self._turn_over(self._clock())
             for place in list(self._places.values()):
                 if place.due <= self._clock() and self._dht.members:
                     await self._publish(place)
-            await trio.sleep(CHECK_S if self._places else RETRY_S)
+            await trio.sleep(CHECK_S if self._dht.members else LONELY_S)
 
     def _turn_over(self, now: float) -> None:
         """Take up the keys of epochs that begin, and forget those of epochs that ended."""
@@ -97,8 +99,9 @@ class Publisher:
         if publication.bits > place.bits:
             place.bits = min(publication.bits, self._bits + RAISE_BITS, MAX_BITS)
             place.nonce = None
-        wait = RENEW_S * self._rng.uniform(0.8, 1.2) if publication.stored else RETRY_S
-        place.due = self._clock() + wait
+        enough = publication.stored >= ENOUGH_SHARE * self._dht.holders
+        wait = RENEW_S if enough and publication.stored else RETRY_S
+        place.due = self._clock() + wait * self._rng.uniform(0.8, 1.2)
 
     def _record(self, place: _Place, nonce: bytes) -> bytes:
         now = self._clock()

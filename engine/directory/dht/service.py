@@ -75,6 +75,11 @@ class DhtService:
         """How many relays take part, this one included."""
         return len(self.core.members)
 
+    @property
+    def holders(self) -> int:
+        """How many members a record of ours should lie with."""
+        return min(self.core.settings.k, self.members)
+
     async def find_values(self, key: bytes) -> list[bytes]:
         """The valid records found under `key`."""
         self._sync()
