@@ -27,10 +27,14 @@ class Catalogue(Generic[M]):
         self._types = dict(types)
         self._tags = {kind: tag for tag, (kind, _) in types.items()}
 
+    def tag(self, kind: type[Any]) -> str:
+        """The name on the wire of a message type."""
+        return self._tags[kind]
+
     def encode(self, message: M) -> bytes:
         """The message with its length in front. Raises WireError when it is too long."""
         fields = dump(message)
-        body = cbor.encode({"t": self._tags[type(message)], **fields})  # type: ignore[dict-item]
+        body = cbor.encode({"t": self.tag(type(message)), **fields})  # type: ignore[dict-item]
         if len(body) > self.max_message:
             raise WireError("A message is too long to send.")
         return len(body).to_bytes(LENGTH_BYTES, "big") + body

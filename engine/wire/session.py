@@ -15,11 +15,11 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
-from engine.errors import WireError
-from engine.wire import cbor
+from engine.wire import messages
+from engine.wire.messages import Catalogue
 from engine.wire.quote import MAX_MODEL_NAME, MAX_QUOTE_BYTES, MAX_URL
 from engine.wire.receipt import MAX_RECEIPT_BYTES
-from engine.wire.schema import Fields, blob, dump, flag, many, octets, record, take, text, uint
+from engine.wire.schema import Fields, blob, flag, many, octets, record, text, uint
 
 VERSION = 1
 MAX_MESSAGE = 1 << 20
@@ -285,64 +285,18 @@ _GHOST: dict[str, tuple[type[GhostMessage], Fields]] = {
         },
     ),
 }
-_TYPES: dict[str, tuple[type[Message], Fields]] = {**_CLIENT, **_GHOST}
-_TAGS: dict[type[Message], str] = {kind: tag for tag, (kind, _) in _TYPES.items()}
+CATALOGUE: Catalogue[Message] = Catalogue({**_CLIENT, **_GHOST}, MAX_MESSAGE)
+encode, decode = CATALOGUE.encode, CATALOGUE.decode
 
 
-def encode(message: Message) -> bytes:
-    """The message with its length in front."""
-    fields = dump(message)
-    body = cbor.encode({"t": _TAGS[type(message)], **fields})  # type: ignore[dict-item]
-    if len(body) > MAX_MESSAGE:
-        raise WireError("A message is too long to send.")
-    return len(body).to_bytes(4, "big") + body
-
-
-def decode(body: bytes) -> Message:
-    """The message in one frame's body (without the length)."""
-    found = cbor.decode_map(body)
-    tag = found.pop("t", None)
-    if not isinstance(tag, str) or tag not in _TYPES:
-        raise WireError("A message has a type this version does not know.")
-    kind, kinds = _TYPES[tag]
-    return kind(**take(found, kinds))
-
-
-class MessageReader:
-    """Cuts a byte stream into messages of one direction. Holds at most one unfinished message."""
-
-    __slots__ = ("_allowed", "_buffer")
+class MessageReader(messages.MessageReader[Message]):
+    """Cuts a byte stream into messages of one direction."""
 
     CLIENT: ClassVar[tuple[type[Message], ...]] = tuple(kind for kind, _ in _CLIENT.values())
     GHOST: ClassVar[tuple[type[Message], ...]] = tuple(kind for kind, _ in _GHOST.values())
 
     def __init__(self, *, from_client: bool) -> None:
-        self._buffer = bytearray()
-        self._allowed = self.CLIENT if from_client else self.GHOST
-
-    @property
-    def empty(self) -> bool:
-        """Whether the stream may end here without cutting a message."""
-        return not self._buffer
-
-    def feed(self, data: bytes) -> list[Message]:
-        """The messages `data` completes; WireError ends the use of this reader."""
-        self._buffer += data
-        messages: list[Message] = []
-        at = 0
-        while len(self._buffer) - at >= 4:
-            size = int.from_bytes(self._buffer[at : at + 4], "big")
-            if not 1 <= size <= MAX_MESSAGE:
-                raise WireError("A message announces a length out of range.")
-            if len(self._buffer) - at - 4 < size:
-                break
-            message = decode(bytes(self._buffer[at + 4 : at + 4 + size]))
-            if not isinstance(message, self._allowed):
-                raise WireError("A message came from the side that may not send it.")
-            messages.append(message)
-            at += 4 + size
-        del self._buffer[:at]
-        return messages
+        super().__init__(CATALOGUE, self.CLIENT if from_client else self.GHOST)
 
 
 def session_hash(session: bytes, key: bytes) -> bytes:

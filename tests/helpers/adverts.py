@@ -37,29 +37,3 @@ def advert_of(
         expires=published + life_s,
         addresses=(Address(host or f"127.{number % 250 + 1}.0.{number // 250 + 1}", 9_001),),
     ).encode(identity)
-
-
-def advert(
-    *hosts: str,
-    family: bytes = bytes(16),
-    operator: bytes = bytes(16),
-    roles: Role = Role.RELAY,
-    now: int = NOW,
-) -> Advert:
-    """An unsigned advert of a new node at `hosts`, listed for an hour."""
-    return Advert(
-        ed25519_public=_NAMES.randbytes(32),
-        link_static=bytes(32),
-        onion_keys=(OnionKey(bytes(32), now - 10, now + 3_600),),
-        roles=roles,
-        published=now,
-        expires=now + 3_600,
-        addresses=tuple(Address(host, 9001) for host in hosts),
-        family_tag=family,
-        operator_tag=operator,
-    )
-
-
-def spread(count: int, start: int = 0) -> list[Advert]:
-    """`count` relays, each in a /16 of its own, none of them related."""
-    return [advert(f"{20 + (start + n) // 256}.{(start + n) % 256}.0.1") for n in range(count)]

@@ -99,7 +99,7 @@ def test_every_message_has_one_encoding_and_comes_back(message: session.Message)
     raw = session.encode(message)
     assert int.from_bytes(raw[:4], "big") == len(raw) - 4
     assert session.decode(raw[4:]) == message
-    assert cbor2.loads(raw[4:])["t"] == session._TAGS[type(message)]
+    assert cbor2.loads(raw[4:])["t"] == session.CATALOGUE.tag(type(message))
     assert cbor2.dumps(cbor2.loads(raw[4:]), canonical=True) == raw[4:]
 
 
