@@ -16,6 +16,7 @@ from contextlib import suppress
 import trio
 
 from wallet import journal, settle
+from wallet.copies import Copies
 from wallet.ecash.curve import secret_to_y
 from wallet.ecash.deterministic import Seed
 from wallet.ecash.errors import EcashError
@@ -44,6 +45,9 @@ BACKOFF_S = 0.2
 # NUT error codes after which the same request may yet succeed: spent, pending, already signed,
 # issued; and 0, which the Nutshell mint also gives for its own passing troubles.
 PASSING = {0, 11001, 11002, 11003, 11004, 20002, 20005}
+# Codes that say nothing of another copy of the request: those, and a Lightning payment that failed
+# this time.
+OF_THIS_COPY = PASSING | {20004}
 Pairs = list[tuple[OutputSpec, BlindSignature]]
 
 
@@ -62,6 +66,7 @@ class Executor:
         self._seed = seed
         self._mints = mints
         self._locks: dict[str, trio.Lock] = {}
+        self._copies = Copies()
         # Operations nobody is moving any more although they are not at their end: `recover`'s.
         self.left: set[str] = set()
 
@@ -83,6 +88,7 @@ class Executor:
                 op = await self.load(op_id)
                 op_result = op.result or await self._drive(op, resend)
         except Ended as end:
+            self._copies.forget(op_id)
             raise end.error from None
         except MintBusy as exc:
             self.left.add(op_id)
@@ -93,12 +99,15 @@ class Executor:
             raise
         self.left.discard(op_id)
         self._locks.pop(op_id, None)
+        self._copies.forget(op_id)
         if op_result.failed:
             raise MintError(op_result.failed, mint_code=0)
         return op_result
 
     async def _drive(self, op: Operation, resend: bool) -> Result:
         looked = op.state is State.PREPARED  # then there is nothing to look for
+        if not looked:
+            self._copies.assume(op.id)
         trouble: MintProblem | None = None
         refusal: MintError | None = None
         final = False
@@ -120,7 +129,9 @@ class Executor:
             looked = False
             try:
                 await self._set_state(op.id, State.EXECUTING)
-                return await self.finish(op, await self._request(op))
+                with self._copies.sending(op.id):
+                    pairs = await self._request(op)
+                return await self.finish(op, pairs)
             except MintError as exc:
                 trouble = refusal = exc
                 final = exc.mint_code not in PASSING
@@ -129,7 +140,12 @@ class Executor:
         return await self._wait(op, trouble)
 
     async def _refused(self, op: Operation, error: MintError) -> Result:
-        """The mint refused this very content and has not touched the inputs: take it back."""
+        """The mint refused this very content and has not touched the inputs: take it back, unless
+        an earlier copy of the request may yet arrive and be carried out."""
+        if error.mint_code in OF_THIS_COPY and self._copies.may_arrive(op.id):
+            kept = "The amount is held until it is certain that the mint will not act on it."
+            hint = "It is looked at again by itself."
+            return await self._wait(op, MintUnreachable(error.message, kept=kept, hint=hint))
         await self.fail(op, error.message)
         raise error
 

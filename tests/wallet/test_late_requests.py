@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.wallet.fake_mint import URL, FakeMint
+from tests.wallet.fake_mint import URL, FakeMint, Refused
 from tests.wallet.support import SESSION, available, fake_wallet, fund, not_available
-from wallet.errors import WalletError
+from wallet.errors import MintUnreachable, WalletError
+from wallet.wallet import Wallet
 
 pytestmark = [pytest.mark.trio, pytest.mark.usefixtures("quick")]
 QUESTIONS = ["/v1/checkstate", "/v1/restore"]
@@ -103,3 +104,51 @@ async def test_a_refusal_of_the_repeated_melt_is_not_believed(
         result = await alice.melt(quote.quote_id)
         assert (result.paid, result.change_sat) == (True, 43)
         assert await available(alice) == fake_mint.outstanding == 43
+
+
+async def send_while_the_mint_refuses(alice: Wallet, mint: FakeMint) -> None:
+    """The first request is late, and all its repetitions are refused with the code of nothing."""
+    faults = ["late"]
+    mint.faults = lambda asked: faults.pop() if asked == "/v1/swap" and faults else ""
+
+    def before(path: str) -> None:
+        if path == "/v1/swap":
+            raise Refused(0, "database is locked")
+
+    mint.before = before
+    with pytest.raises(MintUnreachable, match="database is locked"):
+        await alice.send(URL, 33)
+    mint.before = None
+
+
+async def test_a_lasting_refusal_frees_nothing_while_a_copy_may_arrive(
+    tmp_path: Path, fake_mint: FakeMint
+) -> None:
+    """Freed inputs could be chosen again and then be spent by the copy that arrives."""
+    async with fake_wallet(tmp_path, "a", fake_mint, 64) as alice:
+        await send_while_the_mint_refuses(alice, fake_mint)
+        assert (await available(alice), await not_available(alice)) == (0, 64)
+        fake_mint.deliver()
+        (note,) = await alice.recover()
+        assert note.outcome == "completed"
+        (sent,) = await alice.sent_tokens()
+        assert sent.amount_sat == 33
+        assert await available(alice) + 33 == fake_mint.outstanding == 64
+
+
+async def test_it_is_believed_when_no_copy_can_arrive(
+    tmp_path: Path, fake_mint: FakeMint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inputs are not held for ever by a mint that keeps on refusing."""
+    async with fake_wallet(tmp_path, "a", fake_mint, 64) as alice:
+        await send_while_the_mint_refuses(alice, fake_mint)
+
+        def before(path: str) -> None:
+            if path == "/v1/swap":
+                raise Refused(0, "database is locked")
+
+        fake_mint.before = before
+        monkeypatch.setattr("wallet.copies.LIFE_S", 0.0)
+        (note,) = await alice.recover()
+        assert note.outcome == "failed"
+        assert (await available(alice), await not_available(alice)) == (64, 0)
