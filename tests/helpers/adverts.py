@@ -1,16 +1,12 @@
-"""Adverts for tests: valid ones of made-up nodes with identities that never change, and unsigned
-ones, because path rules and guards look at values, not at signatures."""
+"""Signed adverts for tests: valid ones of made-up nodes whose identities never change."""
 
 from __future__ import annotations
-
-from random import Random
 
 from engine.identity import Identity
 from engine.wire.advert import Address, Advert, OnionKey, Role
 
 NOW = 1_800_000_000
 KEY = b"\x09" + bytes(31)
-_NAMES = Random(20_261_121)
 
 
 def identity_of(number: int) -> Identity:
