@@ -1,4 +1,4 @@
-"""Ecash, locks and seeds both ways between our wallet and Nutshell's own, at a real mint."""
+"""Ecash, locks, payment requests and seeds both ways between our wallet and Nutshell's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.mint import RealMint
-from tests.interop.conftest import Nutshell
+from tests.interop.conftest import Nutshell, found_token
 from tests.wallet.support import a_wallet, available
 from wallet.ecash.conditions import lock_to_keys
 from wallet.store import KeyFile, Store
@@ -53,3 +53,25 @@ async def test_their_words_restore_here(tmp_path: Path, mint: RealMint, nutshell
         await wallet.add_mint(mint.url)
         assert (await wallet.restore(mint.url)).recovered_sat == 64
         await wallet.aclose()
+
+
+async def test_our_words_restore_there(tmp_path: Path, mint: RealMint, nutshell: Nutshell) -> None:
+    async with a_wallet(tmp_path, "a", mint.url, fund_sat=64) as alice:
+        await alice.receive(await alice.send(mint.url, 20))
+        nutshell.run("restore", typed=await alice.seed_words() + "\n")
+        assert nutshell.balance() == 64
+        assert await alice.receive(nutshell.send(30)) == 30
+
+
+async def test_payment_requests_both_ways(
+    tmp_path: Path, mint: RealMint, nutshell: Nutshell
+) -> None:
+    """Theirs makes requests only by its library; it pays ours on the command line."""
+    nutshell.fund(64)
+    async with a_wallet(tmp_path, "a", mint.url, fund_sat=64) as alice:
+        shown = nutshell.run("pay", await alice.request(21, "an onion"))
+        assert await alice.receive(found_token(shown)) == 21
+        paid = await alice.pay_request(nutshell.request(13, nutshell.lock()))
+        assert (paid.amount_sat, paid.mint) == (13, mint.url)
+        nutshell.run("receive", paid.token)
+        assert nutshell.balance() == 64 - 21 + 13

@@ -26,6 +26,8 @@ MAX_WITNESS_CHARS = 4_096
 MAX_SECRET_CHARS = 1_024
 PREIMAGE_BYTES = 32
 SIGNATURE_BYTES = 64
+# Holds for a lock that says nothing of it.
+DEFAULT_FLAG = ["sigflag", "SIG_INPUTS"]
 
 
 class LockKind(StrEnum):
@@ -130,7 +132,7 @@ def check(lock: Lock) -> Lock:
 
 def secret(lock: Lock, nonce: str) -> str:
     """The secret text for this lock. `nonce` makes it one of a kind; it is not checked by mints."""
-    tags: list[list[str]] = [["sigflag", "SIG_INPUTS"]]
+    tags: list[list[str]] = [DEFAULT_FLAG]
     if lock.pubkeys:
         tags.append(["pubkeys", *lock.pubkeys])
     if lock.keys and lock.n_sigs > 1:

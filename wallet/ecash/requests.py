@@ -69,7 +69,9 @@ def encode(request: PaymentRequest) -> str:
     }
     if request.lock is not None:
         kind, parts = json.loads(conditions.secret(request.lock, ""))
-        body["nut10"] = {"k": kind, "d": parts["data"], "t": parts["tags"]}
+        # Nutshell's wallet pays no request whose lock has tags, not even what holds anyway.
+        tags = [tag for tag in parts["tags"] if tag != conditions.DEFAULT_FLAG]
+        body["nut10"] = {"k": kind, "d": parts["data"], **({"t": tags} if tags else {})}
     shown = {name: value for name, value in body.items() if value not in (None, "", [])}
     return PREFIX + base64.urlsafe_b64encode(cbor2.dumps(shown)).decode().rstrip("=")
 
