@@ -2,13 +2,16 @@
 
 The wallet journals a payment before it is sent; the payment stays ours to follow until the ghost's
 change is stored, or, when the ghost cannot be asked or will not take it, until the mint said what
-became of it. Runs as one task beside the reader of the stream.
+became of it. When a mint fails the next payment is made at another one that the ghost accepts; a
+payment whose fate is not known stays with its mint. Runs as one task beside the reader of the
+stream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 import trio
 
@@ -19,7 +22,7 @@ from engine.market.convert import pay_message, signatures_of
 from engine.market.seams import PayingWallet, Payment
 from engine.market.signal import Signal
 from engine.wire import session as wire
-from wallet.errors import InsufficientFunds, MintProblem, WalletError
+from wallet.errors import InsufficientFunds, MintProblem, MintUnreachable, WalletError
 
 MAX_TRIES = 5
 RETRY_S = 1.0
@@ -27,6 +30,24 @@ PASSING = ("mint_unreachable", "mint_busy")
 REACH_AGAIN_S = (0.5, 1.0, 2.0, 4.0)
 RESOLVE_S = 45.0
 """How long a payment is followed at the mint before that is left to the wallet's recovery."""
+PASSED_OVER_S = 60.0
+"""How long a mint that failed is not paid with while another one can be."""
+MAX_UNSETTLED = 1
+"""Payments of a session that may wait at a silent mint while another mint is paid with: what a
+ghost that hides a payment behind a mint's silence can take, beyond the one under way."""
+OF_THE_MINT = ("mint", "pay_mint", "pay_untrusted_mint")
+"""How a ghost's refusals begin that another mint may mend."""
+
+
+class _Fate(Enum):
+    """What became of a payment that the ghost did not take."""
+
+    BACK = auto()
+    SPENT = auto()
+    UNKNOWN = auto()
+    """Its mint does not answer us either."""
+    HELD = auto()
+    """The mint has not decided, or its word makes no sense."""
 
 
 @dataclass(slots=True)
@@ -66,6 +87,9 @@ class Payer:
         self._news: PaymentTaken | PaymentRefused | None = None
         self._surplus = False
         self._unreachable = 0
+        self._passed_over: dict[str, float] = {}
+        self._failed: PaymentError | None = None
+        self._unsettled = 0
         self._signal = Signal()
 
     def __repr__(self) -> str:
@@ -131,8 +155,8 @@ class Payer:
         return True
 
     async def _prepare(self, sat: int) -> None:
-        last: WalletError | None = None
-        for mint in await self._mints():
+        errors: list[WalletError] = []
+        for mint in await self._usable_mints():
             try:
                 with trio.CancelScope(shield=True):
                     payment = await self._wallet.pay_prepare(mint, sat)
@@ -140,10 +164,31 @@ class Payer:
                     self._pending = _Pending(pay_message(n, mint, payment), payment)
                 await self._on_paid(mint, payment.total_sat)
             except (InsufficientFunds, MintProblem) as error:
-                last = error
+                errors.append(error)
             else:
                 return
-        raise last or PaymentError(
+        raise self._why_not(errors)
+
+    async def _usable_mints(self) -> list[str]:
+        now = trio.current_time()
+        mints = await self._mints()
+        return [mint for mint in mints if self._passed_over.get(mint, 0.0) <= now]
+
+    def _why_not(self, errors: list[WalletError]) -> PaymentError | WalletError:
+        """Why no mint could be paid with: what may pass first, then what the user can mend."""
+        failed, self._failed = self._failed, None
+        self._passed_over.clear()  # whoever asks again wants all of them tried
+        for error in errors:
+            if error.code in PASSING:
+                return error
+        if failed is not None:
+            return failed
+        for error in errors:
+            if isinstance(error, InsufficientFunds):
+                return error
+        if errors:
+            return errors[-1]
+        return PaymentError(
             "The wallet holds no ecash of a mint that the ghost accepts.",
             kept="Nothing was paid.",
             hint="Fund the wallet at one of the ghost's mints.",
@@ -182,30 +227,55 @@ class Payer:
             pending.tries += 1
             pending.sent = False
             return
-        await self.resolve()
+        fate = await self.resolve()
         if refused.code == "credit_limit" and not self._surplus:
             self._surplus = True  # a question that failed meanwhile had freed its credit
             return
-        raise PaymentError(
+        error = PaymentError(
             f"The ghost did not take the payment ({refused.code}).",
-            kept="The ecash was followed up at the mint; the wallet holds what is unspent.",
+            kept=_KEPT[fate],
             hint="Try again, or use another ghost or mint.",
         )
+        if not (refused.code.startswith(OF_THE_MINT) and self._may_pay_elsewhere(fate)):
+            raise error
+        self._failed = error
+        self._passed_over[pending.message.mint] = trio.current_time() + PASSED_OVER_S
 
-    async def resolve(self) -> None:
+    def _may_pay_elsewhere(self, fate: _Fate) -> bool:
+        """Whether another mint's ecash may be sent for what this payment was to buy: its ecash is
+        back, or, so often only, its mint says nothing to anybody."""
+        if fate is _Fate.UNKNOWN:
+            self._unsettled += 1
+            return self._unsettled <= MAX_UNSETTLED
+        return fate is _Fate.BACK
+
+    async def resolve(self) -> _Fate:
         """Ask the mint what became of the payment under way; the ghost cannot be asked any more."""
         pending, self._pending = self._pending, None
         if pending is None:
-            return
+            return _Fate.BACK
         self._session.drop_payment()
-        await self._look_at_mint(pending)
+        return await self._look_at_mint(pending)
 
-    async def _look_at_mint(self, pending: _Pending) -> None:
+    async def _look_at_mint(self, pending: _Pending) -> _Fate:
+        """Errors are not raised: it is journalled, and the wallet's recovery goes on with it."""
         with trio.move_on_after(RESOLVE_S, shield=True):
             try:
-                if pending.ever_sent:
-                    await self._wallet.pay_resolve(pending.payment.id)
-                else:
+                if not pending.ever_sent:
                     await self._wallet.pay_abort(pending.payment.id)
+                    return _Fate.BACK
+                outcome = await self._wallet.pay_resolve(pending.payment.id)
+            except MintUnreachable:
+                return _Fate.UNKNOWN
             except WalletError:
-                return  # journalled: the wallet resolves it when it is opened next
+                return _Fate.HELD
+            return _Fate.BACK if outcome.state == "reclaimed" else _Fate.SPENT
+        return _Fate.UNKNOWN
+
+
+_KEPT = {
+    _Fate.BACK: "The ecash of the payment is back in the wallet.",
+    _Fate.SPENT: "The mint says that the ecash was spent; its change is in the wallet.",
+    _Fate.UNKNOWN: "The mint does not answer; the payment is in the journal and is followed up.",
+    _Fate.HELD: "The mint has not decided; the payment is in the journal and is followed up.",
+}

@@ -21,6 +21,7 @@ from engine.market.signal import Signal
 from wallet.ecash.types import BlindSignature, Proof
 from wallet.errors import InsufficientFunds, MintUnreachable, PaymentInvalid
 from wallet.store.market import BilledAnswer, Earning, EarningTotals
+from wallet.types import PaymentOutcome
 
 KEYSET = "01" + "ab" * 32
 MINT = "http://mint.example:3338"
@@ -170,6 +171,8 @@ class FakePayer:
 
     def __init__(self, mint: FakeMint, balance_sat: int, unit: int = 1) -> None:
         self.mint = mint
+        self.mints = [MINT]
+        self.silent: set[str] = set()
         self.balance_sat = balance_sat
         self.unit = unit
         self.open: dict[str, FakePayment] = {}
@@ -181,7 +184,7 @@ class FakePayer:
     async def pay_prepare(self, url: str, amount_sat: int, purpose: str = "chunk") -> FakePayment:
         await trio.lowlevel.checkpoint()
         total = -(-amount_sat // self.unit) * self.unit
-        if url != MINT or total > self.balance_sat:
+        if url not in self.mints or total > self.balance_sat:
             raise InsufficientFunds("Not enough.", needed_sat=total, available_sat=self.balance_sat)
         self.balance_sat -= total
         self.prepared += 1
@@ -203,17 +206,22 @@ class FakePayer:
         await trio.lowlevel.checkpoint()
         self._take_back(self.open.pop(payment_id))
 
-    async def pay_resolve(self, payment_id: str) -> None:
+    async def pay_resolve(self, payment_id: str) -> PaymentOutcome:
         await trio.lowlevel.checkpoint()
         self.resolved.append(payment_id)
-        self._take_back(self.open.pop(payment_id))
+        if self.open[payment_id].mint in self.silent:
+            raise MintUnreachable("The mint did not answer.")
+        return self._take_back(self.open.pop(payment_id))
 
-    def _take_back(self, payment: FakePayment) -> None:
+    def _take_back(self, payment: FakePayment) -> PaymentOutcome:
         if payment.proofs[0].secret in self.mint.unspent:
-            self.balance_sat += self.mint.spend(payment.proofs)
-        else:
-            signed = (self.mint.signed.get(out) for out in payment.outputs)
-            self.balance_sat += sum(item.amount for item in signed if item is not None)
+            back = self.mint.spend(payment.proofs)
+            self.balance_sat += back
+            return PaymentOutcome("reclaimed", 0, back)
+        signed = (self.mint.signed.get(out) for out in payment.outputs)
+        change = sum(item.amount for item in signed if item is not None)
+        self.balance_sat += change
+        return PaymentOutcome("spent", change, 0)
 
     async def refund_outputs(self, url: str, max_sat: int) -> FakeSlot:
         await trio.lowlevel.checkpoint()
@@ -252,6 +260,8 @@ class FakeEarner:
         self.balance_sat = 0
         self.delay_s = 0.0
         self.fail = 0
+        self.cannot_reach: set[str] = set()
+        self.redeemed_at: list[str] = []
         self.redeems = 0
         self._done: dict[str, FakeRedeemed] = {}
         self._refunds: dict[bytes, list[BlindSignature]] = {}
@@ -267,6 +277,8 @@ class FakeEarner:
     ) -> FakeRedeemed:
         await trio.sleep(self.delay_s)
         self._maybe_fail()
+        if url in self.cannot_reach:
+            raise MintUnreachable("The mint did not answer.")
         key = ",".join(proof.secret for proof in proofs)
         if key in self._done:
             return self._done[key]
@@ -277,6 +289,7 @@ class FakeEarner:
         change = self.mint.sign(total - price_sat, blank_outputs)
         self.balance_sat += price_sat
         self.credits.book[credit_session] += price_sat * 1000
+        self.redeemed_at.append(url)
         self._done[key] = FakeRedeemed(price_sat, change)
         return self._done[key]
 

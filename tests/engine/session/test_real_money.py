@@ -13,12 +13,14 @@ import trio
 from engine.exit.policy import GhostTerms
 from engine.exit.service import GhostService
 from engine.identity import Identity
+from engine.session import payer as payer_module
 from engine.session.client import AskSession
 from engine.session.vault import SessionVault
 from engine.wire.quote import ModelOffer
 from tests.helpers.market_fakes import MemoryStream, ScriptedBackend, stream_pair
 from tests.helpers.market_world import HI, MODEL
 from tests.helpers.mint import RealMint, mint_available
+from tests.helpers.mint_proxy import MintProxy
 from wallet.store import KeyFile, Store
 from wallet.wallet import Wallet
 
@@ -51,16 +53,18 @@ class Party:
 
 
 @asynccontextmanager
-async def party(path: Path, mint: RealMint, funds: int) -> AsyncIterator[Party]:
+async def party(path: Path, *mints: RealMint | MintProxy, funds: int) -> AsyncIterator[Party]:
+    """A wallet with `funds` at each of the mints."""
     key = KeyFile(path.with_suffix(".key"), create=True)
     async with await Store.open(path, key, create=True) as store:
         wallet = Wallet(store)
         await wallet.open()
         try:
-            await wallet.add_mint(mint.url)
-            if funds:
-                quote = await wallet.request_mint(mint.url, funds)
-                await wallet.complete_mint(quote.quote_id)
+            for mint in mints:
+                await wallet.add_mint(mint.url)
+                if funds:
+                    quote = await wallet.request_mint(mint.url, funds)
+                    await wallet.complete_mint(quote.quote_id)
             yield Party(store, wallet)
         finally:
             await wallet.aclose()
@@ -83,7 +87,9 @@ class Room:
 
 
 @asynccontextmanager
-async def room(earner: Party, mint: RealMint, backend: ScriptedBackend) -> AsyncIterator[Room]:
+async def room(
+    earner: Party, mint: RealMint, backend: ScriptedBackend, mints: tuple[str, ...] = ()
+) -> AsyncIterator[Room]:
     identity = Identity.generate()
     offer = ModelOffer(MODEL, 10_000_000, 100_000_000, 1000)
     ghost = GhostService(
@@ -91,7 +97,7 @@ async def room(earner: Party, mint: RealMint, backend: ScriptedBackend) -> Async
         wallet=earner.wallet,
         store=earner.store,
         backend=backend,
-        terms=GhostTerms((offer,), (mint.url,), chunk_msat=10_000, cap_msat=500_000),
+        terms=GhostTerms((offer,), mints or (mint.url,), chunk_msat=10_000, cap_msat=500_000),
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(ghost.run)
@@ -107,8 +113,8 @@ async def test_a_session_with_real_ecash(tmp_path: Path, mint: RealMint) -> None
 
     backend = ScriptedBackend(words, usage=(20, 150), gate=pace)
     async with (
-        party(tmp_path / "payer.db", mint, FUNDS) as payer,
-        party(tmp_path / "ghost.db", mint, 0) as earner,
+        party(tmp_path / "payer.db", mint, funds=FUNDS) as payer,
+        party(tmp_path / "ghost.db", mint, funds=0) as earner,
         room(earner, mint, backend) as ghost,
     ):
         with trio.fail_after(120):
@@ -137,8 +143,8 @@ async def test_a_session_with_real_ecash(tmp_path: Path, mint: RealMint) -> None
 
 async def test_a_killed_client_gets_its_credit_back(tmp_path: Path, mint: RealMint) -> None:
     async with (
-        party(tmp_path / "payer.db", mint, FUNDS) as payer,
-        party(tmp_path / "ghost.db", mint, 0) as earner,
+        party(tmp_path / "payer.db", mint, funds=FUNDS) as payer,
+        party(tmp_path / "ghost.db", mint, funds=0) as earner,
         room(earner, mint, ScriptedBackend()) as ghost,
     ):
         with trio.fail_after(120):
@@ -156,8 +162,8 @@ async def test_a_killed_client_gets_its_credit_back(tmp_path: Path, mint: RealMi
 
 async def test_a_mint_that_is_down_keeps_everybodys_money(tmp_path: Path, mint: RealMint) -> None:
     async with (
-        party(tmp_path / "payer.db", mint, FUNDS) as payer,
-        party(tmp_path / "ghost.db", mint, 0) as earner,
+        party(tmp_path / "payer.db", mint, funds=FUNDS) as payer,
+        party(tmp_path / "ghost.db", mint, funds=0) as earner,
         room(earner, mint, ScriptedBackend()) as ghost,
     ):
         await trio.to_thread.run_sync(mint.stop)
@@ -174,3 +180,37 @@ async def test_a_mint_that_is_down_keeps_everybodys_money(tmp_path: Path, mint: 
             await asker.settle()
             assert await payer.sat() + await earner.sat() == FUNDS
             assert await payer.sat() == FUNDS - 1
+
+
+async def test_a_mint_that_dies_in_an_answer_is_replaced_by_another(
+    tmp_path: Path, mint: RealMint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both wallets lose the first mint: the second pays on, and the payment that was under way
+    comes back, once, when the first answers again. (Two addresses of one mint are two mints to a
+    wallet.)"""
+    monkeypatch.setattr(payer_module, "RETRY_S", 0.01)
+    words = [f"word{index} " for index in range(250)]
+    with MintProxy(mint.url) as first, MintProxy(mint.url) as second:
+
+        async def pace(index: int) -> None:
+            first.down = first.down or index == 60
+            await trio.sleep(0.005)
+
+        backend = ScriptedBackend(words, usage=(20, 250), gate=pace)
+        async with (
+            party(tmp_path / "payer.db", first, second, funds=FUNDS) as payer,
+            party(tmp_path / "ghost.db", first, second, funds=0) as earner,
+            room(earner, mint, backend, (first.url, second.url)) as ghost,
+        ):
+            with trio.fail_after(240):
+                asker = AskSession(ghost.open_stream, payer.wallet, payer.store)
+                assert (await asker.ask(HI, MODEL)).answer == "".join(words)
+                earned = {row.url: row.available_sat for row in await earner.wallet.balances()}
+                assert earned[first.url] > 0
+                assert earned[second.url] > 0
+                await asker.settle()
+                first.down = False
+                await payer.wallet.recover()
+                await earner.wallet.recover()
+                assert await payer.reserved() == 0
+                assert await payer.sat() + await earner.sat() == 2 * FUNDS
