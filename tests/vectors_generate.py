@@ -65,6 +65,7 @@ from engine.wire.packet import Chunk, split_chunks
 from engine.wire.refusal import Refusal
 from engine.wire.reply_block import ReplyBlock
 from engine.wire.shape import ShapeClass, ShapePlan, encode_shape
+from tests.vectors_dht import dht
 
 FOLDER = Path(__file__).parents[1] / "docs" / "vectors"
 NOW = 1_800_000_000
@@ -554,6 +555,11 @@ def work() -> dict[str, Any]:
     }
 
 
+def _dht() -> dict[str, Any]:
+    advert = bytes.fromhex(adverts()["advert"])
+    return dht(seed, seed("advert identity"), advert, NOW)
+
+
 def generate(known_ciphertext: str | None) -> dict[str, Any]:
     """File name to content."""
     return {
@@ -565,6 +571,7 @@ def generate(known_ciphertext: str | None) -> dict[str, Any]:
         "adverts.json": adverts(),
         "mailbox.json": mailbox(),
         "work.json": work(),
+        "dht.json": _dht(),
     }
 
 

@@ -34,7 +34,6 @@ EPOCH_S = 4 * 3_600
 OVERLAP_S = 1_800  # this long before an epoch records lie under its keys already
 MAX_LIFE_S = 2 * 3_600
 MAX_SKEW_S = 600
-MAX_CAPABILITY_BYTES = 128
 RECORD_ADVERT_BYTES = 400  # two onion keys and three IPv6 addresses are 385
 RECORD_VERSION = 1
 
@@ -62,10 +61,7 @@ class Capability:
     @property
     def secret(self) -> bytes:
         """What keys and boxes are derived from; as secret as the name is."""
-        raw = self.name.encode()
-        if not 0 < len(raw) <= MAX_CAPABILITY_BYTES:
-            raise WireError("A capability has 1 to 128 bytes.")
-        return sha256(_NAME_LABEL, self.network, raw)
+        return sha256(_NAME_LABEL, self.network, self.name.encode())
 
     def epoch_at(self, now: float) -> int:
         """The epoch of this capability's keys; each capability's begins at a moment of its own."""
