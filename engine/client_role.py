@@ -14,6 +14,7 @@ from dataclasses import asdict
 import httpx
 import trio
 
+from engine.acquaintance import Acquaintance
 from engine.circuit.client import CircuitState, ClientCircuit
 from engine.circuit.http import CircuitTransport
 from engine.circuit.pool import CircuitPool
@@ -38,7 +39,7 @@ from engine.directory.guards import GuardList
 from engine.directory.networks import load_table
 from engine.directory.relays import RelaySet
 from engine.directory.rules import PathRules
-from engine.directory_role import Acquaintance, AskingDirectory
+from engine.directory_role import AskingDirectory
 from engine.errors import NoRoute
 from engine.guard_store import GuardStore
 from engine.handlers import WalletHandlers

@@ -6,17 +6,15 @@ serves nobody. Both take their first contacts from the settings, from `join` and
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
-from random import SystemRandom
 
 import trio
 
+from engine.acquaintance import Acquaintance
 from engine.circuit.pool import CircuitPool
 from engine.crypto.suite import default_suite
 from engine.directory.bootstrap import Bootstrap
-from engine.directory.contacts import MAX_CONTACTS, Contact, encode_invite, parse_invite
 from engine.directory.exchange import (
     BEGIN,
     DirectoryService,
@@ -26,105 +24,18 @@ from engine.directory.exchange import (
 )
 from engine.directory.gossip import Gossip
 from engine.directory.introductions import Introductions
-from engine.directory.network_settings import NetworkSettings
 from engine.directory.paths import to_hop
 from engine.directory.reconcile import Report
 from engine.directory.refresh import Refresh
-from engine.directory.relays import RelaySet
-from engine.errors import CircuitClosed, ConfigError, WireError
+from engine.errors import CircuitClosed
 from engine.link.manager import LinkManager
-from engine.wire.advert import Advert, Role
+from engine.wire.advert import Advert
 from engine.wire.shape import BULK_PLAN
-from wallet.store import Store
 
 PURPOSE = "directory"
-SAVE_EVERY_S = 300.0
 OWN_CHECK_S = 30.0
-REMEMBERED = 32  # contacts taken from the set of last time
+PATIENCE_S = 10.0  # a client waits so long for more than one source before its first path
 COMPARE_TIMEOUT_S = 60.0
-
-
-class Acquaintance:
-    """The contacts of this node, the adverts it kept, and the invites it gives."""
-
-    def __init__(self, settings: NetworkSettings, relays: RelaySet, store: Store) -> None:
-        self.settings = settings
-        self.relays = relays
-        self.errors: list[str] = []
-        self._store = store
-        self._joined: list[str] = []
-        self._saved = b""
-
-    async def load(self) -> None:
-        """Take up what the last run knew."""
-        saved = await self._store.get_secret("directory", "adverts")
-        if saved is not None:
-            with contextlib.suppress(WireError):  # it is only a memory; the network has the rest
-                self.relays.restore(saved)
-        joined = await self._store.get_secret("directory", "invites")
-        self._joined = joined.decode("ascii").split() if joined else []
-
-    async def save(self) -> None:
-        """Keep the adverts for the next start, if they have changed."""
-        dump = self.relays.dump()
-        if dump != self._saved:
-            self._saved = dump
-            await self._store.put_secret("directory", "adverts", dump)
-
-    async def save_often(self) -> None:
-        """Keep them every few minutes, until cancelled."""
-        while True:
-            await trio.sleep(SAVE_EVERY_S)
-            await self.save()
-
-    async def join(self, invite: str) -> int:
-        """Remember an invite; how many contacts it names. Raises ConfigError."""
-        contacts = parse_invite(invite, self.settings.tag)
-        line = invite.strip().upper()
-        if line not in self._joined:
-            self._joined.append(line)
-            await self._store.put_secret(
-                "directory", "invites", "\n".join(self._joined).encode("ascii")
-            )
-        return len(contacts)
-
-    def contacts(self) -> list[Contact]:
-        """Everyone who may be asked first. What is wrong with the settings is in `errors`."""
-        self.errors = []
-        try:
-            found = self.settings.all_contacts()
-        except ConfigError as error:
-            self.errors.append(error.message)
-            found = list(self.settings.contacts)
-        for line in self._joined:
-            with contextlib.suppress(ConfigError):  # it was of another network
-                found += parse_invite(line, self.settings.tag)
-        known = self.relays.with_role(Role.RELAY)
-        SystemRandom().shuffle(known)
-        found += [contact_of(advert) for advert in known[:REMEMBERED]]
-        return list(dict.fromkeys(found))
-
-    def invite(self, own: Advert | None) -> str:
-        """An invite that names this node, if it is a relay, and some others at random.
-
-        Raises ConfigError when nobody is known.
-        """
-        others = [a for a in self.relays.with_role(Role.RELAY) if a != own]
-        SystemRandom().shuffle(others)
-        named = ([own] if own is not None else []) + others
-        if not named:
-            raise ConfigError(
-                "No relay is known that an invite could name.",
-                hint="Join the network first: peer2prompt network join INVITE",
-            )
-        contacts = [contact_of(advert) for advert in named[: MAX_CONTACTS // 2]]
-        return encode_invite(self.settings.tag, contacts)
-
-
-def contact_of(advert: Advert) -> Contact:
-    """The first address of a node."""
-    address = advert.addresses[0]
-    return Contact(advert.node_id, address.host, address.port)
 
 
 class ServingDirectory:
@@ -152,6 +63,7 @@ class ServingDirectory:
             Introductions(links, own_advert),
             people.relays,
             lambda: [c for c in people.contacts() if c.node_id != own_node_id],
+            look=people.look,
             suite=default_suite(),
             push=True,
             clock=clock,
@@ -218,6 +130,8 @@ class AskingDirectory:
             Introductions(links, None),
             people.relays,
             people.contacts,
+            look=people.look,
+            patience_s=PATIENCE_S,
             suite=default_suite(),
             push=False,
             clock=clock,

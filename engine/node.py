@@ -19,6 +19,7 @@ import msgspec
 import trio
 
 from engine.accounting import Accounting
+from engine.acquaintance import Acquaintance
 from engine.circuit.exits import MintExit
 from engine.circuit.key_keeper import KeyKeeper
 from engine.circuit.relay import StreamHandler
@@ -45,9 +46,10 @@ from engine.crypto.keys import x25519_generate
 from engine.crypto.replay import SECRET_BYTES
 from engine.dht_role import DhtRole
 from engine.directory.bootstrap import Bootstrap
+from engine.directory.contacts import Contact
 from engine.directory.relays import RelaySet
 from engine.directory.work import OwnWork
-from engine.directory_role import Acquaintance, ServingDirectory
+from engine.directory_role import ServingDirectory
 from engine.errors import ConfigError
 from engine.identity import Identity
 from engine.keeping import KeepingHandlers
@@ -135,6 +137,7 @@ class Node:
         self._people = Acquaintance(self.config.network, self._relays, store)
         await self._people.load()
         async with trio.open_nursery() as nursery:
+            await self._look_near(nursery)
             if self.config.roles & {"relay", "ghost"}:
                 await self._start_serving(nursery, store)
             if "client" in self.config.roles:
@@ -170,6 +173,15 @@ class Node:
                 await self._relay.core.drain()
         if self._relay is not None:
             await self._relay.core.finish()
+
+    async def _look_near(self, nursery: trio.Nursery) -> None:
+        """Search the local network, and be found in it by a node that listens."""
+        lan, listen = self._people.lan, self.config.listen
+        if lan is None:
+            return
+        if listen is not None and self.config.roles & {"relay", "ghost"}:
+            lan.announce(Contact(self._identity.node_id, *listen))
+        await nursery.start(lan.run)
 
     # -- serving -------------------------------------------------------------------------------
 

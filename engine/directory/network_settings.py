@@ -5,6 +5,7 @@ Plain values, checked once when the settings are read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ from engine.wire.network import network_tag
 DEFAULT_WORK_BITS = 10  # some half a second of one core a week and node
 MAX_NAME = 64
 MAX_CONTACT_LINES = 1_000
+MAX_DNS_NAME = 253
+_DNS_NAME = re.compile(
+    r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)+[A-Za-z0-9-]{2,63}\.?"
+)
 _T = TypeVar("_T")
 
 
@@ -42,19 +47,22 @@ class NetworkSettings:
     gossip_s: int = 60  # a relay's pause between two comparisons
     refresh_s: int = 1_800  # a client's
     work_bits: int = DEFAULT_WORK_BITS
+    seeds: bool = True  # ask the nodes in the list that comes with the program
+    dns: str = ""  # a name whose TXT records are invites
+    lan: bool = False  # look, and when listening be found, in the local network
 
     @property
     def tag(self) -> bytes:
         """The network's tag in links and adverts."""
         return network_tag(self.name)
 
-    def all_contacts(self) -> list[Contact]:
-        """The contacts of the settings and of the file, read again each time.
+    def contacts_in_file(self) -> tuple[Contact, ...]:
+        """The contacts of the file, read again each time.
 
         Raises ConfigError when the file cannot be read or holds something else than invites.
         """
         if self.contacts_file is None:
-            return list(self.contacts)
+            return ()
         try:
             lines = self.contacts_file.read_text("ascii", errors="replace").splitlines()
         except FileNotFoundError:
@@ -64,7 +72,7 @@ class NetworkSettings:
                 f"The file of contacts {self.contacts_file} cannot be read.",
                 hint="Set [network] contacts to a file of invites, one a line.",
             ) from error
-        return [*self.contacts, *parse_invites(lines[:MAX_CONTACT_LINES], self.tag)]
+        return parse_invites(lines[:MAX_CONTACT_LINES], self.tag)
 
 
 def parse_invites(lines: Sequence[str], tag: bytes) -> tuple[Contact, ...]:
@@ -91,4 +99,15 @@ def parse_network(table: Table, base: Path) -> NetworkSettings:
         gossip_s=table.bounded("gossip_s", 60, 1, 3_600),
         refresh_s=table.bounded("refresh_s", 1_800, 1, 86_400),
         work_bits=table.bounded("work_bits", 0 if test else DEFAULT_WORK_BITS, 0, MAX_BITS),
+        seeds=table.take("seeds", bool, True),
+        dns=_dns_name(table.take("dns", str, "")),
+        lan=table.take("lan", bool, False),
     )
+
+
+def _dns_name(name: str) -> str:
+    if name and not (len(name) <= MAX_DNS_NAME and _DNS_NAME.fullmatch(name)):
+        raise ConfigError(
+            "The setting network.dns must be a DNS name.", hint='For example "seeds.example.org".'
+        )
+    return name

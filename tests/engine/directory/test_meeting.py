@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -66,7 +65,6 @@ class Host:
             suite=default_suite(),
             push=push,
             clock=time.time,
-            rng=random.Random(1),
         )
 
 

@@ -27,7 +27,8 @@ def invite(contact: Contact, name: str = "main") -> str:
 def test_defaults() -> None:
     found = settings()
     assert (found.name, found.tag) == ("main", network_tag("main"))
-    assert found.all_contacts() == []
+    assert (found.contacts, found.contacts_in_file()) == ((), ())
+    assert (found.seeds, found.dns, found.lan) == (True, "", False)
     assert found.work_bits == DEFAULT_WORK_BITS
     assert settings(test_network=True).work_bits == 0
 
@@ -35,9 +36,9 @@ def test_defaults() -> None:
 def test_contacts_come_from_settings_and_file(tmp_path: Path) -> None:
     path = tmp_path / "contacts"
     found = settings(invites=[invite(ONE)], contacts=str(path))
-    assert found.all_contacts() == [ONE]
+    assert (found.contacts, found.contacts_in_file()) == ((ONE,), ())
     path.write_text(f"# friends\n\n{invite(TWO)}\n")
-    assert found.all_contacts() == [ONE, TWO]
+    assert found.contacts_in_file() == (TWO,)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,10 @@ def test_contacts_come_from_settings_and_file(tmp_path: Path) -> None:
         ({"gossip_s": 0}, "network.gossip_s"),
         ({"work_bits": 25}, "network.work_bits"),
         ({"refresh_s": "often"}, "network.refresh_s"),
+        ({"dns": "no name"}, "network.dns"),
+        ({"dns": "a." * 130 + "org"}, "network.dns"),
+        ({"lan": 1}, "network.lan"),
+        ({"seeds": "yes"}, "network.seeds"),
     ],
 )
 def test_what_is_wrong_is_named(values: dict[str, Any], word: str) -> None:
@@ -61,8 +66,8 @@ def test_a_bad_line_in_the_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "contacts"
     path.write_text("P2P1NONSENSE\n")
     with pytest.raises(ConfigError, match="invite"):
-        settings(contacts=str(path)).all_contacts()
+        settings(contacts=str(path)).contacts_in_file()
     path.unlink()
     path.mkdir()
     with pytest.raises(ConfigError, match="cannot be read"):
-        settings(contacts=str(path)).all_contacts()
+        settings(contacts=str(path)).contacts_in_file()
