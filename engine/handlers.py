@@ -297,12 +297,17 @@ def _fund_quote(quote: MintQuote) -> FundQuote:
 
 def _lock(params: dict[str, Any]) -> Lock:
     """The lock that a caller describes. Raises TokenInvalid for one nobody could open."""
-    keys, needs, until = params["keys"], params["needs"], params["until"]
-    refund = params["refund_keys"]
+    keys = params["keys"]
+    chosen: dict[str, Any] = {
+        "n_sigs": params["needs"],
+        "locktime": params["until"],
+        "refund": params["refund_keys"],
+        "sig_all": params["whole"],
+    }
     try:
         if params["hash"]:
-            return lock_to_hash(params["hash"], keys, n_sigs=needs, locktime=until, refund=refund)
-        return lock_to_keys(keys, n_sigs=needs, locktime=until, refund=refund)
+            return lock_to_hash(params["hash"], keys, **chosen)
+        return lock_to_keys(keys, **chosen)
     except EcashError as error:
         message = f"A token cannot be locked so: {error}."
         raise TokenInvalid(message, kept="Nothing was sent.") from error

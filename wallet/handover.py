@@ -13,15 +13,15 @@ import trio
 
 from wallet import journal
 from wallet.ecash import amounts, conditions, dleq, requests, tokens
-from wallet.ecash.conditions import Lock, NotYetOpen
+from wallet.ecash.conditions import Lock
 from wallet.ecash.errors import EcashError
 from wallet.ecash.tokens import Token
 from wallet.ecash.types import Proof
 from wallet.errors import MintError, TokenInvalid
 from wallet.executor import Executor
 from wallet.journal import Body, Kind, Result, Role, State
-from wallet.keyring import KeyRing
 from wallet.mints import MintBook, normal_url
+from wallet.opening import Opener, Seal
 from wallet.prepare import (
     choose,
     heaps_at,
@@ -43,7 +43,7 @@ class Handover:
         store: Store,
         mints: MintBook,
         executor: Executor,
-        keys: KeyRing,
+        opener: Opener,
         rest_s: Callable[[], float],
     ) -> None:
         """`rest_s` says how long the coins of a received token rest."""
@@ -51,7 +51,7 @@ class Handover:
         self._rest_s = rest_s
         self._mints = mints
         self._executor = executor
-        self._keys = keys
+        self._opener = opener
 
     # -- out
 
@@ -110,52 +110,18 @@ class Handover:
         self._mints.require(url)
         proofs = await self._complete(url, token.proofs)
         await trio.to_thread.run_sync(self._check_dleq, url, proofs)
-        proofs = await self._open(proofs, preimage)
+        seal = await self._opener.open(proofs, preimage)
         dedup = "receive:" + proofs_key(proofs)
-        result = await self._swap(url, lambda tx: self._prepare_receive(tx, url, proofs, dedup))
+        result = await self._swap(
+            url, lambda tx: self._prepare_receive(tx, url, proofs, seal, dedup)
+        )
         return result.amount_sat
 
     async def cosign(self, text: str) -> str:
         """The token with our signatures on what is locked to several keys, for the next signer."""
         token = parse(text)
-        signed: list[Proof] = []
-        for proof, lock in _locks(token.proofs):
-            if lock is None:
-                raise TokenInvalid("The token is not locked.", kept="It was not changed.")
-            keys = await self._keys.find((*lock.keys, *lock.refund))
-            group = lock.keys if any(key in keys for key in lock.keys) else lock.refund
-            if not any(key in keys for key in group):
-                raise TokenInvalid("The token is locked to keys that this wallet does not have.")
-            have = _witness(proof)
-            more = conditions.add_signatures(proof.secret, keys, have, group)
-            signed.append(replace(proof, witness=more.encode()))
+        signed = await self._opener.cosign(token.proofs)
         return tokens.encode_v4(replace(token, proofs=tuple(signed)))
-
-    async def _open(self, proofs: Sequence[Proof], preimage: str) -> list[Proof]:
-        """The proofs with the witnesses their locks ask for; TokenInvalid when we cannot."""
-        opened: list[Proof] = []
-        for proof, lock in _locks(proofs):
-            if lock is None:
-                opened.append(replace(proof, witness=""))
-                continue
-            keys = await self._keys.find((*lock.keys, *lock.refund))
-            try:
-                witness = conditions.open_lock(
-                    proof.secret,
-                    lock,
-                    keys,
-                    now=self._store.clock(),
-                    preimage=preimage,
-                    witness=_witness(proof),
-                )
-            except NotYetOpen as exc:
-                raise TokenInvalid(
-                    f"The token cannot be taken: {exc}.",
-                    kept="It was not changed.",
-                    hint="Ask whoever made it for another one, or wait for its lock time.",
-                ) from exc
-            opened.append(replace(proof, witness=witness.encode()))
-        return opened
 
     def _check_dleq(self, url: str, proofs: Sequence[Proof]) -> None:
         """NUT-12 of those that carry it: a wrong one was made to be found out only by the mint."""
@@ -183,7 +149,9 @@ class Handover:
     def _with_full_ids(self, url: str, proofs: Sequence[Proof]) -> list[Proof]:
         return [replace(p, id=self._mints.complete_id(url, p.id)) for p in proofs]
 
-    def _prepare_receive(self, tx: Transaction, url: str, proofs: list[Proof], dedup: str) -> str:
+    def _prepare_receive(
+        self, tx: Transaction, url: str, proofs: list[Proof], seal: Seal, dedup: str
+    ) -> str:
         known = tx.operations.by_dedup(dedup)
         if known is not None:
             if known.state == State.DONE:
@@ -198,7 +166,7 @@ class Handover:
             amount_sat=value,
             fee_sat=fee,
             own=False,
-            inputs=journal.input_specs(proofs),
+            inputs=journal.input_specs(seal(outputs)),
             outputs=outputs,
             rest_s=self._rest_s(),
         )
@@ -260,21 +228,6 @@ def parse(text: str) -> Token:
         raise TokenInvalid(
             f"This is not a valid token: {exc}.", hint="Copy the whole text of it."
         ) from exc
-
-
-def _locks(proofs: Sequence[Proof]) -> list[tuple[Proof, Lock | None]]:
-    try:
-        return [(proof, conditions.parse(proof.secret)) for proof in proofs]
-    except EcashError as exc:
-        raise TokenInvalid(f"This token cannot be taken: {exc}.") from exc
-
-
-def _witness(proof: Proof) -> conditions.Witness:
-    """What others have signed; what is malformed counts for nothing."""
-    try:
-        return conditions.parse_witness(proof.witness)
-    except EcashError:
-        return conditions.Witness()
 
 
 def _checked(lock: Lock) -> None:

@@ -27,7 +27,7 @@ NUTS: tuple[Nut, ...] = (
     Nut(8, "change of a melt", "yes"),
     Nut(9, "restore", "yes", "of exact outputs after a lost answer, and from the seed words"),
     Nut(10, "spending conditions", "yes"),
-    Nut(11, "ecash locked to keys", "part", "all but SIG_ALL, which is refused in words"),
+    Nut(11, "ecash locked to keys", "yes", "SIG_ALL too, with all keys in one wallet"),
     Nut(12, "proof of the right key (DLEQ)", "yes", "asked of every signature; never handed on"),
     Nut(13, "secrets from a seed", "yes", "also those of locked sends and their change"),
     Nut(14, "ecash locked to a hash", "yes"),

@@ -25,6 +25,7 @@ from wallet.keyring import KeyRing
 from wallet.market import Market
 from wallet.mints import MintBook, TransportFor, printable
 from wallet.moving import collect, move
+from wallet.opening import Opener
 from wallet.paying import Paying
 from wallet.policy import Policy, decode, encode
 from wallet.prepare import positive
@@ -104,7 +105,11 @@ class Wallet:
         self._keys = KeyRing(self._store, seed)
         self._transfers = Transfers(self._store, self._mints, self._executor, self._rest_s)
         self._handover = Handover(
-            self._store, self._mints, self._executor, self._keys, self._rest_s
+            self._store,
+            self._mints,
+            self._executor,
+            Opener(self._keys, seed, self._store.clock),
+            self._rest_s,
         )
         self._paying = Paying(self._store, self._mints, self._handover, self._keys, self._post)
         self._market = Market(self._store, seed, self._mints, self._executor)

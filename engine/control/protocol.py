@@ -683,6 +683,7 @@ class FundCheck(Result, frozen=True):
 class LockParams(Params, frozen=True):
     """Who may spend a token (NUT-11, NUT-14): `needs` signatures of `keys`, or with `hash` also
     its preimage; from `until` (unix seconds) on `refund_keys`, or anybody when there are none.
+    With `whole` the signatures must cover the whole request that spends it (SIG_ALL).
     """
 
     keys: list[str] = []
@@ -690,6 +691,7 @@ class LockParams(Params, frozen=True):
     hash: str | None = None
     until: int | None = None
     refund_keys: list[str] = []
+    whole: bool = False
 
 
 class SendParams(Params, frozen=True):

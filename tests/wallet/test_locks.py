@@ -182,3 +182,58 @@ async def test_open_requests_take_the_payers_amount(tmp_path: Path, real_mint: R
         with suppress(TokenInvalid):
             await alice.pay_request("creqAnonsense")
         assert isinstance(lock_to_keys([await alice.lock_key()]), Lock)
+
+
+async def test_a_signature_over_the_whole_request(tmp_path: Path, fee_mint: RealMint) -> None:
+    """SIG_ALL: the mint takes ours, of one key and of two, and refuses what was changed after."""
+    url = fee_mint.url
+    async with (
+        a_wallet(tmp_path, "a", url, fund_sat=128) as alice,
+        a_wallet(tmp_path, "b", url) as bob,
+    ):
+        mine = [await bob.lock_key(), await bob.lock_key()]
+        token = await alice.send(url, 21, lock=lock_to_keys(mine[:1], sig_all=True))
+        with pytest.raises(TokenInvalid, match="does not have"):
+            await alice.receive(token)
+        with pytest.raises(TokenInvalid, match="SIG_ALL"):
+            await bob.cosign(token)
+        assert await bob.receive(token) == 20
+        two = await alice.send(url, 9, lock=lock_to_keys(mine, n_sigs=2, sig_all=True))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("wallet.ecash.sigall.older_text", lambda *_: "something else")
+            with pytest.raises(MintProblem):
+                await bob.receive(two)
+        assert await bob.receive(two) == 8
+
+
+async def test_a_hash_and_a_signature_over_the_whole_request(
+    tmp_path: Path, real_mint: RealMint
+) -> None:
+    url = real_mint.url
+    async with (
+        a_wallet(tmp_path, "a", url, fund_sat=64) as alice,
+        a_wallet(tmp_path, "b", url) as bob,
+    ):
+        lock = lock_to_hash(DIGEST, [await bob.lock_key()], sig_all=True)
+        token = await alice.send(url, 21, lock=lock)
+        with pytest.raises(TokenInvalid, match="preimage"):
+            await bob.receive(token)
+        assert await bob.receive(token, preimage=PREIMAGE) == 21
+        late = lock_to_keys([await bob.lock_key()], locktime=1, sig_all=True)
+        assert await alice.receive(await alice.send(url, 5, lock=late)) == 5
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("loss", ["lose_answer", "lose_request"])
+async def test_a_lost_answer_to_a_whole_request(
+    tmp_path: Path, proxy: MintProxy, loss: str
+) -> None:
+    """The repeated request is the same to the byte, signature included, so it is accepted."""
+    async with (
+        a_wallet(tmp_path, "a", proxy.url, fund_sat=64) as alice,
+        a_wallet(tmp_path, "b", proxy.url) as bob,
+    ):
+        lock = lock_to_keys([await bob.lock_key()], sig_all=True)
+        token = await alice.send(proxy.url, 33, lock=lock)
+        proxy.fault(loss, "/v1/swap")
+        assert await bob.receive(token) == 33

@@ -86,7 +86,7 @@ def pay_request(args: argparse.Namespace) -> int:
 def _lock(args: argparse.Namespace) -> dict[str, object] | None:
     """The lock that the options describe, None without any."""
     if not args.lock and not args.hash:
-        if args.needs != 1 or args.refund or args.for_hours:
+        if args.needs != 1 or args.refund or args.for_hours or args.sig_all:
             raise usage("These options belong to a lock.", hint="Name its key with --lock KEY.")
         return None
     until = int(time.time() + args.for_hours * 3600) if args.for_hours else None
@@ -96,4 +96,5 @@ def _lock(args: argparse.Namespace) -> dict[str, object] | None:
         "hash": args.hash,
         "until": until,
         "refund_keys": args.refund,
+        "whole": args.sig_all,
     }

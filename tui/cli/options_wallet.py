@@ -157,6 +157,9 @@ def _add_tokens(wallet: Subparsers) -> None:
     send.add_argument(
         "--refund", action="append", default=[], metavar="KEY", help="a key that may take it back"
     )
+    send.add_argument(
+        "--sig-all", action="store_true", help="signatures must cover the whole request (SIG_ALL)"
+    )
     receive = command(
         wallet,
         "receive",

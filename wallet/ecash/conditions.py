@@ -2,8 +2,8 @@
 
 A locked proof's secret is JSON that says who may spend it; the mint checks the witness that comes
 with it. Main keys may spend at any time (an HTLC's together with the preimage), refund keys after
-the lock time; with a lock time and no refund keys anybody may spend afterwards. Only signatures
-over single inputs are made (SIG_INPUTS); a lock that asks for SIG_ALL is read and refused.
+the lock time; with a lock time and no refund keys anybody may spend afterwards. What is signed is
+the secret of each input (SIG_INPUTS), or the whole request (SIG_ALL, `wallet.ecash.sigall`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -28,6 +28,7 @@ PREIMAGE_BYTES = 32
 SIGNATURE_BYTES = 64
 # Holds for a lock that says nothing of it.
 DEFAULT_FLAG = ["sigflag", "SIG_INPUTS"]
+WHOLE_FLAG = ["sigflag", "SIG_ALL"]
 
 
 class LockKind(StrEnum):
@@ -83,6 +84,7 @@ def lock_to_keys(
     locktime: int | None = None,
     refund: Sequence[str] = (),
     n_sigs_refund: int = 1,
+    sig_all: bool = False,
 ) -> Lock:
     """A checked P2PK lock. EcashError when it could never be opened."""
     if not keys:
@@ -95,6 +97,7 @@ def lock_to_keys(
         locktime,
         tuple(refund),
         n_sigs_refund,
+        sig_all,
     )
     return check(lock)
 
@@ -106,9 +109,11 @@ def lock_to_hash(
     n_sigs: int = 1,
     locktime: int | None = None,
     refund: Sequence[str] = (),
+    sig_all: bool = False,
 ) -> Lock:
     """A checked HTLC: whoever shows the preimage, with signatures when keys are named."""
-    return check(Lock(LockKind.HTLC, digest, tuple(keys), n_sigs, locktime, tuple(refund)))
+    lock = Lock(LockKind.HTLC, digest, tuple(keys), n_sigs, locktime, tuple(refund))
+    return check(replace(lock, sig_all=sig_all))
 
 
 def check(lock: Lock) -> Lock:
@@ -132,7 +137,7 @@ def check(lock: Lock) -> Lock:
 
 def secret(lock: Lock, nonce: str) -> str:
     """The secret text for this lock. `nonce` makes it one of a kind; it is not checked by mints."""
-    tags: list[list[str]] = [DEFAULT_FLAG]
+    tags: list[list[str]] = [WHOLE_FLAG if lock.sig_all else DEFAULT_FLAG]
     if lock.pubkeys:
         tags.append(["pubkeys", *lock.pubkeys])
     if lock.keys and lock.n_sigs > 1:
@@ -231,12 +236,11 @@ def open_lock(
     preimage: str = "",
     witness: Witness | None = None,
 ) -> Witness:
-    """The witness that spends the secret `text`, or NotYetOpen, which says what is missing.
+    """The witness over `text` (what is signed: the secret, or for SIG_ALL the request) that opens
+    the lock, or NotYetOpen, which says what is missing.
 
     `keys` maps public keys (hex) to private ones; `witness` is what others have signed already.
     """
-    if lock.sig_all:
-        raise NotYetOpen("its lock wants a signature over the whole request (SIG_ALL)")
     have = witness or Witness()
     have = Witness(have.signatures, preimage or have.preimage)
     missing = "a key that this wallet does not have"
