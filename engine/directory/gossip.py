@@ -2,8 +2,9 @@
 
 A *rumour* (an advert new to us, or our own renewed) is carried to a few random peers within
 seconds; the slow comparison with one random peer mends whatever rumours missed (anti-entropy).
-DESIGN section 5, layer A. Peers are drawn from the set itself; when it holds nobody else, from the
-contacts handed in.
+DESIGN section 5, layer A. Peers are drawn from the set itself. The contacts handed in are asked
+when it holds nobody else, and now and then all the same: two parts of a network that forgot each
+other, because they were parted for longer than adverts live, find each other through them alone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ STEADY_S = 60.0  # between two comparisons when nothing happens
 RUMOUR_S = 2.0  # news are gathered for this long before they are carried on
 RUMOUR_FANOUT = 3
 LONELY_S = 3.0  # between tries while nobody else is known
+CONTACTS_EVERY_S = 1_800.0  # between two times that contacts are asked although peers are known
 FAILED_PEERS_KEPT = 256
 RETRY_AFTER_S = 600.0  # a peer that failed is passed over for this long
 
@@ -51,6 +53,7 @@ class Gossip:
         self._rng = rng or SystemRandom()
         self._news = trio.Event()
         self._failed: dict[bytes, float] = {}
+        self._contacts_at = 0.0
 
     def on_news(self) -> None:
         """An advert that others may not know yet has come, or ours has changed."""
@@ -58,6 +61,7 @@ class Gossip:
 
     async def run(self) -> None:
         """Gossip until cancelled."""
+        self._contacts_at = self._next_contacts()
         while True:
             self._relays.expire()
             peers = self._peers()
@@ -78,6 +82,12 @@ class Gossip:
         async with trio.open_nursery() as nursery:
             for peer in chosen:
                 nursery.start_soon(self._round, peer)
+            if trio.current_time() >= self._contacts_at:
+                self._contacts_at = self._next_contacts()
+                nursery.start_soon(self._bootstrap)
+
+    def _next_contacts(self) -> float:
+        return trio.current_time() + CONTACTS_EVERY_S * self._rng.uniform(0.5, 1.5)
 
     async def _round(self, peer: Advert) -> None:
         try:

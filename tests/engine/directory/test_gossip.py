@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from engine.directory.gossip import RETRY_AFTER_S, RUMOUR_FANOUT, Gossip
+from engine.directory.gossip import CONTACTS_EVERY_S, RETRY_AFTER_S, RUMOUR_FANOUT, Gossip
 from engine.directory.relays import RelaySet
 from engine.errors import CircuitClosed
 from engine.wire.advert import Advert
@@ -109,6 +109,14 @@ async def test_the_only_peer_is_tried_again_although_it_failed(autojump_clock: M
     peers.broken = {identity_of(2).node_id}
     await run_for(peers.gossip(known(1, 2)), 600)
     assert peers.asked[identity_of(2).node_id] > 5
+
+
+async def test_contacts_are_asked_now_and_then_although_peers_are_known(
+    autojump_clock: MockClock,
+) -> None:
+    peers = Peers()
+    await run_for(peers.gossip(known(1, 2, 3)), 10 * CONTACTS_EVERY_S)
+    assert 6 <= peers.bootstraps <= 15
 
 
 async def test_a_lonely_relay_asks_its_contacts_until_it_has_one(

@@ -25,13 +25,19 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.directory_role.OWN_CHECK_S", 1.0)
 
 
-async def outlive(world: World, living: Sequence[Host]) -> None:
-    """Move the clock past the life of every advert signed so far; the living sign again before."""
+async def outlive(world: World, *groups: Sequence[Host]) -> None:
+    """Move the clock past the life of every advert signed so far; the hosts of each group sign
+    again before, and hear of it from each other."""
     then = world.clock()
     world.clock.ahead_s += ADVERT_LIFE_S * 0.6
 
     def renewed() -> bool:
-        held = [host.relays.adverts.get(other.node_id) for host in living for other in living]
+        held = [
+            host.relays.adverts.get(other.node_id)
+            for living in groups
+            for host in living
+            for other in living
+        ]
         return all(advert is not None and advert.published > then for advert in held)
 
     await until(renewed)
@@ -73,6 +79,25 @@ async def test_a_network_cut_in_two_heals() -> None:
         all_hosts.mend()
         whole = all_hosts.hosts
         await agree(whole, whole)
+
+
+async def test_halves_that_forgot_each_other_meet_again_through_a_contact(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Parted for longer than adverts live, neither half holds an advert of the other. The one
+    contact that everybody was told at the start brings them together."""
+    monkeypatch.setattr("engine.directory.gossip.CONTACTS_EVERY_S", 2.0)
+    async with world() as all_hosts:
+        (first,) = await all_hosts.add(1)
+        everyone = [first, *await all_hosts.add(9, [first])]
+        await agree(everyone, everyone)
+        left, right = everyone[:5], everyone[5:]
+        all_hosts.cut(left, right)
+        await outlive(all_hosts, left, right)
+        await agree(left, left)
+        await agree(right, right)
+        all_hosts.mend()
+        await agree(everyone, everyone)
 
 
 async def test_a_host_that_comes_back_is_known_by_its_new_advert() -> None:
