@@ -226,7 +226,7 @@ class WalletHandlers:
 
     async def melt_quote(self, params: dict[str, Any]) -> MeltQuote:
         url = await self._mint_or_best(params["mint"])
-        quote = await self._wallet.melt_quote(url, params["invoice"])
+        quote = await self._wallet.melt_quote(url, params["invoice"], params["amount_sat"])
         return MeltQuote(
             quote_id=quote.quote_id,
             amount_sat=quote.amount_sat,

@@ -11,6 +11,7 @@
     ├── InsufficientFunds        not enough available sat at this mint (exit 7)
     ├── TokenInvalid             a token is malformed, spent, locked or worthless (exit 2)
     ├── BadAmount                an amount that is not a positive number of sat (exit 2)
+    ├── AddressRefused           a Lightning address that is none, is not reached, or lies (exit 5)
     ├── UnknownOperation         no such quote, payment or refund slot (exit 2)
     ├── PaymentInvalid           ecash offered to us does not pay what it should (exit 6)
     └── MintProblem              something about a mint (exit 5)
@@ -106,6 +107,11 @@ class TokenInvalid(WalletError):
 class BadAmount(WalletError):
     code = "bad_amount"
     exit_code = 2
+
+
+class AddressRefused(WalletError):
+    code = "address_refused"
+    exit_code = 5
 
 
 class UnknownOperation(WalletError):

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import http.cookiejar
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from typing import Any, TypeVar, cast
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -23,6 +22,7 @@ from wallet.ecash.keysets import Keyset, make_keyset
 from wallet.ecash.types import BlindedMessage, BlindSignature, Proof, ProofState
 from wallet.errors import MintError, MintLied, MintUnreachable
 from wallet.health import Health
+from wallet.reading import BROKEN, Unacceptable, read_all
 
 T = TypeVar("T")
 
@@ -32,14 +32,6 @@ MAX_ANSWER_BYTES = 4 << 20
 MAX_ITEMS = 500
 # Sixteen concurrent swaps drew transient errors from a mint's database lock; two are safe.
 MAX_IN_FLIGHT = 2
-# What a transport may raise when the far end is gone, be it httpx's own or one over circuits.
-BROKEN = (
-    httpx.HTTPError,
-    OSError,
-    trio.BrokenResourceError,
-    trio.ClosedResourceError,
-    trio.TooSlowError,
-)
 HEADERS = {
     "accept": "application/json",
     "accept-encoding": "identity",
@@ -236,30 +228,13 @@ class MintClient:
     async def _read(
         self, method: str, path: str, content: bytes | None, headers: dict[str, str]
     ) -> tuple[int, bytes]:
-        data = bytearray()
         async with self._http.stream(
             method, self.url + path, content=content, headers=headers
         ) as response:
-            if "content-encoding" in response.headers:  # a small answer could unpack to a lot
-                raise self._lied("it is packed although that was not asked for")
-            # A generator, whatever httpx calls it, which must be closed when we stop early.
-            body_bytes = cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
             try:
-                async with aclosing(body_bytes) as chunks:
-                    async for chunk in chunks:
-                        if len(data) > MAX_ANSWER_BYTES:
-                            break
-                        data += chunk
-                        if len(data) > MAX_ANSWER_BYTES:
-                            # Closed from below, the next read fails and ends the generators that
-                            # httpx has inside in order; the collector must not find them half read.
-                            await response.aclose()
-            except BROKEN:
-                if len(data) <= MAX_ANSWER_BYTES:
-                    raise
-            if len(data) > MAX_ANSWER_BYTES:
-                raise self._lied("it is larger than any honest answer")
-            return response.status_code, bytes(data)
+                return response.status_code, await read_all(response, MAX_ANSWER_BYTES)
+            except Unacceptable as exc:
+                raise self._lied(str(exc)) from exc
 
     def _refusal(self, status: int, data: bytes) -> MintError | MintUnreachable:
         try:

@@ -21,8 +21,9 @@ from wallet.ecash.requests import PaymentRequest, PostTarget
 from wallet.errors import BadAmount, InsufficientFunds, TokenInvalid, UntrustedMint
 from wallet.handover import Handover
 from wallet.keyring import KeyRing
-from wallet.mint import BROKEN, HEADERS
+from wallet.mint import HEADERS
 from wallet.mints import MintBook, TransportFor
+from wallet.reading import BROKEN
 from wallet.store import Store
 from wallet.types import PaidRequest
 

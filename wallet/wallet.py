@@ -13,10 +13,17 @@ from contextlib import suppress
 from mnemonic import Mnemonic
 
 from wallet import journal
+from wallet.address import invoice_for, is_address
 from wallet.ecash.conditions import Lock
 from wallet.ecash.deterministic import Seed
 from wallet.ecash.types import BlindSignature, Proof
-from wallet.errors import InsufficientFunds, MintProblem, StoreDamaged, UntrustedMint
+from wallet.errors import (
+    InsufficientFunds,
+    MintLied,
+    MintProblem,
+    StoreDamaged,
+    UntrustedMint,
+)
 from wallet.executor import Executor
 from wallet.handover import Handover
 from wallet.health import warnings
@@ -70,8 +77,9 @@ class Wallet:
         policy: Policy | None = None,
         second: TransportFor | None = None,
     ) -> None:
-        """`transport_for` reaches mints. `post` reaches addresses that strangers name in payment
-        requests: hand in only what hides who asks (a circuit); without it nothing is posted.
+        """`transport_for` reaches mints. `post` reaches hosts that strangers name, in payment
+        requests and Lightning addresses: hand in only what hides who asks (a circuit); without
+        it none is asked.
         `policy` holds until the user has chosen another one. `second` reaches mints on a way that
         shares nothing with the first: keysets are compared over it."""
         self._store = store
@@ -284,9 +292,21 @@ class Wallet:
         """Have the coins ready for these exact payments, so that none hands out more."""
         await self._handover.split_ahead(url, amounts_sat)
 
-    async def melt_quote(self, url: str, invoice: str) -> MeltQuote:
-        """What paying an invoice costs (NUT-05)."""
-        return await self._transfers.melt_quote(url, invoice)
+    async def melt_quote(self, url: str, invoice: str, amount_sat: int | None = None) -> MeltQuote:
+        """What paying an invoice costs (NUT-05). For a Lightning address, which needs the amount,
+        an invoice is asked of its host first."""
+        if not is_address(invoice):
+            return await self._transfers.melt_quote(url, invoice)
+        url = self._mints.require(url)
+        made = await invoice_for(invoice, amount_sat, self._post)
+        quote = await self._transfers.melt_quote(url, made)
+        if quote.amount_sat != amount_sat:
+            raise MintLied(
+                f"The mint {url} wants {quote.amount_sat} sat for an invoice of {amount_sat}.",
+                kept="Nothing was paid.",
+                hint="Use another mint.",
+            )
+        return quote
 
     async def melt(self, quote_id: str) -> MeltResult:
         """Pay the invoice of a quote."""

@@ -754,8 +754,11 @@ class ReceiveResult(Result, frozen=True):
 
 
 class MeltQuoteParams(Params, frozen=True):
+    """An invoice, or a Lightning address with an amount."""
+
     invoice: str
     mint: str | None = None
+    amount_sat: int | None = None
 
 
 class MeltQuote(Result, frozen=True):

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.wallet.fake_mint import URL, FakeMint
+from wallet.mints import TransportFor
 from wallet.store import KeyFile, Store
 from wallet.wallet import Wallet
 
@@ -39,11 +40,17 @@ async def a_wallet(
     transport: httpx.AsyncBaseTransport | None = None,
     fund_sat: int = 0,
     timeout_s: float = 10.0,
+    post: TransportFor | None = None,
 ) -> AsyncIterator[Wallet]:
     """An open wallet with these mints on its list, funded at the first."""
     store = await open_store(folder, name)
     try:
-        wallet = Wallet(store, (lambda _url: transport) if transport else None, timeout_s=timeout_s)
+        wallet = Wallet(
+            store,
+            (lambda _url: transport) if transport else None,
+            timeout_s=timeout_s,
+            post=post,
+        )
         await wallet.open()
         try:
             for url in urls:

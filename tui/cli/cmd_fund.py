@@ -68,9 +68,16 @@ def check(args: argparse.Namespace) -> int:
 
 
 def pay(args: argparse.Namespace) -> int:
-    """Pay an invoice: show what it costs, ask, pay."""
+    """Pay an invoice or a Lightning address: show what it costs, ask, pay."""
     invoice = text_or_stdin(args.invoice, "invoice")
-    quote = call_as(args, MeltQuote, "wallet.melt.quote", invoice=invoice, mint=args.mint)
+    quote = call_as(
+        args,
+        MeltQuote,
+        "wallet.melt.quote",
+        invoice=invoice,
+        mint=args.mint,
+        amount_sat=args.amount,
+    )
     if not confirmed(
         args, f"Pay {quote.amount_sat} sat, and up to {quote.fee_reserve_sat} in fees?"
     ):

@@ -101,9 +101,11 @@ def _add_wallet_moves(wallet: Subparsers) -> None:
         "cmd_fund:pay",
         "pay a Lightning invoice with ecash",
         ("peer2prompt wallet pay lnbc210n1...", "shows amount and fee, then asks"),
+        ("peer2prompt wallet pay name@example.com 210", "a Lightning address, over circuits"),
         ("peer2prompt wallet pay --yes - < invoice.txt", ""),
     )
-    pay.add_argument("invoice", metavar="INVOICE", help="the invoice; - reads it from stdin")
+    pay.add_argument("invoice", metavar="INVOICE", help="an invoice or name@host; - reads it")
+    pay.add_argument("amount", type=positive, nargs="?", metavar="SAT", help="for an address")
     pay.add_argument("--yes", action="store_true", help="do not ask")
     restore = command(
         wallet,
