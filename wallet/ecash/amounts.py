@@ -103,7 +103,7 @@ def select_heaps(heaps: Sequence[Heap], amount: int) -> list[Heap] | None:
 
     The fee depends on how many are chosen, so the target is raised until it holds.
     """
-    ordered = sorted(heaps, key=lambda heap: heap.amount, reverse=True)
+    ordered = sorted(heaps, key=lambda heap: (-heap.amount, heap.fee_ppk))
     target = amount
     for _ in range(sum(heap.count for heap in heaps) + 1):
         chosen = _cover(ordered, target)
@@ -111,9 +111,10 @@ def select_heaps(heaps: Sequence[Heap], amount: int) -> list[Heap] | None:
             break
         needed = amount + input_fee_of(chosen)
         if value_of(chosen) >= needed:
-            return chosen
+            return _without_idle(chosen, amount)
         target = max(needed, target + 1)
-    return _largest(ordered, amount)
+    chosen = _largest(ordered, amount)
+    return None if chosen is None else _without_idle(chosen, amount)
 
 
 def value_of(heaps: Iterable[Heap]) -> int:
@@ -138,6 +139,23 @@ def _largest(ordered: Sequence[Heap], amount: int) -> list[Heap] | None:
                 return [*chosen, replace(heap, count=taken)]
         chosen.append(heap)
     return None
+
+
+def _without_idle(chosen: Sequence[Heap], amount: int) -> list[Heap]:
+    """Leaves out, from the smallest, every coin that the others do without: once it is gone they
+    cost less too. `chosen` is in descending order."""
+    value = value_of(chosen)
+    fees_ppk = sum(heap.fee_ppk * heap.count for heap in chosen)
+    kept: list[Heap] = []
+    for heap in reversed(chosen):
+        count = heap.count
+        while count and value - heap.amount >= amount + (fees_ppk - heap.fee_ppk + 999) // 1000:
+            count -= 1
+            value -= heap.amount
+            fees_ppk -= heap.fee_ppk
+        if count:
+            kept.append(replace(heap, count=count))
+    return kept[::-1]
 
 
 def payable_exactly(

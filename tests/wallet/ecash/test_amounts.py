@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wallet.ecash import amounts
+from wallet.ecash.amounts import Heap
 from wallet.ecash.errors import EcashError
 from wallet.ecash.keysets import keyset_version, parse_keys, short_id
 from wallet.ecash.types import Proof
@@ -62,6 +64,44 @@ def test_select_covers_with_the_least_left_over(values: list[int], amount: int, 
         assert len({p.secret for p in chosen}) == len(chosen)
         if fee == 0:
             assert left_over(chosen) == min(everything)
+
+
+HEAPS = st.lists(
+    st.builds(
+        Heap,
+        st.integers(0, 7).map(lambda bit: 1 << bit),
+        st.sampled_from(["old", "new", "cheap"]),
+        st.integers(1, 4),
+        st.just(0),
+    ),
+    max_size=9,
+    unique_by=lambda heap: (heap.amount, heap.id),
+)
+FEES = st.fixed_dictionaries(
+    {name: st.sampled_from([0, 1, 100, 500, 1000, 2500]) for name in ("old", "new", "cheap")}
+)
+
+
+@settings(max_examples=400)
+@given(HEAPS, FEES, st.integers(1, 400))
+def test_selection_never_overpays_fees(
+    heaps: list[Heap], fees: dict[str, int], amount: int
+) -> None:
+    """No chosen coin could stay at home, and none could be had cheaper: each would cost the input
+    fee of a coin that pays for nothing."""
+    heaps = [replace(heap, fee_ppk=fees[heap.id]) for heap in heaps]
+    chosen = amounts.select_heaps(heaps, amount)
+    if chosen is None:
+        return
+    worth, fee = amounts.value_of(chosen), amounts.input_fee_of(chosen)
+    assert worth >= amount + fee
+    taken = {(heap.amount, heap.id): heap.count for heap in chosen}
+    for heap in chosen:
+        less = [replace(h, count=h.count - (h is heap)) for h in chosen]
+        assert worth - heap.amount < amount + amounts.input_fee_of(less)
+        for other in heaps:
+            idle = other.count - taken.get((other.amount, other.id), 0)
+            assert not (idle and other.amount == heap.amount and other.fee_ppk < heap.fee_ppk)
 
 
 def test_the_fee_is_rounded_up_once() -> None:
