@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from engine.control.protocol import (
+    DhtInfo,
     DirectoryInfo,
     GuardInfo,
     Network,
@@ -26,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
     rows = [(node.id, ", ".join(node.roles), style.age(node.age_s)) for node in known.values()]
     style.table(("node", "roles", "advert age"), rows, empty="No other node is known.")
     _show_directory(network.directory)
+    if network.dht is not None:
+        _show_dht(network.dht)
     if network.paths is not None:
         _show_paths(network.paths)
     return 0
@@ -53,6 +56,16 @@ def _view(view: ViewInfo) -> str:
         return f"{told}; they agree"
     names = ", ".join(style.clean(name) for name in view.dissenting)
     return f"{told}; {names} showed as little as {view.lowest:.0%} of them"
+
+
+def _show_dht(dht: DhtInfo) -> None:
+    """What this node keeps and asks in the relays' table of ghosts."""
+    facts = [
+        ("dht", f"{dht.members} relays, {dht.contacts} of them answered"),
+        ("dht records", f"{dht.records} kept for others, {dht.published} of our own out there"),
+        ("dht look-ups", f"{dht.lookups}, {dht.lookups_for_clients} of them for clients"),
+    ]
+    style.facts(facts)
 
 
 def _show_paths(paths: PathInfo) -> None:

@@ -165,6 +165,7 @@ class ScriptedNode:
                         "dissenting": ["x1"],
                     },
                 },
+                "dht": {"members": 12, "contacts": 11, "records": 5, "published": 8},
                 "paths": {
                     "guards": [
                         {

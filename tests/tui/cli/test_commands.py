@@ -45,6 +45,7 @@ PLAIN = [
         ["network"],
         ["demo", "7 comparisons", "9 nodes from 3 sources", "x1 showed as little as 50%"],
     ),
+    (["network"], ["5 kept for others, 8 of our own", "12 relays, 11 of them answered"]),
     (["invite"], ["P2P1ABC"]),
     (["join", "P2P1ABC"], ["1 of 2 nodes answered", "6 relays"]),
     (["earnings"], ["2000.500 sat", "small"]),

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.directory.dht.members import Members, member_of, position_of, prefix_of
-from tests.helpers.adverts import advert
-from tests.helpers.records import member
+from engine.identity import Identity
+from engine.wire.advert import Address, Advert
+from tests.helpers.records import NOW, member, signed_advert
 
 RNG = Random(1)
 SOME = [member(RNG) for _ in range(60)]
@@ -52,8 +53,8 @@ def test_nobody_is_close_where_nobody_is() -> None:
 
 def test_a_position_comes_from_the_proof_of_work_and_from_no_address() -> None:
     """Whoever has many addresses would have as many tries at a place for nothing."""
-    one = advert("20.0.0.1")
-    moved = replace(one, addresses=advert("99.9.9.9").addresses)
+    one = Advert.decode(signed_advert(Identity.generate(), "20.0.0.1"), NOW)
+    moved = replace(one, addresses=(Address("99.9.9.9", 9001),))
     other_work = replace(one, work_nonce=b"\1" * 8)
     later = replace(one, work_epoch=one.work_epoch + 1)
     assert position_of(one) == position_of(moved)
