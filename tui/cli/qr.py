@@ -14,15 +14,26 @@ _BORDER = 2
 
 
 def print_qr(text: str) -> None:
-    """Print the code when standard output is a terminal that is wide enough for it."""
+    """Print the code when standard output is a terminal that shows it whole; otherwise say what
+    it needs, because a part of a code is of no use."""
     if not sys.stdout.isatty():
         return
     lines = qr_lines(text)
-    if lines and len(lines[0]) <= style.width() and _can_print(lines[0]):
-        for line in lines:
-            # Explicit colours where allowed: a light terminal would show the code inverted.
-            print(f"\x1b[97;40m{line}\x1b[0m" if style.coloured(sys.stdout) else line)
+    if not lines or not _can_print(lines[0]):
+        return
+    if len(lines) >= style.height() or len(lines[0]) > style.width():
+        print(
+            f"Its QR code needs a window of {len(lines[0])} columns and {len(lines) + 1} lines; "
+            f"this one has {style.width()} and {style.height()}.\n"
+            "Enlarge the window or make its letters smaller, then run this again; for an\n"
+            "invoice the screen (`peer2prompt`) also writes the code as a picture file."
+        )
         print()
+        return
+    for line in lines:
+        # Explicit colours where allowed: a light terminal would show the code inverted.
+        print(f"\x1b[97;40m{line}\x1b[0m" if style.coloured(sys.stdout) else line)
+    print()
 
 
 def qr_lines(text: str) -> list[str]:

@@ -44,6 +44,11 @@ def width() -> int:
     return shutil.get_terminal_size().columns
 
 
+def height() -> int:
+    """Lines of the terminal, 24 when unknown."""
+    return shutil.get_terminal_size().lines
+
+
 def facts(rows: Iterable[tuple[str, object]]) -> None:
     """Print names and values in two columns; rows without a value are left out."""
     kept = [(name, value) for name, value in rows if value not in (None, "", [])]
