@@ -162,9 +162,9 @@ class AdvertSet:
         """The ids of the adverts in these buckets."""
         return [name for place in buckets for name in sorted(self._buckets[place])]
 
-    def all_ids(self) -> list[bytes]:
-        """The ids of every advert held."""
-        return list(self._by_id)
+    def ids_before(self, published: float) -> set[bytes]:
+        """The ids of the adverts published before that time (unix seconds)."""
+        return {name for advert, _, name in self._entries.values() if advert.published < published}
 
     def knows(self, name: bytes) -> bool:
         """True when the advert with this id is held."""

@@ -23,9 +23,9 @@ from engine.wire.advert import Advert, Role
 SOURCES = 3
 REFRESH_S = 1_800.0
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 20.0)  # after the first, second, ... pass without a source
+SPREAD_S = 300.0  # an advert younger than this may not have reached everybody
 LACKS_SHARE = 0.10
-"""A source that lacks more of the union than gossip explains is named: adverts spread in a minute,
-and a tenth of a network does not renew its adverts within one."""
+"""A source that lacks more than this of the adverts that had time to spread is named."""
 
 Compare = Callable[[Advert], Awaitable[Report]]
 """Completes the set from one relay over a circuit. Raises CircuitClosed, NoRoute, ProtocolError."""
@@ -58,6 +58,7 @@ class Refresh:
         bootstrap: Callable[[], Awaitable[object]],
         changed: Callable[[], Awaitable[None]],
         refresh_s: float = REFRESH_S,
+        spread_s: float = SPREAD_S,
         clock: Callable[[], float] = time.time,
         rng: Random | None = None,
     ) -> None:
@@ -67,6 +68,7 @@ class Refresh:
         self._bootstrap = bootstrap
         self._changed = changed
         self._refresh_s = refresh_s
+        self._spread_s = spread_s
         self._clock = clock
         self._rng = rng or SystemRandom()
         self._fruitless = 0
@@ -90,9 +92,13 @@ class Refresh:
             self._fruitless += 1
             return RETRY_S[min(self._fruitless, len(RETRY_S)) - 1]
         self._fruitless = 0
-        self.agreement = judge(reports, set(self._relays.adverts.all_ids()), self._clock())
+        self.agreement = judge(reports, self._settled(), len(self._relays.adverts), self._clock())
         await self._changed()
         return self._refresh_s
+
+    def _settled(self) -> set[bytes]:
+        """The adverts that gossip has had time to spread."""
+        return self._relays.adverts.ids_before(self._clock() - self._spread_s)
 
     async def _ask_sources(self) -> dict[bytes, Report]:
         reports: dict[bytes, Report] = {}
@@ -115,14 +121,14 @@ class Refresh:
         return reports
 
 
-def judge(reports: dict[bytes, Report], union: set[bytes], now: float) -> ViewAgreement:
+def judge(reports: dict[bytes, Report], union: set[bytes], known: int, now: float) -> ViewAgreement:
     """Hold the sources against the union of all: who lacks much of it, and how much at worst.
 
     What counts is which adverts a source lacks, not how many it has: it could invent those.
     """
-    known = len(union)
     shares = {
-        node: len(report.held & union) / known if known else 1.0 for node, report in reports.items()
+        node: len(report.held & union) / len(union) if union else 1.0
+        for node, report in reports.items()
     }
     return ViewAgreement(
         at=now,

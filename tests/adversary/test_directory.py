@@ -296,6 +296,7 @@ async def refreshes(
             compare,  # type: ignore[arg-type]
             bootstrap=client.bootstrap.run,
             changed=nothing,
+            spread_s=-1,  # these adverts were published just now
             rng=Random(number),
         )
         await refresh._pass()

@@ -15,6 +15,7 @@ def run(args: argparse.Namespace) -> int:
         print_json(call(args, "status"))
         return 0
     status = call_as(args, Status, "status")
+    relays, ghosts = status.relays_known, status.ghosts_known
     wallet = None if status.wallet_sat is None else f"{status.wallet_sat} sat"
     guard = None if status.guard_age_s is None else style.age(status.guard_age_s)
     last = None if status.last_cost_msat is None else style.sat(status.last_cost_msat)
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
             ("process", status.pid),
             ("store", status.store),
             ("wallet", wallet),
-            ("network", f"{status.relays_known} relays, {status.ghosts_known} ghosts known"),
+            ("network", f"knows {_count(relays, 'relay')}, {_count(ghosts, 'ghost')}"),
             ("circuits", f"{status.circuits_open} open"),
             ("mailboxes", _mailboxes(status)),
             ("path set", f"{status.set_size} relays"),
@@ -57,3 +58,7 @@ def _mailboxes(status: Status) -> str | None:
 def _shape(status: Status) -> str:
     tick = f", a cell every {status.tick_ms} ms" if status.tick_ms else ""
     return f"{status.shape_class}{tick}"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"

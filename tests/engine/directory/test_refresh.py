@@ -26,7 +26,7 @@ EVERYONE = list(range(1, 41))
 def holding(numbers: list[int]) -> AdvertSet:
     adverts = AdvertSet()
     for number in numbers:
-        adverts.add(advert_of(number), NOW)
+        adverts.add(advert_of(number, published=NOW - 900), NOW)
     return adverts
 
 
@@ -36,7 +36,7 @@ class World:
     def __init__(self, known: list[int]) -> None:
         self.relays = RelaySet(None, test_network=True, clock=lambda: NOW)
         for number in known:
-            self.relays.adverts.add(advert_of(number), NOW)
+            self.relays.adverts.add(advert_of(number, published=NOW - 900), NOW)
         self.view: Callable[[bytes], list[int]] = lambda _node: EVERYONE
         self.asked: list[bytes] = []
         self.bootstraps = 0
@@ -67,7 +67,7 @@ class World:
     async def _bootstrap(self) -> None:
         self.bootstraps += 1
         for number in self.contact:
-            self.relays.adverts.add(advert_of(number), NOW)
+            self.relays.adverts.add(advert_of(number, published=NOW - 900), NOW)
 
     async def _changed(self) -> None:
         self.saves += 1
@@ -159,3 +159,14 @@ async def test_expired_adverts_leave_the_set(autojump_clock: MockClock) -> None:
     await world.run_for(5)
     assert identity_of(50).node_id not in {a.node_id for a in world.relays.with_role(Role.RELAY)}
     assert len(world.relays.adverts) == 3
+
+
+async def test_a_source_without_the_newest_adverts_is_not_named(
+    autojump_clock: MockClock,
+) -> None:
+    world = World(EVERYONE)
+    for number in range(60, 80):
+        world.relays.adverts.add(advert_of(number), NOW)
+    agreement = await world.run_for(5)
+    assert agreement is not None
+    assert agreement.agree
