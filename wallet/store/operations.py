@@ -73,7 +73,10 @@ class Operations:
         self._rows.execute("DELETE FROM operations WHERE op_id = ?", (op_id,))
 
     def prune(self, older_than: float) -> int:
-        """Forget finished operations nobody will ask about again."""
+        """Forget finished operations nobody will ask about again. A token that was made and may
+        still be taken back is no such thing, however old."""
         return self._rows.execute(
-            "DELETE FROM operations WHERE state = 'done' AND updated < ?", (older_than,)
+            "DELETE FROM operations WHERE state = 'done' AND updated < ? AND NOT EXISTS (SELECT 1"
+            " FROM proofs WHERE proofs.op_id = operations.op_id AND proofs.state = 'sent')",
+            (older_than,),
         )
