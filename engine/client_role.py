@@ -105,13 +105,13 @@ class ClientRole:
         self.directory = AskingDirectory(
             people, self.links, self.pool, on_change=lambda: bus.publish("network.changed", {})
         )
-        hidden = config.mint_via == "circuit"
+        way = config.mint_way.via
         self.wallet = Wallet(
             store,
             self._transport_for,
-            post=self._transport_for if hidden else None,
+            post=self._transport_for if way == "circuit" else None,
             policy=config.wallet_policy,
-            second=self._second_way if hidden else None,
+            second=self._second_way if way != "direct" else None,
         )
         self.finder = GhostFinder(
             self._build_lookup,
@@ -210,12 +210,17 @@ class ClientRole:
 
     def _second_way(self, url: str) -> httpx.AsyncBaseTransport:
         """To the same mint over a circuit of its own, to see whether it shows others other keys."""
+        if (proxy := self._config.mint_way.proxy) is not None:
+            return proxy.transport(f"{url} as a stranger")
         return CircuitTransport(
             lambda: self.pool.shared_exit(WALLET_PURPOSE, BULK_PLAN, f"{url} as a stranger")
         )
 
     def _transport_for(self, url: str) -> httpx.AsyncBaseTransport:
-        if self._config.mint_via == "direct":
+        self._config.mint_way.check(url)
+        if (proxy := self._config.mint_way.proxy) is not None:
+            return proxy.transport(url)
+        if self._config.mint_way.via == "direct":
             return httpx.AsyncHTTPTransport()
         self.pool.keep_ready(WALLET_PURPOSE, BULK_PLAN)
         # One circuit a mint: two mints that compare notes see two clients.
@@ -240,7 +245,7 @@ class ClientRole:
         """The client's methods of the control protocol."""
         wallet = WalletHandlers(
             self.wallet,
-            via=self._config.mint_via,
+            via=self._config.mint_way.via,
             changed=self._wallet_changed,
             publish=self._bus.publish,
         )
@@ -325,7 +330,7 @@ class ClientRole:
         if report.table is not None and time.time() - report.table.made > TABLE_OLD_S:
             days = int((time.time() - report.table.made) / 86_400)
             found.append(f"The table of networks is {days} days old; get a newer one.")
-        if self._config.mint_via == "direct":
+        if self._config.mint_way.via == "direct":
             found.append("Mints are reached directly: they see this machine's address.")
         return found
 

@@ -21,6 +21,7 @@ from engine.directory.settings import PathSettings, parse_asns, parse_countries
 from engine.errors import ConfigError, WireError
 from engine.limits import Limits, parse_limits
 from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
+from engine.mint_way import MintWay, parse_way
 from engine.session.cover_settings import CoverSettings
 from engine.wire.shape import DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass
 from wallet.errors import BadAmount
@@ -72,7 +73,7 @@ class NodeConfig:
     link_padding: str = "clients"
     network: NetworkSettings = field(default_factory=NetworkSettings)
     mints: tuple[str, ...] = ()
-    mint_via: str = "circuit"
+    mint_way: MintWay = field(default_factory=MintWay)
     wallet_policy: Policy = field(default_factory=Policy)
     ghost: GhostConfig | None = None
     mint_hosts: tuple[tuple[str, int], ...] = ()
@@ -172,6 +173,7 @@ def parse_config(
     cover = top.table("cover")
     listen = link.take("listen", str, "")
     network_settings = parse_network(network, base)
+    mints = tuple(_url(url, "wallet.mints") for url in wallet.strings("mints"))
     config = NodeConfig(
         home=home,
         roles=roles,
@@ -181,8 +183,8 @@ def parse_config(
             link.take("padding", str, "clients"), ("clients", "all", "off"), "link.padding"
         ),
         network=network_settings,
-        mints=tuple(_url(url, "wallet.mints") for url in wallet.strings("mints")),
-        mint_via=_one_of(wallet.take("via", str, "circuit"), ("circuit", "direct"), "wallet.via"),
+        mints=mints,
+        mint_way=parse_way(wallet.take("via", str, ""), wallet.take("proxy", str, ""), mints),
         wallet_policy=_wallet_policy(wallet.table("policy"), network_settings.test),
         ghost=_ghost_config(ghost, base) if "ghost" in roles else None,
         mint_hosts=tuple(parse_address(host) for host in exits.strings("mint_hosts")),

@@ -25,7 +25,7 @@ def parse(data: dict[str, Any]) -> Any:
 def test_an_empty_file_is_a_client() -> None:
     config = parse({})
     assert config.roles == {"client"}
-    assert config.mint_via == "circuit"
+    assert config.mint_way.via == "circuit"
     assert config.shapes.default.shape_class is ShapeClass.TEXT
 
 
