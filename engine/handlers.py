@@ -36,6 +36,8 @@ from engine.control.protocol import (
 )
 from engine.control.server import Handler
 from engine.errors import PaymentError
+from wallet import handover
+from wallet.accounts import SAT, unit_of
 from wallet.ecash.conditions import Lock, lock_to_hash, lock_to_keys
 from wallet.ecash.errors import EcashError
 from wallet.errors import TokenInvalid
@@ -119,11 +121,12 @@ class WalletHandlers:
         )
 
     async def balance(self, _params: dict[str, Any]) -> WalletBalance:
-        balances = await self._wallet.balances()
+        balances = await self._wallet.balances(every_unit=True)
         mints = [
             MintInfo(
                 url=b.url,
                 name=b.name,
+                unit=b.unit,
                 available_sat=b.available_sat,
                 reserved_sat=b.reserved_sat,
                 held_sat=b.held_sat,
@@ -136,7 +139,9 @@ class WalletHandlers:
             )
             for b in balances
         ]
-        return WalletBalance(total_sat=sum(m.available_sat for m in mints), mints=mints)
+        return WalletBalance(
+            total_sat=sum(m.available_sat for m in mints if m.unit == "sat"), mints=mints
+        )
 
     async def history(self, params: dict[str, Any]) -> list[HistoryEntry]:
         entries = await self._wallet.history(params["limit"])
@@ -200,7 +205,8 @@ class WalletHandlers:
             params["token"], allow=params["allow_new_mint"], preimage=params["preimage"]
         )
         self._changed()
-        return ReceiveResult(amount_sat=received)
+        account = handover.account_of(handover.parse(params["token"]))
+        return ReceiveResult(amount_sat=received, mint=account)
 
     async def key(self, _params: dict[str, Any]) -> LockKey:
         return LockKey(key=await self._wallet.lock_key())
@@ -260,7 +266,8 @@ class WalletHandlers:
 
         reports = await self._wallet.restore_all(tell)
         self._changed()
-        return Restore(recovered_sat=sum(report.recovered_sat for report in reports), mint="")
+        in_sat = [report for report in reports if unit_of(report.mint) == SAT]
+        return Restore(recovered_sat=sum(report.recovered_sat for report in in_sat), mint="")
 
     async def look_at_mint(self, params: dict[str, Any]) -> MintFacts:
         facts = await self._wallet.look_at_mint(params["url"])
@@ -272,6 +279,7 @@ class WalletHandlers:
             motd=facts.motd,
             input_fee_ppk=facts.input_fee_ppk,
             nuts=list(facts.nuts),
+            units=list(facts.units),
         )
 
     async def move(self, params: dict[str, Any]) -> MoveResult:

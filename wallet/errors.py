@@ -16,6 +16,7 @@
     ├── PaymentInvalid           ecash offered to us does not pay what it should (exit 6)
     └── MintProblem              something about a mint (exit 5)
         ├── UntrustedMint        the mint is not on the user's list
+        ├── WrongUnit            ecash of this unit cannot be used for it
         ├── MintUnreachable      no complete answer
         ├── MintError            the mint refused; `mint_code` is its own number
         ├── MintBusy             the mint holds the inputs or quote as pending
@@ -129,6 +130,10 @@ class PaymentInvalid(WalletError):
 class MintProblem(WalletError):
     code = "mint"
     exit_code = 5
+
+
+class WrongUnit(MintProblem):
+    code = "wrong_unit"
 
 
 class UntrustedMint(MintProblem):

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import trio
 
-from wallet import journal
+from wallet import accounts, journal
 from wallet.ecash import amounts, conditions, dleq, requests, tokens
 from wallet.ecash.conditions import Lock
 from wallet.ecash.errors import EcashError
@@ -93,7 +93,7 @@ class Handover:
         op_id = write(tx, Kind.SEND, url, Body(amount_sat=amount, note=memo))
         tx.proofs.reserve(proofs, op_id)
         tx.proofs.mark_sent(op_id)
-        token = tokens.encode_v4(Token(url, tuple(proofs), memo=memo))
+        token = tokens.encode_v4(accounts.token(url, proofs, memo))
         tx.operations.finish(op_id, journal.encode(Result(amount_sat=amount, token=token)))
         tx.history.add(Kind.SEND.value, url, -amount, "sent as a token", op_id)
         return op_id
@@ -102,9 +102,7 @@ class Handover:
 
     async def receive(self, text: str, *, allow: bool = False, preimage: str = "") -> int:
         token = parse(text)
-        url = normal_url(token.mint)
-        if token.unit != "sat":
-            raise TokenInvalid("The token is not in sat.", hint="Only sat is supported.")
+        url = account_of(token)
         if allow and url not in self._mints.urls():
             await self._mints.add(url)
         self._mints.require(url)
@@ -228,6 +226,14 @@ def parse(text: str) -> Token:
         raise TokenInvalid(
             f"This is not a valid token: {exc}.", hint="Copy the whole text of it."
         ) from exc
+
+
+def account_of(token: Token) -> str:
+    """Where its ecash belongs (`wallet.accounts`). Raises TokenInvalid for a unit unknown to us."""
+    if token.unit not in accounts.UNITS:
+        hint = "Units that can be taken: " + ", ".join(accounts.UNITS)
+        raise TokenInvalid("The token is in a unit that is not supported.", hint=hint)
+    return normal_url(accounts.join(token.mint, token.unit))
 
 
 def _checked(lock: Lock) -> None:

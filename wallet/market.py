@@ -39,7 +39,7 @@ class Market:
     # -- the client pays
 
     async def prepare(self, url: str, amount_sat: int, purpose: str) -> OutgoingPayment:
-        url = self._mints.require(url)
+        url = self._mints.require_sat(url)
         positive(amount_sat)
         op_id = await self._store.run(lambda tx: self._prepare_pay(tx, url, amount_sat, purpose))
         op = await self._executor.load(op_id)
@@ -131,7 +131,7 @@ class Market:
     # -- the client is refunded
 
     async def slot(self, url: str, max_sat: int) -> RefundSlot:
-        url = self._mints.require(url)
+        url = self._mints.require_sat(url)
         positive(max_sat)
 
         def work(tx: Transaction) -> str:
@@ -169,7 +169,7 @@ class Market:
         keyset_id: str | None = None,
     ) -> Redeemed:
         """Take a payment in: the price is ours and becomes credit, the rest is signed back."""
-        url = self._mints.require(url)
+        url = self._mints.require_sat(url)
         if price_sat <= 0:
             raise PaymentInvalid("A payment must be for at least one sat.")
         keyset = await self._keyset_for(url, keyset_id)
@@ -251,7 +251,7 @@ class Market:
         keyset_id: str | None = None,
     ) -> list[BlindSignature]:
         """Give unspent credit back: our ecash, signed onto the client's blanks."""
-        url = self._mints.require(url)
+        url = self._mints.require_sat(url)
         parts = amounts.split(amount_sat)
         if amount_sat <= 0 or len(parts) > len(blanks):
             raise PaymentInvalid("There are not enough outputs for this refund.")

@@ -48,8 +48,10 @@ class MintClient:
         transport: httpx.AsyncBaseTransport | None = None,
         *,
         timeout_s: float = 30.0,
+        unit: str = "sat",
     ) -> None:
         self.url = url
+        self.unit = unit
         self._timeout_s = timeout_s
         self.health = Health()
         self.last_error = ""
@@ -96,7 +98,7 @@ class MintClient:
 
     async def request_mint(self, amount: int, pubkey: str | None) -> schemas.MintQuoteAnswer:
         """NUT-04/23, with a NUT-20 key when given."""
-        body: dict[str, object] = {"amount": amount, "unit": "sat"}
+        body: dict[str, object] = {"amount": amount, "unit": self.unit}
         if pubkey is not None:
             body["pubkey"] = pubkey
         return await self._ask("POST", "/v1/mint/quote/bolt11", schemas.MintQuoteAnswer, body)
@@ -116,7 +118,7 @@ class MintClient:
 
     async def request_melt(self, invoice: str) -> schemas.MeltAnswer:
         """NUT-05/23."""
-        body = {"request": invoice, "unit": "sat"}
+        body = {"request": invoice, "unit": self.unit}
         return await self._ask("POST", "/v1/melt/quote/bolt11", schemas.MeltAnswer, body)
 
     async def melt_quote(self, quote_id: str) -> schemas.MeltAnswer:

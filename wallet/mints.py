@@ -11,16 +11,16 @@ from collections.abc import Callable, Sequence
 import httpx
 import msgspec
 
+from wallet import accounts
 from wallet.ecash.errors import EcashError
 from wallet.ecash.keysets import SHORT_HEX, Keyset
 from wallet.ecash.tokens import check_mint_url
 from wallet.ecash.types import Proof
-from wallet.errors import MintLied, MintUnreachable, UntrustedMint, WalletError
+from wallet.errors import MintLied, MintUnreachable, UntrustedMint, WalletError, WrongUnit
 from wallet.mint import MintClient
 from wallet.schemas import KeysetHead, MintInfo
 from wallet.store import Store, Transaction
 
-UNIT = "sat"
 NUT_LOCKED_QUOTES = 20
 TransportFor = Callable[[str], httpx.AsyncBaseTransport]
 
@@ -73,7 +73,7 @@ class MintBook:
         return self._client(url)
 
     def require(self, url: str) -> str:
-        """The mint's address in its normal spelling, if it is on the list."""
+        """The account's name in its normal spelling, if it is on the list."""
         normal = normal_url(url)
         if normal not in self._names:
             raise UntrustedMint(
@@ -82,6 +82,18 @@ class MintBook:
                 hint="Add it first if you trust it with this money.",
             )
         return normal
+
+    def require_sat(self, url: str, what: str = "Answers are paid for") -> str:
+        """As `require`, for what is paid in sat. Raises WrongUnit for another unit."""
+        account = self.require(url)
+        unit = accounts.unit_of(account)
+        if unit != accounts.SAT:
+            raise WrongUnit(
+                f"{what} in sat; this ecash is in {unit}.",
+                kept="Nothing was spent.",
+                hint="Choose a mint where the wallet has sat, or fund it there.",
+            )
+        return account
 
     async def add(self, url: str) -> str:
         """Put a mint on the list, with its keysets. Asks the mint."""
@@ -95,7 +107,7 @@ class MintBook:
                 self._clients.pop(url, None)
                 await client.aclose()
             raise
-        name = printable(info.name)[:80] or url
+        name = printable(info.name)[:80] or client.url
 
         def work(tx: Transaction) -> None:
             tx.mints.put(url, name, msgspec.json.encode(info).decode())
@@ -106,12 +118,15 @@ class MintBook:
         self._names[url], self._infos[url], self._keysets[url] = name, info, keysets
         return url
 
-    async def look(self, url: str) -> tuple[str, MintInfo, dict[str, Keyset]]:
-        """What a mint says of itself, before it is trusted. Asks the mint; keeps nothing."""
+    async def look(self, url: str) -> tuple[str, MintInfo, dict[str, Keyset], tuple[str, ...]]:
+        """What a mint says of itself, before it is trusted, and the units of its active keysets.
+        Asks the mint; keeps nothing."""
         url = normal_url(url)
         client = self._client(url)
         try:
-            return url, await client.info(), await self._fetch(client, {})
+            info, keysets = await client.info(), await self._fetch(client, {})
+            units = {printable(head.unit) for head in await client.keysets() if head.active}
+            return url, info, keysets, tuple(sorted(units))
         finally:
             if url not in self._names:
                 self._clients.pop(url, None)
@@ -152,7 +167,8 @@ class MintBook:
         usable = [keyset for keyset in self.keysets(url) if keyset.active]
         if not usable:
             raise MintLied(
-                f"The mint {url} has no active keyset for sat.", hint="Use another mint."
+                f"The mint {url} has no active keyset for {accounts.unit_of(url)}.",
+                hint="Use another mint.",
             )
         return min(usable, key=lambda keyset: (keyset.input_fee_ppk, keyset.id))
 
@@ -162,7 +178,7 @@ class MintBook:
     def keyset(self, url: str, keyset_id: str) -> Keyset:
         found = self._keysets[self.require(url)].get(keyset_id)
         if found is None:
-            raise EcashError("the mint has no such keyset for sat")
+            raise EcashError("the mint has no such keyset for this unit")
         return found
 
     def fee_ppk(self, url: str) -> Callable[[Proof], int]:
@@ -176,32 +192,34 @@ class MintBook:
             return keyset_id
         matches = [full for full in known if full.startswith(keyset_id)]
         if len(keyset_id) != SHORT_HEX or len(matches) != 1:
-            raise EcashError("the mint has no such keyset for sat")
+            raise EcashError("the mint has no such keyset for this unit")
         return matches[0]
 
     def _client(self, url: str) -> MintClient:
         client = self._clients.get(url)
         if client is None:
-            transport = self._transport_for(url) if self._transport_for else None
-            client = MintClient(url, transport, timeout_s=self._timeout_s)
+            address, unit = accounts.split(url)
+            transport = self._transport_for(address) if self._transport_for else None
+            client = MintClient(address, transport, timeout_s=self._timeout_s, unit=unit)
             self._clients[url] = client
         return client
 
     async def _fetch(self, client: MintClient, known: dict[str, Keyset]) -> dict[str, Keyset]:
-        """All sat keysets; those known are not fetched again, only their state is updated."""
+        """All keysets of the client's unit; of those that are known only the state is updated."""
         result = dict(known)
         heads = await client.keysets()
         if self._second is not None:
             await self._compare(client, heads, self._second(client.url))
         for head in heads:
-            if head.unit != UNIT or not head.id.startswith(("00", "01")):
+            if head.unit != client.unit or not head.id.startswith(("00", "01")):
                 continue
             old = known.get(head.id)
             if old is None or old.active != head.active:
                 result[head.id] = await client.keyset(head)
         if not result:
             raise MintLied(
-                f"The mint {client.url} has no keyset for sat.", hint="Use another mint."
+                f"The mint {client.url} has no keyset for {client.unit}.",
+                hint="Use another mint.",
             )
         return result
 
@@ -234,8 +252,10 @@ def printable(text: str | None) -> str:
 
 
 def normal_url(url: str) -> str:
+    """An account's name in its one spelling (`wallet.accounts`). Raises UntrustedMint."""
+    address, unit = accounts.split(url)
     try:
-        return check_mint_url(url)
+        return accounts.join(check_mint_url(address), unit)
     except EcashError as exc:
         raise UntrustedMint(
             f"This is not a mint's address: {exc}.",

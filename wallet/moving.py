@@ -6,7 +6,8 @@ a paid invoice is collected whenever somebody looks.
 
 from __future__ import annotations
 
-from wallet.errors import BadAmount, MintProblem
+from wallet.accounts import SAT, unit_of
+from wallet.errors import BadAmount, MintProblem, WrongUnit
 from wallet.store import Store
 from wallet.transfers import Transfers
 from wallet.types import Moved
@@ -16,6 +17,12 @@ async def move(transfers: Transfers, source: str, target: str, amount_sat: int) 
     """Have `amount_sat` at `target` that was at `source`, for the fees of a payment."""
     if source.rstrip("/") == target.rstrip("/"):
         raise BadAmount("Both names are the same mint.", kept="Nothing was moved.")
+    if unit_of(source) != unit_of(target):
+        raise WrongUnit(
+            f"The ecash is in {unit_of(source)} and would be in {unit_of(target)}.",
+            kept="Nothing was moved.",
+            hint="Units are not exchanged; paying an invoice of the other mint takes its rate.",
+        )
     invoice = await transfers.request_mint(target, amount_sat)
     quote = await transfers.melt_quote(source, invoice.invoice)
     done = await transfers.melt(quote.quote_id)
@@ -29,12 +36,19 @@ async def move(transfers: Transfers, source: str, target: str, amount_sat: int) 
 
 
 async def collect(store: Store, transfers: Transfers) -> int:
-    """The ecash of invoices that were paid since; sat. One whose mint does not answer waits."""
+    """Take the ecash of invoices that were paid since; how much of it came in sat. One whose mint
+    does not answer waits."""
     rows = await store.run(lambda tx: tx.quotes.open_mint())
     total = 0
     for quote_id in rows:
         try:
-            total += await transfers.complete_mint(quote_id)
+            came = await transfers.complete_mint(quote_id)
         except MintProblem:
             continue
+        total += came if await _in_sat(store, quote_id) else 0
     return total
+
+
+async def _in_sat(store: Store, quote_id: str) -> bool:
+    row = await store.run(lambda tx: tx.quotes.get_mint(quote_id))
+    return row is not None and unit_of(row.mint) == SAT

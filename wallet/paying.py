@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import trio
 
+from wallet.accounts import SAT, UNITS, join, unit_of
 from wallet.ecash import conditions, requests, tokens
 from wallet.ecash.errors import EcashError
 from wallet.ecash.requests import PaymentRequest, PostTarget
@@ -53,7 +54,7 @@ class Paying:
             PaymentRequest(
                 id=secrets.token_hex(ID_BYTES),
                 amount=amount_sat,
-                mints=tuple(self._mints.urls()),
+                mints=tuple(u for u in self._mints.urls() if unit_of(u) == SAT),
                 description=description,
                 single_use=True,
                 lock=lock,
@@ -68,19 +69,26 @@ class Paying:
         if amount is None:
             raise BadAmount("The request leaves the amount open.", hint="Say how much to pay.")
         if amount_sat not in (None, amount):
-            raise BadAmount(f"The request asks for {amount} sat.", hint="Leave the amount out.")
+            raise BadAmount(
+                f"The request asks for {amount} {request.unit}.", hint="Leave the amount out."
+            )
         url = await self._choose(request, amount)
         token = await self._handover.send(url, amount, request.description, request.lock)
         return PaidRequest(url, amount, await self._deliver(request, token), token)
 
     async def _choose(self, request: PaymentRequest, amount: int) -> str:
         """The mint with the most to spend among those asked for."""
-        if request.unit != "sat":
-            raise TokenInvalid("The request is not in sat.", hint="Only sat is supported.")
-        allowed = [u for u in self._mints.urls() if not request.mints or u in request.mints]
+        if request.unit not in UNITS:
+            raise TokenInvalid("The request is in a unit that is not supported.")
+        asked = {join(url, request.unit) for url in request.mints}
+        allowed = [
+            account
+            for account in self._mints.urls()
+            if unit_of(account) == request.unit and (not asked or account in asked)
+        ]
         if not allowed:
             raise UntrustedMint(
-                "The request asks for ecash of mints that are not on your list.",
+                "The request asks for ecash of mints or in a unit that are not on your list.",
                 kept="Nothing was paid.",
                 hint="Add one of them first if you trust it: " + ", ".join(request.mints[:3]),
             )
@@ -89,7 +97,7 @@ class Paying:
         best = max(allowed, key=lambda url: have[url])
         if have[best] < amount:
             raise InsufficientFunds(
-                f"This needs {amount} sat; {have[best]} sat are available at {best}.",
+                f"This needs {amount} {request.unit}; {have[best]} are available at {best}.",
                 needed_sat=amount,
                 available_sat=have[best],
                 kept="Nothing was paid.",

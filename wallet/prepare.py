@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from wallet import journal
+from wallet.accounts import unit_of
 from wallet.ecash import amounts
 from wallet.ecash.amounts import Heap
 from wallet.ecash.conditions import Lock
@@ -24,7 +25,7 @@ MAX_SAT = 21_000_000 * 100_000_000
 
 def positive(amount_sat: int) -> None:
     if not 0 < amount_sat <= MAX_SAT:
-        raise BadAmount("The amount must be a positive number of sat.")
+        raise BadAmount("The amount must be a whole positive number.")
 
 
 def choose(tx: Transaction, mints: MintBook, mint: str, amount: int) -> tuple[list[Proof], int]:
@@ -34,9 +35,10 @@ def choose(tx: Transaction, mints: MintBook, mint: str, amount: int) -> tuple[li
     if chosen is None:
         have = amounts.value_of(heaps)
         resting, until = tx.proofs.resting(mint)
+        unit = unit_of(mint)
         if have + resting >= amount:
             raise InsufficientFunds(
-                f"This needs {amount} sat; {have} sat are available at {mint} and {resting} sat"
+                f"This needs {amount} {unit}; {have} are available at {mint} and {resting}"
                 f" rest for {max(1, round(until - tx.now))} s more.",
                 needed_sat=amount,
                 available_sat=have,
@@ -44,7 +46,8 @@ def choose(tx: Transaction, mints: MintBook, mint: str, amount: int) -> tuple[li
                 hint="Wait, or let them be spent now: peer2prompt wallet policy --wake",
             )
         raise InsufficientFunds(
-            f"This needs {amount} sat and the mint's fee; {have} sat are available at {mint}.",
+            f"This needs {amount} {unit} and the mint's fee; {have} {unit} are available at"
+            f" {mint}.",
             needed_sat=amount,
             available_sat=have,
             kept="Nothing was spent.",

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from wallet import journal
+from wallet import accounts, journal
 from wallet.ecash import dleq
 from wallet.ecash.curve import unblind
 from wallet.ecash.deterministic import Seed
 from wallet.ecash.errors import EcashError
 from wallet.ecash.keysets import Keyset
-from wallet.ecash.tokens import Token, encode_v4
+from wallet.ecash.tokens import encode_v4
 from wallet.ecash.types import BlindSignature, Proof
 from wallet.journal import Kind, Operation, OutputSpec, Result, Role
 from wallet.store import Transaction
@@ -100,7 +100,7 @@ def book(tx: Transaction, op: Operation, checked: Checked) -> Result:
 def _result(op: Operation, checked: Checked, change: int) -> Result:
     token = ""
     if op.kind is Kind.SEND:
-        token = encode_v4(Token(op.mint, tuple(checked.send), memo=op.body.note))
+        token = encode_v4(accounts.token(op.mint, checked.send, op.body.note))
     amount = op.body.amount_sat
     if op.kind in (Kind.RECEIVE, Kind.SLOT, Kind.RECLAIM, Kind.MINT):
         amount = sum(proof.amount for proof in checked.keep)

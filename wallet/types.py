@@ -10,7 +10,7 @@ from wallet.ecash.types import BlindSignature, Proof
 @dataclass(frozen=True, slots=True)
 class MintBalance:
     """`reserved_sat` is inside running operations; `held_sat` waits for the mint to decide;
-    `resting_sat` is fresh and may be spent later (`wallet.policy`)."""
+    `resting_sat` is fresh and may be spent later (`wallet.policy`). All are in `unit`."""
 
     url: str
     name: str
@@ -23,6 +23,7 @@ class MintBalance:
     resting_sat: int = 0
     failures_percent: int = 0
     warnings: tuple[str, ...] = ()
+    unit: str = "sat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class MintFacts:
     motd: str
     input_fee_ppk: int
     nuts: tuple[int, ...]
+    units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from mnemonic import Mnemonic
 
 from wallet import journal
+from wallet.accounts import SAT, unit_of
 from wallet.address import invoice_for, is_address
 from wallet.ecash.conditions import Lock
 from wallet.ecash.deterministic import Seed
@@ -65,7 +66,7 @@ PRUNE_AFTER_S = 90 * 86_400
 
 
 class Wallet:
-    """One seed, many mints, unit sat."""
+    """One seed, many mints, each unit of one an account of its own (`wallet.accounts`)."""
 
     def __init__(
         self,
@@ -145,11 +146,14 @@ class Wallet:
 
     # -- looking
 
-    async def balances(self) -> list[MintBalance]:
-        """One row per mint on the list, in the order they were added."""
+    async def balances(self, *, every_unit: bool = False) -> list[MintBalance]:
+        """One row per mint on the list, in the order they were added: those in sat, which can be
+        added up and pay for answers, or with `every_unit` all."""
         sums = await self._store.run(lambda tx: tx.proofs.sums())
         rows = []
         for url in self._mints.urls():
+            if not every_unit and unit_of(url) != SAT:
+                continue
             client = self._mints.client(url)
             available, reserved, held, resting = sums.get(url, (0, 0, 0, 0))
             rows.append(
@@ -163,6 +167,7 @@ class Wallet:
                     latency_ms=client.health.latency_ms,
                     last_error=client.last_error,
                     resting_sat=resting,
+                    unit=unit_of(url),
                     failures_percent=client.health.failures_percent,
                     warnings=tuple(
                         warnings(
@@ -188,7 +193,8 @@ class Wallet:
     # -- mints, invoices, tokens
 
     def mints(self) -> list[str]:
-        """The addresses on the list, in the order they were added."""
+        """The accounts on the list, in the order they were added: addresses, with `#unit` where it
+        is not sat."""
         return self._mints.urls()
 
     async def add_mint(self, url: str) -> str:
@@ -197,7 +203,7 @@ class Wallet:
 
     async def look_at_mint(self, url: str) -> MintFacts:
         """What a mint says of itself, before the user trusts it."""
-        url, info, keysets = await self._mints.look(url)
+        url, info, keysets, units = await self._mints.look(url)
         active = [k.input_fee_ppk for k in keysets.values() if k.active]
         return MintFacts(
             url=url,
@@ -207,6 +213,7 @@ class Wallet:
             motd=printable(info.motd),
             input_fee_ppk=min(active, default=0),
             nuts=tuple(sorted(int(nut) for nut in info.nuts if nut.isascii() and nut.isdigit())),
+            units=units,
         )
 
     async def refresh_mint(self, url: str) -> None:
@@ -297,7 +304,7 @@ class Wallet:
         an invoice is asked of its host first."""
         if not is_address(invoice):
             return await self._transfers.melt_quote(url, invoice)
-        url = self._mints.require(url)
+        url = self._mints.require_sat(url, "A Lightning address is paid")
         made = await invoice_for(invoice, amount_sat, self._post)
         quote = await self._transfers.melt_quote(url, made)
         if quote.amount_sat != amount_sat:
@@ -349,11 +356,12 @@ class Wallet:
         """Invoices that fund this wallet as its policy says: over several mints, for standard
         amounts. One that a mint does not give is left out; MintProblem when none gives any."""
         positive(amount_sat)
-        if not self._mints.urls():
-            raise UntrustedMint("The wallet knows no mint.", hint="Add one first.")
+        mints = [url for url in self._mints.urls() if unit_of(url) == SAT]
+        if not mints:
+            raise UntrustedMint("The wallet knows no mint in sat.", hint="Add one first.")
         found: list[MintQuote] = []
         trouble: MintProblem | None = None
-        for url, part in self._policy.parts(amount_sat, self._mints.urls(), self._rng):
+        for url, part in self._policy.parts(amount_sat, mints, self._rng):
             try:
                 found.append(await self.request_mint(url, part))
             except MintProblem as exc:
@@ -366,7 +374,7 @@ class Wallet:
         """Have coins for the payments that the policy wants ready, in one swap. Does nothing while
         too little is there to have them all."""
         wanted = self._policy.wanted()
-        if not wanted:
+        if not wanted or unit_of(url) != SAT:
             return
         with suppress(InsufficientFunds):
             await self.split_ahead(url, wanted)

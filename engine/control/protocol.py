@@ -585,6 +585,7 @@ class MintFacts(Result, frozen=True):
     motd: str = ""
     input_fee_ppk: int = 0
     nuts: list[int] = []
+    units: list[str] = []
 
 
 class MoveParams(Params, frozen=True):

@@ -65,7 +65,7 @@ async def _catch_up(wallet: Wallet, bus: EventBus) -> None:
 
 async def _add(wallet: Wallet, urls: Sequence[str]) -> list[str]:
     """Try each; returns those that did not answer."""
-    known = {balance.url for balance in await wallet.balances()}
+    known = wallet.mints()
     missing = []
     for url in urls:
         if url in known:

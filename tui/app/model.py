@@ -155,7 +155,9 @@ class WalletView:
 
     def balance(self, value: object) -> None:
         source = record(value)
-        self.mints = [MintLine.of(item) for item in records(source.get("mints"))]
+        # Sums here are in sat; ecash in other units is shown by `wallet balance`.
+        in_sat = [m for m in records(source.get("mints")) if line(m, "unit", "sat") == "sat"]
+        self.mints = [MintLine.of(item) for item in in_sat]
         self.total_sat = whole(source, "total_sat", sum(m.available_sat for m in self.mints))
         self.known = True
         self.revision += 1

@@ -34,7 +34,7 @@ def fund(args: argparse.Namespace) -> int:
         ended = {} if state is None else {"state": state.state, "minted_sat": state.minted_sat}
         print_json({**{name: getattr(quote, name) for name in quote.__struct_fields__}, **ended})
     elif state is not None:
-        print(f"Paid: {state.minted_sat or quote.amount_sat} sat are in the wallet.")
+        _say_paid(quote, state)
     return 0
 
 
@@ -49,8 +49,13 @@ def _fund_spread(args: argparse.Namespace) -> int:
         _show_invoice(quote, wait=args.wait)
     for quote in quotes if args.wait else ():
         state = _wait(args, quote)
-        print(f"Paid: {state.minted_sat or quote.amount_sat} sat are in the wallet.")
+        _say_paid(quote, state)
     return 0
+
+
+def _say_paid(quote: FundQuote, state: FundCheck) -> None:
+    amount = f"{state.minted_sat or quote.amount_sat} {style.unit(quote.mint)}"
+    print(f"Paid: {amount} are in the wallet.")
 
 
 def check(args: argparse.Namespace) -> int:
@@ -78,8 +83,9 @@ def pay(args: argparse.Namespace) -> int:
         mint=args.mint,
         amount_sat=args.amount,
     )
+    unit = style.unit(quote.mint)
     if not confirmed(
-        args, f"Pay {quote.amount_sat} sat, and up to {quote.fee_reserve_sat} in fees?"
+        args, f"Pay {quote.amount_sat} {unit}, and up to {quote.fee_reserve_sat} in fees?"
     ):
         print("Nothing was paid.")
         return 0
@@ -87,8 +93,8 @@ def pay(args: argparse.Namespace) -> int:
     if args.json:
         print_json(result)
     elif result.paid:
-        change = f", {result.change_sat} sat came back" if result.change_sat else ""
-        print(f"Paid {quote.amount_sat} sat with {result.fee_sat} sat in fees{change}.")
+        change = f", {result.change_sat} {unit} came back" if result.change_sat else ""
+        print(f"Paid {quote.amount_sat} {unit} with {result.fee_sat} {unit} in fees{change}.")
     if result.paid:
         return 0
     if args.json:
@@ -125,7 +131,7 @@ def _wait(args: argparse.Namespace, quote: FundQuote) -> FundCheck:
 
 
 def _show_invoice(quote: FundQuote, *, wait: bool) -> None:
-    print(f"Pay this invoice to put {quote.amount_sat} sat into the wallet:\n")
+    print(f"Pay this invoice to put {quote.amount_sat} {style.unit(quote.mint)} into the wallet:\n")
     print_qr(quote.invoice)
     print(style.clean(quote.invoice))
     if quote.expiry:

@@ -61,13 +61,14 @@ def balance(args: argparse.Namespace) -> int:
         (
             style.one_line(mint.url, 48),
             mint.available_sat,
+            mint.unit,
             mint.resting_sat,
             mint.reserved_sat,
             mint.held_sat,
         )
         for mint in wallet.mints
     ]
-    style.table(("mint", "sat", "resting", "reserved", "held"), rows, empty=_NO_MINT)
+    style.table(("mint", "amount", "unit", "resting", "reserved", "held"), rows, empty=_NO_MINT)
     print(f"{style.bold('total')}  {wallet.total_sat} sat")
     return 0
 
@@ -120,7 +121,8 @@ def _show_facts(facts: MintFacts) -> None:
         ("about", facts.description),
         ("message", facts.motd),
         ("program", facts.version),
-        ("fee in sat", fee),
+        ("fee", fee),
+        ("units", ", ".join(facts.units)),
         ("NUTs", ", ".join(map(str, facts.nuts))),
     ]
     style.facts([(name, style.one_line(text, 200)) for name, text in shown if text])
@@ -128,7 +130,8 @@ def _show_facts(facts: MintFacts) -> None:
 
 def move(args: argparse.Namespace) -> int:
     """Move ecash between two mints, after asking."""
-    if not confirmed(args, f"Move {args.amount} sat, and pay both mints' fees for it?"):
+    amount = f"{args.amount} {style.unit(args.from_mint)}"
+    if not confirmed(args, f"Move {amount}, and pay both mints' fees for it?"):
         print("Nothing was moved.")
         return 0
     moved = call_as(
@@ -142,7 +145,8 @@ def move(args: argparse.Namespace) -> int:
     if args.json:
         print_json(moved)
     elif moved.arrived:
-        print(f"Moved {moved.amount_sat} sat for {moved.cost_sat} sat.")
+        unit = style.unit(args.from_mint)
+        print(f"Moved {moved.amount_sat} {unit} for {moved.cost_sat} {unit}.")
     else:
         print("The payment is on its way; the ecash is collected by itself when it arrives.")
     return 0
@@ -158,7 +162,7 @@ def history(args: argparse.Namespace) -> int:
         (style.moment(entry.ts), entry.kind, entry.amount_sat, entry.mint, entry.detail)
         for entry in _shape(list[HistoryEntry], raw)
     ]
-    style.table(("when", "what", "sat", "mint", "detail"), rows, empty="Nothing has moved yet.")
+    style.table(("when", "what", "amount", "mint", "detail"), rows, empty="Nothing has moved yet.")
     return 0
 
 
@@ -180,7 +184,7 @@ def restore(args: argparse.Namespace) -> int:
         print_json(raw)
     else:
         where = "all mints" if args.url is None else style.clean(args.url)
-        print(f"Recovered {raw['recovered_sat']} sat at {where}.")
+        print(f"Recovered {raw['recovered_sat']} {style.unit(args.url)} at {where}.")
     return 0
 
 
@@ -202,7 +206,8 @@ async def _tell_progress(events: AsyncIterator[Event]) -> None:
     async for event in events:
         done = read_event(event)
         if isinstance(done, Restore):
-            print(f"{style.clean(done.mint)}: {done.recovered_sat} sat", file=sys.stderr)
+            amount = f"{done.recovered_sat} {style.unit(done.mint)}"
+            print(f"{style.clean(done.mint)}: {amount}", file=sys.stderr)
 
 
 _NO_MINT = "No mint yet. Add one with `peer2prompt wallet add-mint URL`."

@@ -22,6 +22,11 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def unit(mint: str | None) -> str:
+    """The unit of an amount at this mint: what stands after `#` in its name, else sat."""
+    return clean(mint or "").partition("#")[2] or "sat"
+
+
 def one_line(text: str, width: int = 60) -> str:
     """The text cleaned, on one line and not longer than `width`."""
     line = " ".join(clean(text).split())

@@ -134,9 +134,10 @@ class Proofs:
         return (int(row[0]), float(row[1])) if row else (0, 0.0)
 
     def wake(self) -> int:
-        """Let everything that rests be spent at once; sat."""
+        """Let everything that rests be spent at once; how much of it is in sat."""
         row = self._rows.row(
-            "SELECT coalesce(sum(amount), 0) FROM proofs WHERE state = 'available' AND ready > ?",
+            "SELECT coalesce(sum(amount), 0) FROM proofs WHERE state = 'available' AND ready > ?"
+            " AND instr(mint, '#') = 0",  # accounts in other units: `wallet.accounts`
             (self._rows.now,),
         )
         self._rows.execute("UPDATE proofs SET ready = 0 WHERE state = 'available'")
