@@ -7,6 +7,7 @@ directly.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -40,7 +41,7 @@ from engine.directory.networks import load_table
 from engine.directory.relays import RelaySet
 from engine.directory.rules import PathRules
 from engine.directory_role import AskingDirectory
-from engine.errors import NoRoute
+from engine.errors import NoRoute, WireError
 from engine.guard_store import GuardStore
 from engine.handlers import WalletHandlers
 from engine.identity import Identity, short_id
@@ -164,6 +165,7 @@ class ClientRole:
             await nursery.start(self.links.run)
             await nursery.start(self.pool.run)
             await self.wallet.open()
+            await self._remember_found()
             await nursery.start(self.directory.run)
             await nursery.start(keep_mints_known, self.wallet, self._config.mints, self._bus)
             nursery.start_soon(recover_wallet, self.wallet, self._bus)
@@ -190,8 +192,16 @@ class ClientRole:
         capability = model_capability(self._config.network.tag, model)
         found = await self.finder.find(capability)
         if found:
+            # Credit may lie with them: the next run has to know where.
+            await self._store.put_secret("directory", "found", self._relays.dump_found())
             self._bus.publish("network.changed", {})
         return bool(found)
+
+    async def _remember_found(self) -> None:
+        saved = await self._store.get_secret("directory", "found")
+        if saved is not None:
+            with contextlib.suppress(WireError):  # it is only a memory: they can be found again
+                self._relays.restore_found(saved)
 
     async def _build_lookup(self, relay: Advert) -> ClientCircuit:
         return await self.pool.build_to_relay(relay, LOOKUP_PURPOSE, BULK_PLAN)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from engine.circuit.addresses import is_routable
@@ -112,7 +112,17 @@ class RelaySet:
 
     def dump(self) -> bytes:
         """Every advert, for the encrypted store."""
-        return b"".join(_LENGTH.pack(len(raw)) + raw for raw in self.adverts.dump())
+        return _pack(self.adverts.dump())
+
+    def dump_found(self) -> bytes:
+        """The ghosts that this node alone knows of, for the encrypted store."""
+        return _pack(self._found.dump())
+
+    def restore_found(self, saved: bytes) -> None:
+        """Take up what `dump_found` kept. Raises WireError when the bytes are damaged."""
+        now = int(self._clock())
+        for raw in _unpack(saved):
+            self._found.add(raw, now)
 
     def expire(self) -> None:
         """Forget the adverts whose time is over."""
@@ -140,6 +150,10 @@ class RelaySet:
             return listed
         others = (a for a in self._found.in_order() if self.adverts.get(a.node_id) is None)
         return listed + [a for a in others if a.expires > now]
+
+
+def _pack(adverts: Iterable[bytes]) -> bytes:
+    return b"".join(_LENGTH.pack(len(raw)) + raw for raw in adverts)
 
 
 def _unpack(saved: bytes) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.directory.relays import RelaySet
-from engine.errors import ConfigError
+from engine.errors import ConfigError, WireError
 from engine.identity import Identity
 from engine.wire.advert import Address, Advert, OnionKey, Role
 from engine.wire.directory_file import format_directory
@@ -87,3 +87,42 @@ def test_no_file_means_no_relays() -> None:
     relays = RelaySet(None, test_network=True)
     assert not relays.reload()
     assert relays.with_role(Role.RELAY) == []
+
+
+def test_a_found_ghost_is_known_and_compared_with_nobody() -> None:
+    relays = RelaySet(None, test_network=True)
+    ghost = Advert.decode(signed("127.2.0.1", roles=Role.GHOST | Role.RELAY), int(time.time()))
+    assert relays.introduce(ghost)
+    assert relays.get(ghost.node_id) == ghost
+    assert relays.with_role(Role.GHOST) == [ghost]
+    assert relays.with_role(Role.RELAY) == []  # it may not become a hop
+    assert len(relays.adverts) == 0
+    assert relays.dump() == b""
+
+
+def test_found_ghosts_are_kept_for_the_next_run() -> None:
+    """Credit may lie with them."""
+    before, after = (RelaySet(None, test_network=True) for _ in range(2))
+    ghost = Advert.decode(signed("127.2.0.1", roles=Role.GHOST), int(time.time()))
+    before.introduce(ghost)
+    after.restore_found(before.dump_found())
+    assert after.get(ghost.node_id) == ghost
+    with pytest.raises(WireError):
+        after.restore_found(before.dump_found()[:-1])
+
+
+def test_a_relay_is_not_introduced_as_a_ghost() -> None:
+    relays = RelaySet(None, test_network=True)
+    relay = Advert.decode(signed("127.2.0.1"), int(time.time()))
+    assert not relays.introduce(relay)
+    assert relays.get(relay.node_id) is None
+
+
+def test_a_found_ghost_obeys_the_rules_of_the_set() -> None:
+    """Its address must be public, its network ours, its identity paid for, its life not over."""
+    advert = Advert.decode(signed("192.168.1.1", roles=Role.GHOST), int(time.time()))
+    assert not RelaySet(None, test_network=False).introduce(advert)
+    assert not RelaySet(None, test_network=True, network=b"another!").introduce(advert)
+    assert not RelaySet(None, test_network=True, work_bits=20).introduce(advert)
+    later = RelaySet(None, test_network=True, clock=lambda: time.time() + 7_200)
+    assert not later.introduce(advert)
