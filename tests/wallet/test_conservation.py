@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from trio.testing import MockClock
 
 from tests.wallet.fake_mint import URL, FakeMint
 from tests.wallet.support import SESSION, fund, open_store
+from wallet.ecash.conditions import lock_to_keys
 from wallet.ecash.curve import secret_to_y
 from wallet.errors import WalletError
 from wallet.store import Store
@@ -37,6 +39,11 @@ MOVES = st.one_of(
     st.tuples(st.just("refund"), AMOUNTS),
     st.tuples(st.just("refund_unsettled"), AMOUNTS),
     st.tuples(st.just("melt"), AMOUNTS),
+    st.tuples(st.just("lock"), AMOUNTS),
+    st.tuples(st.just("twice"), AMOUNTS),
+    st.tuples(st.just("split"), AMOUNTS),
+    st.tuples(st.just("restore"), st.just(0)),
+    st.tuples(st.just("recover"), st.just(0)),
     st.tuples(st.just("restart"), st.just(0)),
     st.tuples(st.just("rotate"), st.just(0)),
 )
@@ -87,10 +94,32 @@ class World:
         elif kind == "melt":
             quote = await self.client.melt_quote(URL, f"lnfake{amount}")
             await self.client.melt(quote.quote_id)
+        elif kind == "lock":
+            lock = lock_to_keys([await self.ghost.lock_key()])
+            await self._receive(await self.client.send(URL, amount, lock=lock), [self.ghost])
+        elif kind == "twice":
+            await self._receive(await self.client.send(URL, amount), [*self.wallets, self.ghost])
+        elif kind == "split":
+            await self.client.split_ahead(URL, [amount, 1, 5])
+        elif kind == "restore":
+            await self.client.restore(URL)
+        elif kind == "recover":
+            await self.client.recover()
         elif kind.startswith("pay"):
             await self._pay(kind, amount)
         else:
             await self._refund(kind, amount)
+
+    async def _receive(self, token: str, wallets: Sequence[Wallet]) -> None:
+        """One token, by all of these at once: at most one of them may have it."""
+
+        async def one(wallet: Wallet) -> None:
+            with suppress(WalletError):
+                await wallet.receive(token)
+
+        async with trio.open_nursery() as nursery:
+            for wallet in wallets:
+                nursery.start_soon(one, wallet)
 
     async def _pay(self, kind: str, amount: int) -> None:
         payment = await self.client.pay_prepare(URL, amount)
@@ -125,8 +154,9 @@ class World:
             for wallet in self.wallets:
                 await wallet.recover()
             for token in await self.client.sent_tokens(1000):
-                with suppress(WalletError):
-                    await self.client.receive(token.token)
+                for wallet in self.wallets:  # what is locked is the ghost's alone
+                    with suppress(WalletError):
+                        await wallet.receive(token.token)
 
     async def held(self) -> int:
         total = 0
@@ -150,7 +180,9 @@ async def play(
     fates: list[str],
     *,
     together: bool = False,
+    cut: int | None = None,
 ) -> None:
+    """`cut`: everything under way ends as if killed when the mints are asked for that time."""
     mint = FakeMint(fee_ppk)
     world = World(folder, mint)
     await world.start()
@@ -159,18 +191,27 @@ async def play(
     await fund(world.client, URL, 200)
     await fund(world.ghost, URL, 50)
     turn = itertools.cycle(fates or [""])
-    mint.faults = lambda path: next(turn) if "/v1/key" not in path else ""
+    scope = trio.CancelScope()
+    first = len(mint.asked)
+
+    def faults(path: str) -> str:
+        if cut is not None and len(mint.asked) > first + cut:
+            scope.cancel()
+        return next(turn) if "/v1/key" not in path else ""
+
+    mint.faults = faults
 
     async def one(kind: str, amount: int) -> None:
         with suppress(WalletError):
             await world.move(kind, amount)
 
-    async with trio.open_nursery() as nursery:
-        for kind, amount in moves:
-            if together:
-                nursery.start_soon(one, kind, amount)
-            else:
-                await one(kind, amount)
+    with scope:
+        async with trio.open_nursery() as nursery:
+            for kind, amount in moves:
+                if together:
+                    nursery.start_soon(one, kind, amount)
+                else:
+                    await one(kind, amount)
     mint.faults = lambda _path: ""
     await world.settle_everything()
     credit = await world.stores[1].credits.get(SESSION)
@@ -213,5 +254,23 @@ def test_nothing_is_lost_by_moves_at_the_same_time(
     with tempfile.TemporaryDirectory() as folder:
         trio.run(
             lambda: play(Path(folder), fee_ppk, moves, fates, together=True),
+            clock=MockClock(autojump_threshold=0.05),
+        )
+
+
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from([0, 100]),
+    st.lists(TOGETHER, min_size=2, max_size=8),
+    st.lists(FATES, max_size=13),
+    st.integers(0, 12),
+)
+def test_nothing_is_lost_when_all_of_it_is_cut_off(
+    fee_ppk: int, moves: list[tuple[str, int]], fates: list[str], cut: int
+) -> None:
+    """Moves at the same time, all of them ended in the middle, then a new start."""
+    with tempfile.TemporaryDirectory() as folder:
+        trio.run(
+            lambda: play(Path(folder), fee_ppk, moves, fates, together=True, cut=cut),
             clock=MockClock(autojump_threshold=0.05),
         )
