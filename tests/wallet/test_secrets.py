@@ -6,33 +6,16 @@ import base64
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 import trio
-from mnemonic import Mnemonic
 
 from tests.helpers import wallet_talk
 from tests.helpers.mint import REPOSITORY, RealMint
 from tests.helpers.processes import processes_of
-from wallet.ecash.deterministic import Seed
-from wallet.keyring import COUNTER
+from tests.helpers.traces import files_in, of_process, of_seed, told
 from wallet.store import KeyFile, Store
-
-SHORTEST = 16  # bytes of a form: no text has them by chance
-
-
-def forms(value: bytes) -> Iterator[bytes]:
-    """How bytes may show: as they are, in hex, in base64 wherever they stand in it."""
-    yield value
-    yield value.hex().encode()
-    yield value.hex().upper().encode()
-    yield repr(value)[2:-1].encode()
-    for before in range(3):
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            whole = encode(bytes(before) + value)
-            yield whole[4 if before else 0 : len(whole) // 4 * 4 - 4]
 
 
 async def secrets_of(folder: Path, name: str) -> list[bytes]:
@@ -46,15 +29,7 @@ async def secrets_of(folder: Path, name: str) -> list[bytes]:
         keys = await store.run(lambda tx: tx.rows("SELECT private_key FROM mint_quotes"))
         kept = await store.run(lambda tx: tx.rows("SELECT value FROM secrets"))
         tokens = await store.run(lambda tx: tx.rows("SELECT result FROM operations"))
-    raw = Mnemonic.to_seed(words.decode())
-    found += [words, b" ".join(words.split()[:3]), raw, raw[:32], raw[32:]]
-    for keyset, until in counters:
-        for number in range(until):
-            if keyset == COUNTER:
-                found.append(Seed(raw).lock_key(number))
-                continue
-            secret, r = Seed(raw).derive(keyset, number)
-            found += [secret.encode(), bytes.fromhex(secret), r]
+    found += of_seed(words, dict(counters))
     for secret, signature in proofs:
         found += [secret.encode(), bytes(signature)]
     found += [bytes(row[0]) for row in [*keys, *kept] if row[0]]
@@ -63,31 +38,6 @@ async def secrets_of(folder: Path, name: str) -> list[bytes]:
         found += [token[:200].encode()] if cut else []
     assert len(found) > 30
     return found
-
-
-def told(needles: Iterable[bytes], places: dict[str, bytes]) -> list[tuple[str, str]]:
-    """(place, the beginning of what was found there)."""
-    cut = {form[:64] for value in needles for form in forms(value) if len(form) >= SHORTEST}
-    return [
-        (place, repr(form[:8])) for place, text in places.items() for form in cut if form in text
-    ]
-
-
-def files_in(folder: Path) -> dict[str, bytes]:
-    """All but the key files, which are secrets themselves."""
-    return {
-        str(path): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".key"
-    }
-
-
-def of_process(pid: int) -> dict[str, bytes]:
-    """What everybody on the machine, or every child of it, can see of a process."""
-    return {
-        f"{name} of {pid}": Path(f"/proc/{pid}/{name}").read_bytes()
-        for name in ("cmdline", "environ", "comm")
-    }
 
 
 def test_forms_are_found_in_what_programs_write() -> None:
