@@ -24,7 +24,8 @@ from engine.wire.record import SALTS, Capability, Record
 
 AGAIN_S = 300.0  # a capability is not searched for again before
 AGAIN_EMPTY_S = 30.0  # when nothing was found
-SEARCH_TIMEOUT_S = 45.0
+SEARCH_TIMEOUT_S = 20.0
+GRACE_S = 2.0  # for the other relays when one has named a ghost
 TRIES = 2  # relays asked for one key
 REMEMBERED = 256
 
@@ -37,6 +38,7 @@ class _Search:
     capability: Capability
     keys: tuple[bytes, ...]
     found: dict[bytes, Advert] = field(default_factory=dict)
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
 
 class GhostFinder:
@@ -76,7 +78,8 @@ class GhostFinder:
         self._again[capability] = now + AGAIN_EMPTY_S
         self.searches += 1
         search = _Search(capability, capability.keys(capability.epoch_at(self._clock())))
-        with trio.move_on_after(SEARCH_TIMEOUT_S):
+        search.scope.deadline = now + SEARCH_TIMEOUT_S
+        with search.scope:
             await self._ask_all(search)
         known = [node for node, advert in search.found.items() if self._relays.introduce(advert)]
         if known:
@@ -134,3 +137,4 @@ class GhostFinder:
         known = search.found.get(advert.node_id)
         if advert.roles & Role.GHOST and (known is None or known.published < advert.published):
             search.found[advert.node_id] = advert
+            search.scope.deadline = min(search.scope.deadline, trio.current_time() + GRACE_S)

@@ -135,3 +135,23 @@ async def test_a_quote_dearer_than_the_sheet_is_refused(autojump_clock: MockCloc
     assert world.offers.take(ghost(1), quote) is quote
     with pytest.raises(GhostError, match="more than it advertises"):
         world.offers.take(ghost(1), dearer)
+
+
+@pytest.mark.trio
+async def test_ghosts_are_looked_for_by_model_alone() -> None:
+    asked: list[str] = []
+
+    async def find(model: str) -> bool:
+        await trio.lowlevel.checkpoint()
+        asked.append(model)
+        return True
+
+    async def ask(_ghost: bytes) -> None:
+        raise AssertionError("nobody is asked")
+
+    relays = RelaySet(None, test_network=True)
+    offers = Offers(relays, ask, find_more=find)
+    assert await offers.look_for("tiny")
+    assert not await offers.look_for(None)  # a search for anything would be a search for nothing
+    assert not await Offers(relays, ask).look_for("tiny")
+    assert asked == ["tiny"]
