@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Container
 from random import SystemRandom
 
 import trio
 
+from engine.control.protocol import SourceInfo
 from engine.directory.contacts import MAX_CONTACTS, Contact, encode_invite, parse_invite
 from engine.directory.dns_seeds import DnsSeeds
 from engine.directory.lan import LanFinder
@@ -102,6 +104,17 @@ class Acquaintance:
             if finder.error:
                 self.errors.append(finder.error)
         return {origin: found for origin, found in groups.items() if found}
+
+    def sources(self, answered: Container[bytes]) -> list[SourceInfo]:
+        """How many contacts each origin names, and how many of them are among `answered`."""
+        return [
+            SourceInfo(
+                origin=origin.value,
+                contacts=len(found),
+                answered=sum(contact.node_id in answered for contact in found),
+            )
+            for origin, found in self.groups().items()
+        ]
 
     def contacts(self) -> list[Contact]:
         """The same in the order in which they are asked."""

@@ -20,6 +20,7 @@ from engine.directory.network_settings import NetworkSettings, parse_network
 from engine.directory.settings import PathSettings, parse_asns, parse_countries
 from engine.errors import ConfigError, WireError
 from engine.limits import Limits, parse_limits
+from engine.link.settings import Advertised, parse_advertise
 from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
 from engine.mint_way import MintWay, parse_way
 from engine.session.cover_settings import CoverSettings
@@ -70,6 +71,7 @@ class NodeConfig:
     roles: frozenset[str]
     store: StoreConfig = field(default_factory=StoreConfig)
     listen: tuple[str, int] | None = None
+    advertise: Advertised | None = None
     link_padding: str = "clients"
     network: NetworkSettings = field(default_factory=NetworkSettings)
     mints: tuple[str, ...] = ()
@@ -171,14 +173,17 @@ def parse_config(
     wallet, ghost, exits, shape = (top.table(k) for k in ("wallet", "ghost", "exit", "shape"))
     mailbox, paths, limits = (top.table(k) for k in ("mailbox", "paths", "limits"))
     cover = top.table("cover")
-    listen = link.take("listen", str, "")
+    listen_on = link.take("listen", str, "")
+    listen = parse_address(listen_on) if listen_on else None
+    advertise = link.take("advertise", str, "")
     network_settings = parse_network(network, base)
     mints = tuple(_url(url, "wallet.mints") for url in wallet.strings("mints"))
     config = NodeConfig(
         home=home,
         roles=roles,
         store=_store_config(store, base, passphrase_fd),
-        listen=parse_address(listen) if listen else None,
+        listen=listen,
+        advertise=parse_advertise(advertise, listen) if listen is not None else None,
         link_padding=_one_of(
             link.take("padding", str, "clients"), ("clients", "all", "off"), "link.padding"
         ),

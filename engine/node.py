@@ -42,11 +42,13 @@ from engine.control.protocol import (
     Traffic,
 )
 from engine.control.server import ControlServer, Handler
+from engine.crypto.identity_work import epoch_ends, epoch_of
 from engine.crypto.keys import x25519_generate
 from engine.crypto.replay import SECRET_BYTES
 from engine.dht_role import DhtRole
-from engine.directory.bootstrap import Bootstrap
+from engine.directory.bootstrap import Bootstrap, merged
 from engine.directory.contacts import Contact
+from engine.directory.dialback import DialBack
 from engine.directory.relays import RelaySet
 from engine.directory.work import OwnWork
 from engine.directory_role import ServingDirectory
@@ -54,6 +56,7 @@ from engine.errors import ConfigError
 from engine.identity import Identity
 from engine.keeping import KeepingHandlers
 from engine.relay_role import KnownRelays, RelayRole
+from engine.standing import Standing
 from engine.version import VERSION
 from engine.wire.advert import COMMITMENT_BYTES, Advert, Role
 from engine.wire.frames import Purpose
@@ -101,6 +104,7 @@ class Node:
             work_bits=config.network.work_bits,
         )
         self._people: Acquaintance
+        self._standing: Standing | None = None
         self._directory: ServingDirectory | None = None
         self._dht: DhtRole | None = None
         self._sheet = b""
@@ -218,10 +222,18 @@ class Node:
         self._serve_directory(self._relay)
         self._serve_dht(self._relay)
         await nursery.start(self._relay.run)
-        if self._directory is not None:
-            nursery.start_soon(self._directory.run)
-        if self._dht is not None:
-            nursery.start_soon(self._dht.run)
+        if self._standing is not None:
+            nursery.start_soon(self._standing.run)
+            nursery.start_soon(self._take_part, self._standing)
+
+    async def _take_part(self, standing: Standing) -> None:
+        """In the directory and the DHT, as soon as there is an address to be found at."""
+        await standing.known.wait()
+        async with trio.open_nursery() as nursery:
+            if self._directory is not None:
+                nursery.start_soon(self._directory.run)
+            if self._dht is not None:
+                nursery.start_soon(self._dht.run)
 
     async def _own_work(self, store: Store) -> OwnWork:
         work = OwnWork(
@@ -245,6 +257,17 @@ class Node:
         )
         served: dict[int, StreamHandler] = {Purpose.DIRECTORY: self._directory.service.serve}
         relay.core.handlers = {**relay.core.handlers, **served}
+        if config.advertise is not None:
+            self._standing = Standing(
+                relay.links,
+                self._relays,
+                DialBack(relay.links, relay.may_dial),
+                config.advertise,
+                self._identity.node_id,
+                tested=not config.network.test,
+                meet=self._directory.bootstrap.run,
+                advertise=relay.advertise,
+            )
 
     def _serve_dht(self, relay: RelayRole) -> None:
         config = self.config
@@ -315,7 +338,11 @@ class Node:
             guard=report.in_use if report is not None else None,
             shape_leak_bound=cost_of(plan).leak_bound,
             last_cost_msat=client.chats.last_cost_msat if client is not None else None,
-            warnings=[*self._relays.errors, *(await client.warnings() if client else [])],
+            warnings=[
+                *self._relays.errors,
+                *([self._standing.warning] if self._standing and self._standing.warning else []),
+                *(await client.warnings() if client else []),
+            ],
             mailboxes=self._mailboxes(),
         )
 
@@ -350,12 +377,16 @@ class Node:
             ghosts=[_describe(a) for a in self._relays.with_role(Role.GHOST)],
             directory=self._directory_info(),
             paths=self._client.paths() if self._client is not None else None,
+            offers=self._client.chats.desk.offers.ranges() if self._client is not None else [],
             dht=self._dht.info() if self._dht is not None else None,
         )
 
     def _directory_info(self) -> DirectoryInfo:
         people, gossip = self._people, self._directory.gossip if self._directory else None
         contacts = people.contacts()
+        report = merged(bootstrap.report for bootstrap in self._bootstraps())
+        own, now = self._identity.node_id, time.time()
+        epoch = epoch_of(own, int(now))
         return DirectoryInfo(
             source=str(self._relays.source or ""),
             errors=[*self._relays.errors, *people.errors],
@@ -364,6 +395,12 @@ class Node:
             gossip_rounds=gossip.rounds if gossip is not None else 0,
             gossip_failures=gossip.failures if gossip is not None else 0,
             view=self._client.view() if self._client is not None else None,
+            sources=people.sources(report.answered),
+            networks_heard=len(report.networks),
+            networks_possible=report.possible,
+            epoch=epoch,
+            epoch_left_s=epoch_ends(own, epoch) - now,
+            reach=self._standing.info() if self._standing is not None else None,
         )
 
     async def _earnings(self, _params: object) -> Earnings | dict[str, object]:
@@ -377,7 +414,8 @@ class Node:
         return {}
 
     async def _invite(self, _params: object) -> Invite:
-        own = Advert.decode(self._relay.advert(), int(time.time())) if self._relay else None
+        raw = self._relay.advert() if self._relay is not None else b""
+        own = Advert.decode(raw, int(time.time())) if raw else None
         return Invite(invite=self._people.invite(own))
 
     async def _join(self, params: dict[str, str]) -> Joined:
@@ -396,6 +434,8 @@ class Node:
     async def _advert(self, _params: object) -> AdvertResult:
         if self._relay is None:
             raise ConfigError("This node neither relays nor serves, so it has no advert.")
+        if not self._relay.advert():
+            raise ConfigError("This node does not know its address yet, so it has no advert.")
         return AdvertResult(advert=b64encode(self._relay.advert()).decode("ascii"))
 
     async def _stop(self, params: dict[str, float]) -> dict[str, object]:

@@ -80,6 +80,7 @@ class RelayRole:
         self._config = config
         self._identity = identity
         self.keeper = keeper
+        self._address: tuple[str, int] | None = None
         self._published = 0
         self._advert = b""
         self.core = RelayCore(
@@ -92,6 +93,8 @@ class RelayRole:
             is_relay=is_relay,
             replays=keeper.replays,
         )
+        if config.advertise is not None and config.advertise.host:
+            self.advertise(config.advertise.host, config.advertise.port)
         self._policy = DialPolicy(
             self._own_addresses,
             test_network=config.network.test,
@@ -172,17 +175,25 @@ class RelayRole:
                 self._advert = b""
 
     def advert(self) -> bytes:
-        """The signed advert, renewed when its keys, its work or a part of its life are over."""
+        """The signed advert, renewed when its keys, its work or a part of its life are over.
+
+        Empty until there is an address to advertise.
+        """
         now = int(self.keeper.clock.now())
+        if self._address is None:
+            return b""
         if not self._advert or now - self._published > ADVERT_RENEW_S:
             self._published = now
-            self._advert = self._make_advert(now).encode(self._identity)
+            self._advert = self._make_advert(now, Address(*self._address)).encode(self._identity)
         return self._advert
 
-    def _make_advert(self, now: int) -> Advert:
+    def advertise(self, host: str, port: int) -> None:
+        """Others find this node here from now on."""
+        self._address = (host, port)
+        self._advert = b""
+
+    def _make_advert(self, now: int, address: Address) -> Advert:
         config = self._config
-        if config.listen is None:
-            raise ValueError("a relay role needs an address")
         roles = Role.RELAY if "relay" in config.roles else Role(0)
         if "ghost" in config.roles:
             roles |= Role.GHOST
@@ -197,7 +208,7 @@ class RelayRole:
             roles=roles,
             published=now,
             expires=now + ADVERT_LIFE_S,
-            addresses=(Address(*config.listen),),
+            addresses=(address,),
             sheet_commitment=self._sheet_commitment,
             network=config.network.tag,
             work_epoch=self.work.epoch,
@@ -214,5 +225,5 @@ class RelayRole:
 
     def _own_addresses(self) -> set[tuple[str, int]]:
         listen = self._config.listen
-        own = {listen} if listen is not None else set()
+        own = {address for address in (listen, self._address) if address is not None}
         return own | {(host, listen[1]) for host in self.links.own_hosts if listen is not None}

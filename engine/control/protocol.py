@@ -429,6 +429,37 @@ class ViewInfo(Result, frozen=True):
     dissenting: list[str] = []
 
 
+class ReachInfo(Result, frozen=True):
+    """What others say of this node's address. `state` is reachable, unreachable, unknown, or set
+    (in a test network, where a set address is not questioned); `checked` is unix seconds."""
+
+    address: str = ""
+    state: str = ""
+    asked: int = 0
+    agreeing: int = 0
+    reached: int = 0
+    checked: float | None = None
+
+
+class SourceInfo(Result, frozen=True):
+    """First contacts of one origin: settings, invite, file, built-in, dns, lan or last run."""
+
+    origin: str
+    contacts: int = 0
+    answered: int = 0
+
+
+class OfferRange(Result, frozen=True):
+    """One model, how many ghosts offer it and at which prices (msat per million tokens)."""
+
+    model: str
+    ghosts: int = 0
+    in_low: int = 0
+    in_high: int = 0
+    out_low: int = 0
+    out_high: int = 0
+
+
 class DirectoryInfo(Result, frozen=True):
     source: str = ""
     errors: list[str] = []
@@ -440,6 +471,15 @@ class DirectoryInfo(Result, frozen=True):
     gossip_failures: int = 0
     view: ViewInfo | None = None
     """Null on a node that is no client, and before the first comparison"""
+    sources: list[SourceInfo] = []
+    networks_heard: int = 0
+    """Different networks among the contacts that answered the last time they were asked"""
+    networks_possible: int = 0
+    epoch: int = 0
+    """The week of this node's identity; its proof of work is renewed when it ends"""
+    epoch_left_s: float = 0
+    reach: ReachInfo | None = None
+    """Null on a node that does not listen"""
 
 
 class GuardInfo(Result, frozen=True):
@@ -511,6 +551,8 @@ class Network(Result, frozen=True):
     directory: DirectoryInfo = DirectoryInfo()
     paths: PathInfo | None = None
     """Null on a node that is no client."""
+    offers: list[OfferRange] = []
+    """What the sheets and quotes known here say; empty on a node that is no client"""
     dht: DhtInfo | None = None
     """Null on a node that is a client alone."""
 

@@ -8,7 +8,7 @@ the node sees; a patient node asks those that failed again before it is content 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import trio
@@ -43,6 +43,18 @@ class BootstrapReport:
     def is_enough(self) -> bool:
         """True when as many networks were heard as are wanted, or as there are."""
         return len(self.networks) >= min(WANTED_SOURCES, self.possible)
+
+
+def merged(reports: Iterable[BootstrapReport]) -> BootstrapReport:
+    """What the bootstraps of one node's roles found together."""
+    total = BootstrapReport()
+    for report in reports:
+        total.asked += report.asked
+        total.answered |= report.answered
+        total.failed |= report.failed
+        total.networks |= report.networks
+        total.possible = max(total.possible, report.possible)
+    return total
 
 
 class Bootstrap:

@@ -22,7 +22,7 @@ MAX_ANSWERS_PER_LINK = 16  # an advert changes every few hours; more questions a
 
 
 class Introductions:
-    """Answers with `own_advert` (when there is one) and asks others for theirs."""
+    """Answers with `own_advert` (when there is one: it may be empty yet) and asks others."""
 
     def __init__(self, links: LinkManager, own_advert: Callable[[], bytes] | None) -> None:
         self._links = links
@@ -52,8 +52,8 @@ class Introductions:
         if advert and waiting is not None:
             waiting[1].append(advert)
             waiting[0].set()
-        elif not advert and self._own_advert is not None:
-            self._answer(link, self._own_advert())
+        elif not advert and self._own_advert is not None and (own := self._own_advert()):
+            self._answer(link, own)
 
     def _answer(self, link: Link, advert: bytes) -> None:
         self._answered = {one: n for one, n in self._answered.items() if not one.closed}

@@ -108,10 +108,9 @@ class Reconciler:
 class Librarian:
     """The serving side of one stream: answers each request from the set."""
 
-    def __init__(self, adverts: AdvertSet, *, seen_host: str = "", sheet: bytes = b"") -> None:
+    def __init__(self, adverts: AdvertSet, *, sheet: bytes = b"") -> None:
         self._adverts = adverts
         self._sheet = sheet
-        self._seen_host = seen_host
         self._requests = 0
         self._offered = 0
 
@@ -130,8 +129,6 @@ class Librarian:
                 return wire.Adverts(tuple(raw for raw in found if raw is not None))
             case wire.Put(adverts=offered):
                 return self._take(offered, now)
-            case wire.WhoAmI():
-                return wire.Seen(self._seen_host)
             case wire.AskSheet():
                 return wire.Offer(self._sheet)
             case _:

@@ -134,8 +134,10 @@ class Link:
         on_padding: Callable[[Link], None] | None = None,
         on_link_cell: Mapping[Command, Callable[[Link, memoryview], None]] | None = None,
         pace: Pace | None = None,
+        peer_host: str = "",
     ) -> None:
         self.peer_node_id = keys.peer_node_id
+        self.peer_host = peer_host  # literal; empty when it cannot be told
         self.initiator = initiator
         self.routes: dict[int, Route] = {}
         self.runs: dict[int, RunRoute] = {}

@@ -28,7 +28,7 @@ from engine.link.counts import LinkCounts
 from engine.link.gate import Gate, Visit
 from engine.link.pace import Pace
 from engine.link.padding import IdlePadding, Padding
-from engine.link.sockets import bind, receive_record, send_record, shake_hands, tune
+from engine.link.sockets import bind, host_of, receive_record, send_record, shake_hands, tune
 from engine.wire.cells import Command
 from engine.wire.link import CERT_LIFE_S, LinkCredentials, LinkHandshake
 from engine.wire.network import MAIN_NETWORK
@@ -211,6 +211,13 @@ class LinkManager:
     async def _dial(self, node_id: bytes, host: str, port: int) -> Link:
         if self._nursery is None:
             raise CircuitClosed("The node is shutting down.")
+        sock, handshake = await self._connect(node_id, host, port)
+        link: Link = await self._nursery.start(self._run_dialled, sock, handshake)
+        return link
+
+    async def _connect(
+        self, node_id: bytes, host: str, port: int
+    ) -> tuple[trio.socket.SocketType, LinkHandshake]:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = trio.socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -234,8 +241,16 @@ class LinkManager:
         except BaseException:
             sock.close()
             raise
-        link: Link = await self._nursery.start(self._run_dialled, sock, handshake)
-        return link
+        return sock, handshake
+
+    async def probe(self, node_id: bytes, host: str, port: int) -> bool:
+        """True when `node_id` answers at host:port and proves it; the connection ends at once."""
+        try:
+            sock, _handshake = await self._connect(node_id, host, port)
+        except CircuitClosed:
+            return False
+        sock.close()
+        return True
 
     async def _run_dialled(
         self,
@@ -268,6 +283,7 @@ class LinkManager:
             on_padding=self._answer_padding,
             on_link_cell=self.on_link_cell,
             pace=self._pace,
+            peer_host=host_of(raw),
         )
         self._all.add(link)
         if initiator and self._padding is Padding.DIAL:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import socket
 
 import trio
@@ -76,3 +77,14 @@ async def send_record(sock: trio.socket.SocketType, record: bytes) -> None:
     while view:
         sent = await sock.send(view)
         view = view[sent:]
+
+
+def host_of(sock: socket.socket) -> str:
+    """The literal address of the far end; IPv4 stays IPv4 on a socket that takes both. Empty when
+    the far end is gone already."""
+    try:
+        address = ipaddress.ip_address(sock.getpeername()[0].partition("%")[0])
+    except (OSError, ValueError):
+        return ""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import trio
 
-from engine.control.protocol import Model
+from engine.control.protocol import Model, OfferRange
 from engine.directory.relays import RelaySet
 from engine.errors import GhostError, NoRoute, Peer2PromptError
 from engine.session.sheets import SheetBook
@@ -99,6 +99,17 @@ class Offers:
                     await self._learn(ghost)
         return [model for ghost in ghosts for model in self._listed(ghost)]
 
+    def ranges(self) -> list[OfferRange]:
+        """Every model with the number of ghosts that offer it and the range of their prices, from
+        what is known here: nobody is asked."""
+        listed = [
+            model
+            for advert in self._relays.with_role(Role.GHOST)
+            for model in self._listed(advert.node_id)
+        ]
+        names = sorted({model.model for model in listed})
+        return [_range(name, [m for m in listed if m.model == name]) for name in names]
+
     def _listed(self, ghost: bytes) -> list[Model]:
         terms = self._terms(ghost)
         if terms is None:
@@ -132,3 +143,15 @@ class Offers:
         except (Peer2PromptError, WalletError) as error:
             log.info("a ghost did not say what it offers (%s)", error.code)
             self._retry_at[ghost] = trio.current_time() + RETRY_S
+
+
+def _range(name: str, models: Sequence[Model]) -> OfferRange:
+    ins, outs = [m.in_price for m in models], [m.out_price for m in models]
+    return OfferRange(
+        model=name,
+        ghosts=len(models),
+        in_low=min(ins),
+        in_high=max(ins),
+        out_low=min(outs),
+        out_high=max(outs),
+    )

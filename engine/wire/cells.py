@@ -36,6 +36,7 @@ class Command(enum.IntEnum):
     PACKET = 5
     ADVERT = 6
     DHT = 7
+    REACH = 8
 
 
 class DestroyReason(enum.IntEnum):
@@ -59,7 +60,9 @@ class DestroyReason(enum.IntEnum):
 
 
 # Commands of the link itself, which have no circuit.
-_LINK_COMMANDS = frozenset({Command.PADDING, Command.PACKET, Command.ADVERT, Command.DHT})
+_LINK_COMMANDS = frozenset(
+    {Command.PADDING, Command.PACKET, Command.ADVERT, Command.DHT, Command.REACH}
+)
 # The second header word is the command and three zero bytes, so one look-up checks all four.
 _COMMAND_OF_WORD = {command << 24: command for command in Command}
 _REASONS = {int(reason): reason for reason in DestroyReason}

@@ -1,7 +1,7 @@
 """Messages of a directory stream: how two nodes compare and complete their sets of adverts.
 
-    asking  : sum  list  get  put  whoami  sheet
-    serving : summary  ids  adverts  kept  seen  offer
+    asking  : sum  list  get  put  sheet
+    serving : summary  ids  adverts  kept  offer
 
 One request at a time, one answer each. An advert's id is a hash of its bytes, so that two sets can
 be compared without sending them. Nothing here trusts an advert: who stores one has verified it.
@@ -19,7 +19,7 @@ from typing import TypeAlias
 from engine.errors import WireError
 from engine.wire.advert import MAX_ADVERT_BYTES
 from engine.wire.messages import Catalogue, MessageReader
-from engine.wire.schema import Fields, Kind, blob, many, octets, text, uint
+from engine.wire.schema import Fields, Kind, blob, many, octets, uint
 from engine.wire.sheet import MAX_SHEET_BYTES
 
 BUCKETS = 256  # by the first byte of the NodeID
@@ -28,7 +28,6 @@ BUCKET_HASH_BYTES = 16
 MAX_IDS = 65_536  # in one list: six times the largest network planned for
 MAX_ADVERTS = 512  # in one message
 MAX_MESSAGE = 1 << 20
-MAX_HOST = 45  # characters of a literal address
 _ID_LABEL = b"peer2prompt advert id v1"
 _BUCKET_LABEL = b"peer2prompt directory bucket v1"
 
@@ -105,18 +104,6 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class WhoAmI:
-    """Asks from which address the serving node sees the link."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The literal address, or nothing where the serving node cannot tell."""
-
-    host: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class AskSheet:
     """Asks the serving node for its own capability sheet."""
 
@@ -128,8 +115,8 @@ class Offer:
     sheet: bytes = field(repr=False)
 
 
-Request: TypeAlias = Sum | List | Get | Put | WhoAmI | AskSheet
-Answer: TypeAlias = Summary | Ids | Adverts | Kept | Seen | Offer
+Request: TypeAlias = Sum | List | Get | Put | AskSheet
+Answer: TypeAlias = Summary | Ids | Adverts | Kept | Offer
 Message: TypeAlias = Request | Answer
 
 
@@ -159,7 +146,6 @@ _ASKING: dict[str, tuple[type[Request], Fields]] = {
     "list": (List, {"buckets": _rising}),
     "get": (Get, {"ids": _packed(ID_BYTES, MAX_ADVERTS)}),
     "put": (Put, {"adverts": _ADVERTS}),
-    "whoami": (WhoAmI, {}),
     "sheet": (AskSheet, {}),
 }
 _SERVING: dict[str, tuple[type[Answer], Fields]] = {
@@ -170,7 +156,6 @@ _SERVING: dict[str, tuple[type[Answer], Fields]] = {
     "ids": (Ids, {"ids": _packed(ID_BYTES, MAX_IDS)}),
     "adverts": (Adverts, {"adverts": _ADVERTS}),
     "kept": (Kept, {"kept": uint(MAX_ADVERTS), "refused": uint(MAX_ADVERTS)}),
-    "seen": (Seen, {"host": text(MAX_HOST)}),
     "offer": (Offer, {"sheet": blob(MAX_SHEET_BYTES)}),
 }
 CATALOGUE: Catalogue[Message] = Catalogue({**_ASKING, **_SERVING}, MAX_MESSAGE)

@@ -149,7 +149,7 @@ def test_a_stream_may_not_offer_for_ever() -> None:
         serving.answer(junk, NOW)
 
 
-@pytest.mark.parametrize("answer", [wire.Kept(0, 0), wire.Seen(""), wire.Ids(b""), wire.Sum()])
+@pytest.mark.parametrize("answer", [wire.Kept(0, 0), wire.Offer(b""), wire.Ids(b""), wire.Sum()])
 def test_an_answer_to_another_question_is_refused(answer: wire.Message) -> None:
     asking = Reconciler(AdvertSet(), NOW, push=False)
     with pytest.raises(ProtocolError):

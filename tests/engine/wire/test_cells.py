@@ -20,7 +20,7 @@ from engine.wire.cells import (
     parse_header,
 )
 
-OF_THE_LINK = (Command.PADDING, Command.PACKET, Command.ADVERT, Command.DHT)
+OF_THE_LINK = (Command.PADDING, Command.PACKET, Command.ADVERT, Command.DHT, Command.REACH)
 OF_CIRCUITS = [command for command in Command if command not in OF_THE_LINK]
 
 

@@ -15,7 +15,7 @@ RAWS = st.lists(st.binary(max_size=512), max_size=8).map(tuple)
 HASHES = st.binary(min_size=4_096, max_size=4_096)
 MESSAGES = st.one_of(
     st.just(wire.Sum()),
-    st.just(wire.WhoAmI()),
+    st.just(wire.AskSheet()),
     st.builds(wire.Summary, st.integers(0, 2**32 - 1), HASHES),
     st.builds(wire.List, BUCKET_LISTS),
     st.builds(wire.Ids, IDS),
@@ -23,7 +23,7 @@ MESSAGES = st.one_of(
     st.builds(wire.Adverts, RAWS),
     st.builds(wire.Put, RAWS),
     st.builds(wire.Kept, st.integers(0, 512), st.integers(0, 512)),
-    st.builds(wire.Seen, st.text(max_size=11)),
+    st.builds(wire.Offer, st.binary(max_size=11)),
     st.just(wire.AskSheet()),
     st.builds(wire.Offer, st.binary(max_size=16_384)),
 )
@@ -60,7 +60,6 @@ def test_any_bytes_decode_or_raise_wire_error(data: bytes) -> None:
         wire.Summary(1, bytes(4_095)),
         wire.Adverts((bytes(513),)),
         wire.Put((b"",) * 513),
-        wire.Seen("1" * 46),
         wire.Kept(513, 0),
         wire.Offer(bytes(16_385)),
     ],
