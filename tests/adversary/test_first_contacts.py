@@ -115,9 +115,9 @@ async def test_nobody_is_made_to_dial_others(monkeypatch: pytest.MonkeyPatch) ->
             began = trio.current_time()
             answers.append(await attacker.dialback.ask(link, asked))
             times.append(trio.current_time() - began)
-        for listener in (*victim, *other):
-            await listener.aclose()
         nursery.cancel_scope.cancel()
+    for listener in (*victim, *other):
+        await listener.aclose()
     assert seen == []
     assert {answer.host for answer in answers} == {"127.0.0.1"}
     assert {answer.verdict for answer in answers} == {Verdict.NOT_REACHED}
