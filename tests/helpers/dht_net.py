@@ -38,6 +38,7 @@ class DhtNet:
         self.hooks: dict[bytes, Hook] = {}
         self.dead: set[bytes] = set()
         self.cells = 0
+        self.asked: dict[bytes, set[bytes]] = {}  # who sent a question to whom
         self.nodes: dict[bytes, Dht] = {one.node_id: self.make(one) for one in found}
         self._queue: list[tuple[float, int, bytes, bytes, wire.Message]] = []
 
@@ -98,6 +99,7 @@ class DhtNet:
 
     def _drain(self, core: Dht) -> None:
         for send in core.outbox:
+            self.asked.setdefault(core.own.node_id, set()).add(send.to)
             self._put(core.own.node_id, send.to, send.message)
         core.outbox.clear()
 
