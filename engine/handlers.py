@@ -42,7 +42,7 @@ from wallet.ecash.conditions import Lock, lock_to_hash, lock_to_keys
 from wallet.ecash.errors import EcashError
 from wallet.errors import TokenInvalid
 from wallet.nuts import NUTS
-from wallet.types import MintQuote, RestoreReport
+from wallet.types import MeltResult, MintQuote, RestoreReport
 from wallet.wallet import Wallet
 
 
@@ -70,6 +70,7 @@ class WalletHandlers:
             "wallet.send": self.send,
             "wallet.receive": self.receive,
             "wallet.melt": self.melt,
+            "wallet.parts.pay": self.pay_parts,
             "wallet.restore": self.restore,
             "wallet.request.pay": self.pay_request,
             "wallet.move": self.move,
@@ -86,6 +87,7 @@ class WalletHandlers:
             "wallet.policy.set": self.set_policy,
             "wallet.wake": self.wake,
             "wallet.melt.quote": self.melt_quote,
+            "wallet.parts.quote": self.parts_quote,
             "wallet.seed": self.seed,
             "wallet.key": self.key,
             "wallet.cosign": self.cosign,
@@ -243,12 +245,24 @@ class WalletHandlers:
     async def melt(self, params: dict[str, Any]) -> Melt:
         result = await self._wallet.melt(params["quote_id"])
         self._changed()
-        return Melt(
-            paid=result.paid,
-            fee_sat=result.fee_sat,
-            change_sat=result.change_sat,
-            state=result.state,
-        )
+        return _melt(result)
+
+    async def parts_quote(self, params: dict[str, Any]) -> list[MeltQuote]:
+        quotes = await self._wallet.parts_quote(params["invoice"], params["parts"])
+        return [
+            MeltQuote(
+                quote_id=quote.quote_id,
+                amount_sat=quote.amount_sat,
+                fee_reserve_sat=quote.fee_reserve_sat,
+                mint=quote.mint,
+            )
+            for quote in quotes
+        ]
+
+    async def pay_parts(self, params: dict[str, Any]) -> list[Melt]:
+        results = await self._wallet.pay_parts(params["quote_ids"])
+        self._changed()
+        return [_melt(result) for result in results]
 
     async def restore(self, params: dict[str, Any]) -> Restore:
         if params["mint"] is None:
@@ -300,6 +314,15 @@ def _fund_quote(quote: MintQuote) -> FundQuote:
         amount_sat=quote.amount_sat,
         expiry=quote.expiry,
         mint=quote.mint,
+    )
+
+
+def _melt(result: MeltResult) -> Melt:
+    return Melt(
+        paid=result.paid,
+        fee_sat=result.fee_sat,
+        change_sat=result.change_sat,
+        state=result.state,
     )
 
 

@@ -152,6 +152,10 @@ class MintBook:
     def locks_quotes(self, url: str) -> bool:
         return self._infos[url].supports(NUT_LOCKED_QUOTES)
 
+    def pays_parts(self, url: str) -> bool:
+        """Whether the mint announces that it pays parts of invoices in the account's unit."""
+        return self._infos[url].pays_parts(accounts.unit_of(url))
+
     def keysets(self, url: str) -> list[Keyset]:
         return list(self._keysets[self.require(url)].values())
 

@@ -31,7 +31,7 @@ NUTS: tuple[Nut, ...] = (
     Nut(12, "proof of the right key (DLEQ)", "yes", "asked of every signature; never handed on"),
     Nut(13, "secrets from a seed", "yes", "also those of locked sends and their change"),
     Nut(14, "ecash locked to a hash", "yes"),
-    Nut(15, "payments of several mints", "no"),
+    Nut(15, "payments of several mints", "yes", "where all of them announce it"),
     Nut(17, "live updates over a websocket", "no", "asked again every two seconds instead"),
     Nut(18, "payment requests", "yes", "by hand or HTTPS over a circuit; not by Nostr"),
     Nut(19, "cached answers", "yes", "identical requests are repeated; not relied upon"),

@@ -34,6 +34,17 @@ class MintInfo(msgspec.Struct, frozen=True):
         value: Any = msgspec.json.decode(raw)
         return isinstance(value, dict) and value.get("supported") is True
 
+    def pays_parts(self, unit: str) -> bool:
+        """Whether NUT-15 is announced for invoices in this unit."""
+        raw = self.nuts.get("15")
+        value: Any = msgspec.json.decode(raw) if raw is not None else None
+        # Older mints announce the bare list.
+        methods = value.get("methods") if isinstance(value, dict) else value
+        return isinstance(methods, list) and any(
+            isinstance(item, dict) and (item.get("method"), item.get("unit")) == ("bolt11", unit)
+            for item in methods
+        )
+
     def disabled(self) -> list[int]:
         """Minting (4) and melting (5), where the mint says `"disabled": true`."""
         found: list[int] = []

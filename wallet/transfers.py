@@ -13,7 +13,7 @@ from wallet import journal
 from wallet.ecash import amounts, quotes
 from wallet.errors import MintBusy, MintLied, QuoteNotPaid, UnknownOperation
 from wallet.executor import Executor
-from wallet.journal import Body, Kind, Role
+from wallet.journal import Body, Kind, Role, State
 from wallet.mints import MintBook
 from wallet.prepare import choose, keep_outputs, own_outputs, positive, write
 from wallet.store import Store, Transaction
@@ -80,9 +80,15 @@ class Transfers:
         )
         return write(tx, Kind.MINT, row.mint, body, dedup)
 
-    async def melt_quote(self, url: str, invoice: str) -> MeltQuote:
+    async def melt_quote(self, url: str, invoice: str, *, part_sat: int | None = None) -> MeltQuote:
         url = self._mints.require(url)
-        answer = await self._mints.client(url).request_melt(invoice.strip())
+        part_msat = None if part_sat is None else part_sat * 1000
+        answer = await self._mints.client(url).request_melt(invoice.strip(), part_msat)
+        if part_sat is not None and answer.amount != part_sat:
+            raise MintLied(
+                f"The mint {url} wants {answer.amount} sat for a part of {part_sat}.",
+                kept="Nothing was paid.",
+            )
         row = MeltQuoteRow(
             answer.quote,
             url,
@@ -126,6 +132,11 @@ class Transfers:
         op_id = write(tx, Kind.MELT, quote.mint, body, dedup)
         tx.proofs.reserve(chosen, op_id)
         return op_id
+
+    async def is_open(self, quote_id: str) -> bool:
+        """Whether a payment of this quote is in the journal and not at its end."""
+        row = await self._store.run(lambda tx: tx.operations.by_dedup(f"melt:{quote_id}"))
+        return row is not None and row.state != State.DONE
 
     async def _mint_row(self, quote_id: str) -> MintQuoteRow:
         row = await self._store.run(lambda tx: tx.quotes.get_mint(quote_id))

@@ -7,7 +7,7 @@ by the parts behind this door (transfers, market) and moved by the executor.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from mnemonic import Mnemonic
@@ -34,6 +34,7 @@ from wallet.market import Market
 from wallet.mints import MintBook, TransportFor, printable
 from wallet.moving import collect, move
 from wallet.opening import Opener
+from wallet.parts import pay_parts, quote_parts
 from wallet.paying import Paying
 from wallet.policy import Policy, decode, encode
 from wallet.prepare import positive
@@ -318,6 +319,14 @@ class Wallet:
     async def melt(self, quote_id: str) -> MeltResult:
         """Pay the invoice of a quote."""
         return await self._transfers.melt(quote_id)
+
+    async def parts_quote(self, invoice: str, parts: Mapping[str, int]) -> list[MeltQuote]:
+        """What paying one invoice from several mints costs; `parts` is sat by mint (NUT-15)."""
+        return await quote_parts(self._transfers, self._mints, invoice, parts)
+
+    async def pay_parts(self, quote_ids: Sequence[str]) -> list[MeltResult]:
+        """Pay all parts at once. Each may come back as paid, failed or undecided."""
+        return await pay_parts(self._transfers, quote_ids)
 
     async def catch_up(self) -> list[RestoreReport]:
         """After a backup was brought back: find at each mint what came since, strike out what

@@ -818,6 +818,17 @@ class Melt(Result, frozen=True):
     state: str = ""
 
 
+class PartsQuoteParams(Params, frozen=True):
+    """An invoice to be paid by several mints (NUT-15); `parts` is sat by mint."""
+
+    invoice: str
+    parts: dict[str, int]
+
+
+class PartsParams(Params, frozen=True):
+    quote_ids: list[str]
+
+
 class RestoreParams(Params, frozen=True):
     """Without a mint: all on the list, with a `wallet.restoring` event after each."""
 
@@ -919,6 +930,8 @@ METHODS: Final[dict[str, Method]] = {
     "wallet.request.pay": Method(PayRequestParams, PaidRequest),
     "wallet.melt.quote": Method(MeltQuoteParams, MeltQuote),
     "wallet.melt": Method(QuoteParams, Melt),
+    "wallet.parts.quote": Method(PartsQuoteParams, list[MeltQuote]),
+    "wallet.parts.pay": Method(PartsParams, list[Melt]),
     "wallet.restore": Method(RestoreParams, Restore),
     "wallet.seed": Method(NoParams, SeedWords),
     "earnings": Method(NoParams, Earnings),

@@ -12,7 +12,7 @@ from engine.control.client import ControlClient
 from engine.control.protocol import FundCheck, FundQuote, Melt, MeltQuote
 from tui.cli import style
 from tui.cli.call import call_as, print_json, with_node
-from tui.cli.failures import FUNDS, CliError
+from tui.cli.failures import FUNDS, CliError, usage
 from tui.cli.prompts import confirmed, text_or_stdin
 from tui.cli.qr import print_qr
 
@@ -75,6 +75,8 @@ def check(args: argparse.Namespace) -> int:
 def pay(args: argparse.Namespace) -> int:
     """Pay an invoice or a Lightning address: show what it costs, ask, pay."""
     invoice = text_or_stdin(args.invoice, "invoice")
+    if args.part:
+        return _pay_parts(args, invoice)
     quote = call_as(
         args,
         MeltQuote,
@@ -106,6 +108,31 @@ def pay(args: argparse.Namespace) -> int:
         kept="The ecash for it is kept in the wallet's journal until the mint has decided.",
         hint="See `peer2prompt wallet history` later; the wallet settles it by itself.",
     )
+
+
+def _pay_parts(args: argparse.Namespace, invoice: str) -> int:
+    """One invoice from several mints, after asking."""
+    parts: dict[str, int] = {}
+    for part in args.part:
+        amount, at, url = part.partition("@")
+        if not at or not amount.isascii() or not amount.isdigit() or url in parts:
+            raise usage("A part is written SAT@URL, one for each mint.")
+        parts[url] = int(amount)
+    quotes = call_as(args, list[MeltQuote], "wallet.parts.quote", invoice=invoice, parts=parts)
+    amount_sat = sum(quote.amount_sat for quote in quotes)
+    fees = sum(quote.fee_reserve_sat for quote in quotes)
+    if not confirmed(args, f"Pay {amount_sat} sat in parts, and up to {fees} in fees?"):
+        print("Nothing was paid.")
+        return 0
+    ids = [quote.quote_id for quote in quotes]
+    results = call_as(args, list[Melt], "wallet.parts.pay", quote_ids=ids)
+    if args.json:
+        print_json(results)
+    else:
+        pairs = zip(quotes, results, strict=True)
+        rows = [(quote.mint, quote.amount_sat, result.state) for quote, result in pairs]
+        style.table(("mint", "sat", "state"), rows, empty="")
+    return 0 if all(result.paid for result in results) else FUNDS
 
 
 def _wait(args: argparse.Namespace, quote: FundQuote) -> FundCheck:

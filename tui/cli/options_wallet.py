@@ -107,6 +107,13 @@ def _add_wallet_moves(wallet: Subparsers) -> None:
     pay.add_argument("invoice", metavar="INVOICE", help="an invoice or name@host; - reads it")
     pay.add_argument("amount", type=positive, nargs="?", metavar="SAT", help="for an address")
     pay.add_argument("--yes", action="store_true", help="do not ask")
+    pay.add_argument(
+        "--part",
+        action="append",
+        default=[],
+        metavar="SAT@URL",
+        help="pay this part from that mint; repeatable, for one invoice from several mints",
+    )
     restore = command(
         wallet,
         "restore",

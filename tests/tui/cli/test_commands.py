@@ -77,6 +77,10 @@ PLAIN = [
     (["wallet", "request", "21", "--text", "tea"], ["creqAx"]),
     (["wallet", "pay-request", "creqAx", "--yes"], ["cashuBpaid"]),
     (["wallet", "pay", INVOICE, "--yes"], ["Paid 21 sat", "1 sat came back"]),
+    (
+        ["wallet", "pay", INVOICE, "--yes", "--part", "20@https://a", "--part", "1@https://b"],
+        ["https://a", "20", "PAID"],
+    ),
     (["wallet", "restore", MINT], ["Recovered 33 sat"]),
     (["wallet", "seed", "--yes"], ["abandon ability able"]),
 ]

@@ -1,0 +1,142 @@
+"""One invoice, two mints (NUT-15), against a Lightning network that takes all parts or none.
+
+The real mint of these tests cannot pay parts (its test backend does not, and invoices of its own it
+pays without Lightning), so the mints here are fakes that behave as the NUT says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.wallet.fake_mint import FakeMint, Json, Refused
+from tests.wallet.support import a_wallet, available, fund, not_available
+from tests.wallet.test_address import invoice
+from wallet.errors import BadAmount, MintLied
+from wallet.wallet import Wallet
+
+pytestmark = [pytest.mark.trio, pytest.mark.usefixtures("quick")]
+ONE, TWO = "http://one.test", "http://two.test"
+FORTY = invoice("400n", b"forty sat")
+
+
+class PartsMint(FakeMint):
+    def __init__(self) -> None:
+        super().__init__()
+        self.announced: Any = {"methods": [{"method": "bolt11", "unit": "sat"}]}
+
+    def _answer(self, path: str, body: Json) -> Json:
+        answer = super()._answer(path, body)
+        if path == "/v1/info" and self.announced is not None:
+            answer["nuts"]["15"] = self.announced
+        return answer
+
+    def _melt_quote(self, last: str, body: Json) -> Json:
+        if not body:
+            return super()._melt_quote(last, body)
+        assert body["request"] == FORTY
+        part = body["options"]["mpp"]["amount"] // 1000
+        return super()._melt_quote(last, {"request": f"lnfake{part}"})
+
+
+class Network(httpx.AsyncBaseTransport):
+    """Both mints, and the payment between them: parts are under way until all have come."""
+
+    def __init__(self) -> None:
+        self.mints = {"one.test": PartsMint(), "two.test": PartsMint()}
+        for mint in self.mints.values():
+            mint.melt_state = "PENDING"
+        # The fakes count their quotes; no two real mints give the same name.
+        two = self.mints["two.test"]
+        two.quotes["another"], two.melts["another"] = {}, {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self.mints[request.url.host].handle_async_request(request)
+
+    def end(self, *, paid: bool) -> None:
+        for mint in self.mints.values():
+            for name in list(mint.undecided):
+                mint.decide(name, paid)
+
+    @property
+    def outstanding(self) -> int:
+        return sum(mint.outstanding for mint in self.mints.values())
+
+
+@asynccontextmanager
+async def payer(folder: Path, network: Network) -> AsyncIterator[Wallet]:
+    async with a_wallet(folder, "a", ONE, TWO, transport=network, fund_sat=32) as alice:
+        await fund(alice, TWO, 32)
+        yield alice
+
+
+async def test_all_parts_are_paid(tmp_path: Path) -> None:
+    network = Network()
+    async with payer(tmp_path, network) as alice:
+        quotes = await alice.parts_quote(FORTY, {ONE: 25, TWO: 15})
+        assert [quote.amount_sat for quote in quotes] == [25, 15]
+        done = await alice.pay_parts([quote.quote_id for quote in quotes])
+        assert [part.state for part in done] == ["PENDING", "PENDING"]
+        network.end(paid=True)
+        await alice.recover()
+        assert await available(alice) == network.outstanding == 64 - 40 - 2
+        assert await not_available(alice) == 0
+
+
+async def test_when_a_part_fails_all_comes_back(tmp_path: Path) -> None:
+    network = Network()
+    async with payer(tmp_path, network) as alice:
+        quotes = await alice.parts_quote(FORTY, {ONE: 25, TWO: 15})
+
+        def refuse(path: str) -> None:
+            if path == "/v1/melt/bolt11":
+                raise Refused(20004, "no route")
+
+        network.mints["two.test"].before = refuse
+        done = await alice.pay_parts([quote.quote_id for quote in quotes])
+        assert [part.state for part in done] == ["PENDING", "UNPAID"]
+        assert await not_available(alice) > 0
+        network.end(paid=False)
+        await alice.recover()
+        assert (await available(alice), await not_available(alice)) == (64, 0)
+        assert network.outstanding == 64
+
+
+@pytest.mark.parametrize(
+    "parts", [{ONE: 40}, {ONE: 25, TWO: 14}, {ONE: 25, TWO: 16}, {ONE: 41, TWO: -1}]
+)
+async def test_parts_that_do_not_add_up(tmp_path: Path, parts: dict[str, int]) -> None:
+    network = Network()
+    async with payer(tmp_path, network) as alice:
+        with pytest.raises(BadAmount):
+            await alice.parts_quote(FORTY, parts)
+        with pytest.raises(BadAmount, match="not an invoice"):
+            await alice.parts_quote("lnbc1nonsense", parts)
+        asked = [path for mint in network.mints.values() for path in mint.asked]
+        assert "/v1/melt/quote/bolt11" not in asked
+
+
+@pytest.mark.parametrize("announced", [None, {"methods": []}, {}, "yes", {"methods": [7]}])
+async def test_a_mint_that_does_not_pay_parts(tmp_path: Path, announced: Any) -> None:
+    network = Network()
+    network.mints["two.test"].announced = announced
+    async with payer(tmp_path, network) as alice:
+        with pytest.raises(BadAmount, match="does not pay parts"):
+            await alice.parts_quote(FORTY, {ONE: 25, TWO: 15})
+
+
+async def test_a_mint_that_takes_a_part_for_the_whole(tmp_path: Path) -> None:
+    network = Network()
+
+    def whole(path: str, answer: Json) -> Json:
+        return {**answer, "amount": 40} if path == "/v1/melt/quote/bolt11" else answer
+
+    network.mints["two.test"].tamper = whole
+    async with payer(tmp_path, network) as alice:
+        with pytest.raises(MintLied, match="a part of 15"):
+            await alice.parts_quote(FORTY, {ONE: 25, TWO: 15})
