@@ -34,6 +34,7 @@ from wallet.prepare import (
 )
 from wallet.store import Store, Transaction
 
+RENEWED_AT_ONCE = 100
 Prepare = Callable[[Transaction], str | None]
 
 
@@ -195,6 +196,31 @@ class Handover:
             fee_sat=fee,
             inputs=journal.input_specs(chosen),
             outputs=own_outputs(tx, self._mints, url, sorted(parts), Role.KEEP),
+        )
+        op_id = write(tx, Kind.SPLIT, url, body)
+        tx.proofs.reserve(chosen, op_id)
+        return op_id
+
+    async def renew(self, url: str, before: float) -> int:
+        """Swap coins of keysets that end before `before` (unix seconds) for lasting ones; how much
+        was renewed in sat, 0 when there are none. At most RENEWED_AT_ONCE coins in one swap."""
+        url = self._mints.require(url)
+        result = await self._swap(url, lambda tx: self._prepare_renewal(tx, url, before))
+        return result.amount_sat
+
+    def _prepare_renewal(self, tx: Transaction, url: str, before: float) -> str | None:
+        ending = self._mints.ending(url, tx.now, before)
+        heaps = [heap for heap in heaps_at(tx, self._mints, url) if heap.id in ending]
+        chosen = pick(tx, url, heaps)[:RENEWED_AT_ONCE]
+        fee = amounts.input_fee(map(self._mints.fee_ppk(url), chosen))
+        value = amounts.total(chosen) - fee
+        if value <= 0:  # none, or not worth the fee
+            return None
+        body = Body(
+            amount_sat=value,
+            fee_sat=fee,
+            inputs=journal.input_specs(chosen),
+            outputs=keep_outputs(tx, self._mints, url, value),
         )
         op_id = write(tx, Kind.SPLIT, url, body)
         tx.proofs.reserve(chosen, op_id)

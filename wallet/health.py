@@ -7,7 +7,6 @@ are handed in. Nothing proves that a mint is solvent; these are the signs before
 from __future__ import annotations
 
 import statistics
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -25,18 +24,21 @@ class Health:
     """The last exchanges with one mint. `refused_payments` counts payments of invoices that it
     has refused in a row."""
 
-    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    outcomes: deque[bool] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    latencies_ms: list[float] = field(default_factory=list)
+    outcomes: list[bool] = field(default_factory=list)
     refused_payments: int = 0
 
     def answered(self, latency_ms: float) -> None:
         """A complete answer came, whatever it said."""
-        self.latencies_ms.append(latency_ms)
-        self.outcomes.append(True)
+        self.latencies_ms = [*self.latencies_ms, latency_ms][-REMEMBERED:]
+        self._note(True)
 
     def failed(self) -> None:
         """No complete answer came, or a wrong one."""
-        self.outcomes.append(False)
+        self._note(False)
+
+    def _note(self, good: bool) -> None:
+        self.outcomes = [*self.outcomes, good][-REMEMBERED:]
 
     @property
     def latency_ms(self) -> float | None:

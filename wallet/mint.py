@@ -49,11 +49,12 @@ class MintClient:
         *,
         timeout_s: float = 30.0,
         unit: str = "sat",
+        health: Health | None = None,
     ) -> None:
         self.url = url
         self.unit = unit
         self._timeout_s = timeout_s
-        self.health = Health()
+        self.health = health or Health()
         self.last_error = ""
         refuse_all = http.cookiejar.DefaultCookiePolicy(allowed_domains=[])
         self._http = httpx.AsyncClient(

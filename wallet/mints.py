@@ -17,11 +17,13 @@ from wallet.ecash.keysets import SHORT_HEX, Keyset
 from wallet.ecash.tokens import check_mint_url
 from wallet.ecash.types import Proof
 from wallet.errors import MintLied, MintUnreachable, UntrustedMint, WalletError, WrongUnit
+from wallet.health import Health
 from wallet.mint import MintClient
 from wallet.schemas import KeysetHead, MintInfo
 from wallet.store import Store, Transaction
 
 NUT_LOCKED_QUOTES = 20
+HEALTH_KEY = "wallet.health"
 TransportFor = Callable[[str], httpx.AsyncBaseTransport]
 
 
@@ -39,6 +41,7 @@ class MintBook:
         self._transport_for = transport_for
         self._timeout_s = timeout_s
         self._clients: dict[str, MintClient] = {}
+        self._health: dict[str, Health] = {}
         self._names: dict[str, str] = {}
         self._infos: dict[str, MintInfo] = {}
         self._keysets: dict[str, dict[str, Keyset]] = {}
@@ -55,6 +58,18 @@ class MintBook:
             self._names[url] = name
             self._infos[url] = msgspec.json.decode(info, type=MintInfo)
             self._keysets[url] = {keyset.id: keyset for keyset in keysets}
+
+        await self._remember_health()
+
+    async def _remember_health(self) -> None:
+        kept = await self._store.settings.get(HEALTH_KEY)
+        if kept is not None:
+            self._health = msgspec.json.decode(kept, type=dict[str, Health])
+
+    async def keep_health(self) -> None:
+        """Write down how the mints on the list have been doing, for the next run."""
+        listed = {url: health for url, health in self._health.items() if url in self._names}
+        await self._store.settings.set(HEALTH_KEY, msgspec.json.encode(listed).decode())
 
     async def aclose(self) -> None:
         clients, self._clients = list(self._clients.values()), {}
@@ -176,6 +191,18 @@ class MintBook:
             )
         return min(usable, key=lambda keyset: (keyset.input_fee_ppk, keyset.id))
 
+    def ending(self, url: str, now: float, before: float) -> set[str]:
+        """Keysets whose ecash is worth nothing after a moment from `now` to `before` (unix
+        seconds); never the one for new outputs, because a swap would change nothing."""
+        new = self.active(url).id
+        return {
+            keyset.id
+            for keyset in self.keysets(url)
+            if keyset.id != new
+            and keyset.final_expiry is not None
+            and now <= keyset.final_expiry < before
+        }
+
     def knows(self, url: str, keyset_id: str) -> bool:
         return keyset_id in self._keysets[self.require(url)]
 
@@ -204,7 +231,10 @@ class MintBook:
         if client is None:
             address, unit = accounts.split(url)
             transport = self._transport_for(address) if self._transport_for else None
-            client = MintClient(address, transport, timeout_s=self._timeout_s, unit=unit)
+            health = self._health.setdefault(url, Health())
+            client = MintClient(
+                address, transport, timeout_s=self._timeout_s, unit=unit, health=health
+            )
             self._clients[url] = client
         return client
 

@@ -27,7 +27,7 @@ from wallet.errors import (
 )
 from wallet.executor import Executor
 from wallet.handover import Handover
-from wallet.health import warnings
+from wallet.health import SOON_S, warnings
 from wallet.journal import Kind
 from wallet.keyring import KeyRing
 from wallet.market import Market
@@ -387,6 +387,14 @@ class Wallet:
             return
         with suppress(InsufficientFunds):
             await self.split_ahead(url, wanted)
+
+    async def renew(self, url: str) -> int:
+        """Swap coins whose keyset ends soon for lasting ones; sat."""
+        return await self._handover.renew(url, self._store.clock() + SOON_S)
+
+    async def keep_health(self) -> None:
+        """Write down how the mints have been doing, for the next run."""
+        await self._mints.keep_health()
 
     def _rest_s(self) -> float:
         return self._policy.rest_s(self._rng)

@@ -1,8 +1,9 @@
 """What a wallet does by itself, at moments that have nothing to do with asking.
 
 Coins are made ready before they are needed (the wallet's policy says for how many payments, one
-swap makes them all), invoices that were paid while nobody looked are collected, and each mint is
-asked now and then for new keys.
+swap makes them all), coins of keysets that end soon are swapped, invoices that were paid while
+nobody looked are collected, each mint is asked now and then for new keys, and how the mints have
+been doing is written down for the next run.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ async def tend_wallet(wallet: Wallet, bus: EventBus) -> None:
             try:
                 if fresh_keys:
                     await wallet.refresh_mint(url)
+                await wallet.renew(url)
                 await wallet.make_ready(url)
             except WalletError as error:
                 log.warning("a mint could not be tended (%s)", error.code)
+        await wallet.keep_health()
         bus.publish("wallet.changed", {})

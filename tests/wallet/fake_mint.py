@@ -53,11 +53,12 @@ class Keys:
     active: bool = True
     private: dict[int, bytes] = field(default_factory=dict)
     id: str = ""
+    final_expiry: int | None = None
 
     def __post_init__(self) -> None:
         for bit in range(24):
             self.private[1 << bit] = hashlib.sha256(f"{self.label} {bit}".encode()).digest()
-        self.id = derive_id_v2(self.public, "sat", self.fee_ppk, None)
+        self.id = derive_id_v2(self.public, "sat", self.fee_ppk, self.final_expiry)
 
     @property
     def public(self) -> dict[int, bytes]:
@@ -180,7 +181,7 @@ class FakeMint(httpx.AsyncBaseTransport):
             "unit": "sat",
             "active": keys.active,
             "input_fee_ppk": keys.fee_ppk,
-            "final_expiry": None,
+            "final_expiry": keys.final_expiry,
         }
 
     def _keys(self, keyset_id: str) -> Keys:

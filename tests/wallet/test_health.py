@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.mint import RealMint
 from tests.helpers.mint_proxy import MintProxy
-from tests.wallet.fake_mint import URL, FakeMint
+from tests.wallet.fake_mint import URL, FakeMint, Keys
 from tests.wallet.support import a_wallet, available, fake_wallet, fund
 from wallet.ecash.keysets import Keyset
 from wallet.errors import BadAmount, MintError, MintProblem, MintUnreachable
@@ -138,3 +138,51 @@ async def test_new_keys_are_learned(tmp_path: Path, fake_mint: FakeMint) -> None
         assert await alice.receive(token) == 7
         with pytest.raises(MintProblem):
             await alice.refresh_mint("https://other.example")
+
+
+@pytest.mark.trio
+async def test_health_is_remembered_by_the_next_run(tmp_path: Path, fake_mint: FakeMint) -> None:
+    async with fake_wallet(tmp_path, "a", fake_mint) as alice:
+        fake_mint.down = True
+        for _ in range(20):
+            with pytest.raises(MintProblem):
+                await alice.refresh_mint(URL)
+        (before,) = await alice.balances()
+        await alice.keep_health()
+    async with fake_wallet(tmp_path, "a", fake_mint) as alice:
+        (after,) = await alice.balances()
+        assert after.failures_percent == before.failures_percent > 50
+        assert after.latency_ms == before.latency_ms is not None
+        assert after.warnings == before.warnings != ()
+
+
+@pytest.mark.trio
+async def test_ecash_of_a_keyset_that_ends_is_swapped_ahead(
+    tmp_path: Path, fake_mint: FakeMint
+) -> None:
+    """And only that: lasting coins, and coins whose end is far, are left alone."""
+    async with fake_wallet(tmp_path, "a", fake_mint) as alice:
+        now = int(alice._store.clock())
+        soon = Keys("soon", fee_ppk=100, final_expiry=now + SOON_S // 2)
+        far = Keys("far", fee_ppk=100, active=False, final_expiry=now + 9 * SOON_S)
+        fake_mint.keysets[0].active = False
+        fake_mint.keysets += [soon, far]
+        await alice.refresh_mint(URL)
+        await fund(alice, URL, 100)
+        assert await alice.renew(URL) == 0, "there is nothing to swap them for"
+        soon.active, far.active = False, True
+        await alice.refresh_mint(URL)
+        await fund(alice, URL, 50)
+        far.active = False
+        new = Keys("new")
+        fake_mint.keysets.append(new)
+        await alice.refresh_mint(URL)
+        renewed = await alice.renew(URL)
+        assert renewed + fake_mint.fees == 100
+        assert 0 < fake_mint.fees < 3
+        heaps = await alice._store.run(lambda tx: tx.proofs.heaps(URL))
+        assert {keyset for _, keyset, _ in heaps} == {new.id, far.id}
+        assert await available(alice) == renewed + 50
+        asked = len(fake_mint.asked)
+        assert await alice.renew(URL) == 0
+        assert len(fake_mint.asked) == asked, "nothing to renew asks nothing"
