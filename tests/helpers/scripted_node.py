@@ -407,6 +407,7 @@ class ScriptedNode:
             "wallet.melt": self._melt,
             "wallet.parts.quote": self._parts_quote,
             "wallet.parts.pay": self._parts_pay,
+            "wallet.move": self._move,
             "wallet.restore": self._restore,
         }
         plain: tuple[str, ...] = ("status", "models", "sessions.list", "circuits", "network")
@@ -560,6 +561,9 @@ class ScriptedNode:
     async def _melt(self, params: dict[str, Any]) -> object:
         del params
         return {"paid": True, "fee_sat": 1, "change_sat": 1, "state": "paid"}
+
+    async def _move(self, params: dict[str, Any]) -> object:
+        return {"amount_sat": params["amount_sat"], "cost_sat": 2, "arrived": True}
 
     async def _restore(self, params: dict[str, Any]) -> object:
         return {"recovered_sat": 64, "mint": params["mint"]}

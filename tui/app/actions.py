@@ -201,10 +201,18 @@ ACTIONS = (
     Action(
         "pay",
         "Pay an invoice",
-        "Pays a Lightning invoice from the wallet.",
+        "Pays a Lightning invoice or address from the wallet.",
         ("p",),
         "mints",
         hint="pay",
+    ),
+    Action(
+        "move",
+        "Move to another mint",
+        "Moves ecash from one mint to another by a Lightning payment between them.",
+        ("m",),
+        "mints",
+        hint="move",
     ),
     Action(
         "add_mint",

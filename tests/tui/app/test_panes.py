@@ -142,6 +142,42 @@ async def test_paying_an_invoice_shows_the_fee_first(folder: Path, node: Scripte
         await screen.until(lambda: bool(node.called("wallet.melt")), "paid")
 
 
+async def test_paying_an_address_asks_for_the_amount(folder: Path, node: ScriptedNode) -> None:
+    async with open_screen(folder) as screen:
+        await screen.connected()
+        await screen.press("f4")
+        await screen.until(lambda: "Demo mint" in screen.seen(), "mints")
+        await screen.press("p")
+        await screen.dialog("PickScreen")
+        await screen.press("enter")
+        await screen.dialog("FormScreen")
+        await screen.press(*"a@b.example", "enter")
+        await screen.until(lambda: "Amount in sat" in screen.seen(), "amount")
+        await screen.press(*"21", "enter")
+        await screen.dialog("ConfirmScreen")
+        (asked,) = node.called("wallet.melt.quote")
+        assert (asked["invoice"], asked["amount_sat"]) == ("a@b.example", 21)
+
+
+async def test_ecash_is_moved_from_mint_to_mint(folder: Path, node: ScriptedNode) -> None:
+    async with open_screen(folder) as screen:
+        await screen.connected()
+        await screen.press("f4")
+        await screen.until(lambda: "Demo mint" in screen.seen(), "mints")
+        await screen.press("m")
+        await screen.dialog("PickScreen")
+        await screen.press("enter")
+        await screen.dialog("FormScreen")
+        await screen.press(*"100", "enter")
+        await screen.dialog("ConfirmScreen")
+        assert not node.called("wallet.move")
+        await screen.press("y")
+        await screen.until(lambda: "it cost 2 sat" in screen.seen(), "moved")
+        (moved,) = node.called("wallet.move")
+        assert moved["amount_sat"] == 100
+        assert moved["source"] != moved["target"]
+
+
 async def test_a_failing_wallet_call_is_a_sentence(folder: Path, node: ScriptedNode) -> None:
     from tests.helpers.scripted_node import ScriptedError
 

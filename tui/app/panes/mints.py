@@ -224,19 +224,24 @@ class MintsPane(Pane):
         self.peer.say(f"Received {sat(whole(result, 'amount_sat'))}.")
 
     async def do_pay(self) -> None:
-        from tui.app.screens.form import Field, ask_form, confirm
+        from tui.app.screens.form import Field, amount, ask_form, confirm, read_amount
         from tui.app.screens.pick import pick_mint
 
         mint = await pick_mint(self.peer, "Pay an invoice")
         if mint is None:
             return
-        fields = [Field("invoice", "Lightning invoice", placeholder="lnbc…")]
+        fields = [Field("invoice", "Lightning invoice or address", placeholder="lnbc…")]
         answer = await ask_form(self.peer, "Pay an invoice", "", fields, "Ask for the fee")
         if answer is None:
             return
-        quote = await self.controller.wallet_call(
-            "wallet.melt.quote", mint=mint, invoice=answer["invoice"]
-        )
+        asked: dict[str, object] = {"mint": mint, "invoice": answer["invoice"]}
+        if "@" in answer["invoice"]:
+            fields = [Field("amount", "Amount in sat", check=amount)]
+            more = await ask_form(self.peer, answer["invoice"], "", fields, "Ask for the fee")
+            if more is None:
+                return
+            asked["amount_sat"] = read_amount(more["amount"])
+        quote = await self.controller.wallet_call("wallet.melt.quote", **asked)
         amount_sat, fee = whole(quote, "amount_sat"), whole(quote, "fee_reserve_sat")
         detail = f"At most {sat(fee)} of fees come on top; what is not used comes back."
         if not await confirm(self.peer, f"Pay {sat(amount_sat)}?", detail, "Pay"):
@@ -249,6 +254,37 @@ class MintsPane(Pane):
             self.peer.say(
                 f"Not paid yet ({state}). The ecash stays reserved until the mint says how it "
                 "ended; the wallet keeps asking.",
+                "warning",
+            )
+
+    async def do_move(self) -> None:
+        from tui.app.screens.form import Field, amount, ask_form, confirm, read_amount
+        from tui.app.screens.pick import pick_mint
+
+        if len(self.model.wallet.mints) < 2:
+            self.peer.say("Moving needs two mints; a adds one.", "warning")
+            return
+        source = await pick_mint(self.peer, "Move from")
+        target = source and await pick_mint(self.peer, "Move to", without=source)
+        if not source or not target:
+            return
+        intro = "One mint pays an invoice of the other. Both take their fees."
+        fields = [Field("amount", "How much arrives, in sat", check=amount)]
+        answer = await ask_form(self.peer, "Move ecash", intro, fields, "Go on")
+        if answer is None:
+            return
+        amount_sat = read_amount(answer["amount"])
+        detail = f"From {source} to {target}; the fees are taken from the first."
+        if not await confirm(self.peer, f"Move {sat(amount_sat)}?", detail, "Move"):
+            return
+        result = await self.controller.wallet_call(
+            "wallet.move", source=source, target=target, amount_sat=amount_sat
+        )
+        if result.get("arrived") is True:
+            self.peer.say(f"Moved {sat(amount_sat)}; it cost {sat(whole(result, 'cost_sat'))}.")
+        else:
+            self.peer.say(
+                "The payment is under way; the wallet finishes it and collects what arrives.",
                 "warning",
             )
 

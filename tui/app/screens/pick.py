@@ -77,9 +77,9 @@ async def pick_shape(app: PeerApp) -> str | None:
     return await app.push_screen_wait(PickScreen("Choose the traffic shape", intro, options))
 
 
-async def pick_mint(app: PeerApp, title: str) -> str | None:
+async def pick_mint(app: PeerApp, title: str, without: str = "") -> str | None:
     """The URL of a mint: the only one without asking, else the user's choice."""
-    mints = app.model.wallet.mints
+    mints = [mint for mint in app.model.wallet.mints if mint.url != without]
     if not mints:
         app.say("This wallet has no mint yet. Press a on the Mints pane to add one.", "warning")
         return None
