@@ -135,6 +135,6 @@ class GhostFinder:
         except WireError:
             return
         known = search.found.get(advert.node_id)
-        if advert.roles & Role.GHOST and (known is None or known.published < advert.published):
+        if known is None or known.published < advert.published:
             search.found[advert.node_id] = advert
             search.scope.deadline = min(search.scope.deadline, trio.current_time() + GRACE_S)
