@@ -21,6 +21,7 @@ from engine.wire.advert import Advert
 STEADY_S = 60.0  # between two comparisons when nothing happens
 RUMOUR_S = 2.0  # news are gathered for this long before they are carried on
 RUMOUR_FANOUT = 3
+RUMOUR_EVERY_S = 30.0  # at most: in a large network there are always news; or half of STEADY_S
 LONELY_S = 3.0  # between tries while nobody else is known
 CONTACTS_EVERY_S = 1_800.0  # between two times that contacts are asked although peers are known
 FAILED_PEERS_KEPT = 256
@@ -50,10 +51,12 @@ class Gossip:
         self._compare = compare
         self._bootstrap = bootstrap
         self._steady_s = steady_s
+        self._rumour_every_s = min(RUMOUR_EVERY_S, steady_s / 2)
         self._rng = rng or SystemRandom()
         self._news = trio.Event()
         self._failed: dict[bytes, float] = {}
         self._contacts_at = 0.0
+        self._rumour_at = 0.0
 
     def on_news(self) -> None:
         """An advert that others may not know yet has come, or ours has changed."""
@@ -76,7 +79,12 @@ class Gossip:
 
     async def _tell(self, peers: Sequence[Advert]) -> None:
         """Carry news to a few peers, or compare with one."""
-        count = RUMOUR_FANOUT if self._news.is_set() else 1
+        count = 1
+        if self._news.is_set():
+            count = RUMOUR_FANOUT
+            self._rumour_at = trio.current_time() + self._rumour_every_s * self._rng.uniform(
+                0.5, 1.5
+            )
         self._news = trio.Event()
         chosen = self._rng.sample(peers, min(count, len(peers)))
         async with trio.open_nursery() as nursery:
@@ -114,7 +122,11 @@ class Gossip:
         return rested or others
 
     async def _rest(self, seconds: float) -> None:
-        """Wait, at random around `seconds`; news shorten it to a gathering pause."""
+        """Wait, at random around `seconds`; news shorten it to a gathering pause.
+
+        The first news are carried on at once; those after it wait for the next rumour's turn.
+        """
         with trio.move_on_after(seconds * self._rng.uniform(0.5, 1.5)):
             await self._news.wait()
-            await trio.sleep(RUMOUR_S * self._rng.uniform(0.2, 1.0))
+            gathering = RUMOUR_S * self._rng.uniform(0.2, 1.0)
+            await trio.sleep(max(gathering, self._rumour_at - trio.current_time()))

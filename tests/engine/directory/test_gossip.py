@@ -11,7 +11,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from engine.directory.gossip import CONTACTS_EVERY_S, RETRY_AFTER_S, RUMOUR_FANOUT, Gossip
+from engine.directory.gossip import (
+    CONTACTS_EVERY_S,
+    RETRY_AFTER_S,
+    RUMOUR_EVERY_S,
+    RUMOUR_FANOUT,
+    Gossip,
+)
 from engine.directory.relays import RelaySet
 from engine.errors import CircuitClosed
 from engine.wire.advert import Advert
@@ -92,6 +98,16 @@ async def test_a_peer_that_brings_news_makes_us_carry_them_on(autojump_clock: Mo
     await run_for(peers.gossip(known(1, 2, 3, 4, 5, 6)), 600)
     gaps = [b - a for a, b in zip(peers.times, peers.times[1:], strict=False)]
     assert any(gap < 3 for gap in gaps)
+
+
+async def test_where_there_are_always_news_they_are_carried_at_a_bounded_rate(
+    autojump_clock: MockClock,
+) -> None:
+    peers = Peers()
+    peers.news = lambda _peer: True
+    await run_for(peers.gossip(known(*range(1, 20))), 3_600)
+    expected = RUMOUR_FANOUT * 3_600 / RUMOUR_EVERY_S
+    assert 0.7 * expected < sum(peers.asked.values()) < 1.3 * expected
 
 
 async def test_a_peer_that_failed_is_passed_over_for_a_while(autojump_clock: MockClock) -> None:
