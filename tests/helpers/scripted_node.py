@@ -405,8 +405,6 @@ class ScriptedNode:
             "wallet.receive": self._receive,
             "wallet.melt.quote": self._melt_quote,
             "wallet.melt": self._melt,
-            "wallet.parts.quote": self._parts_quote,
-            "wallet.parts.pay": self._parts_pay,
             "wallet.move": self._move,
             "wallet.restore": self._restore,
         }
@@ -544,15 +542,6 @@ class ScriptedNode:
         if not params.get("allow_new_mint") and params["token"].endswith("new"):
             raise ScriptedError("untrusted_mint", "The token is from a mint this wallet lacks.")
         return {"amount_sat": 21, "mint": DEMO_MINT}
-
-    async def _parts_quote(self, params: dict[str, Any]) -> object:
-        return [
-            {"quote_id": url, "amount_sat": sat, "fee_reserve_sat": 2, "mint": url}
-            for url, sat in params["parts"].items()
-        ]
-
-    async def _parts_pay(self, params: dict[str, Any]) -> object:
-        return [{"paid": True, "state": "PAID"} for _ in params["quote_ids"]]
 
     async def _melt_quote(self, params: dict[str, Any]) -> object:
         del params

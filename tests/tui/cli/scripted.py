@@ -221,6 +221,11 @@ class ScriptedNode:
             "wallet.receive": {"amount_sat": 21, "mint": MINT},
             "wallet.melt.quote": {"quote_id": "m1", "amount_sat": 21, "fee_reserve_sat": 2},
             "wallet.melt": {"paid": True, "fee_sat": 1, "change_sat": 1, "state": "PAID"},
+            "wallet.parts.quote": [
+                {"quote_id": "m2", "amount_sat": 20, "fee_reserve_sat": 2, "mint": "https://a"},
+                {"quote_id": "m3", "amount_sat": 1, "fee_reserve_sat": 2, "mint": "https://b"},
+            ],
+            "wallet.parts.pay": [{"paid": True, "state": "PAID"}] * 2,
             "wallet.restore": {"recovered_sat": 33, "mint": MINT},
             "wallet.seed": {"words": "abandon ability able"},
         }
