@@ -134,7 +134,7 @@ class Acquaintance:
             self.errors.append(error.message)
             return []
 
-    def invite(self, own: Advert | None) -> str:
+    def invite(self, own: Advert | None, most: int = MAX_CONTACTS // 2) -> str:
         """An invite that names this node, if it is a relay, and some others at random.
 
         Raises ConfigError when nobody is known.
@@ -147,7 +147,7 @@ class Acquaintance:
                 "No relay is known that an invite could name.",
                 hint="Join the network first: peer2prompt join INVITE",
             )
-        contacts = [contact_of(advert) for advert in named[: MAX_CONTACTS // 2]]
+        contacts = [contact_of(advert) for advert in named[:most]]
         return encode_invite(self.settings.tag, contacts)
 
 

@@ -416,7 +416,10 @@ class Node:
     async def _invite(self, _params: object) -> Invite:
         raw = self._relay.advert() if self._relay is not None else b""
         own = Advert.decode(raw, int(time.time())) if raw else None
-        return Invite(invite=self._people.invite(own))
+        return Invite(
+            invite=self._people.invite(own),
+            short=self._people.invite(own, most=1),
+        )
 
     async def _join(self, params: dict[str, str]) -> Joined:
         contacts = await self._people.join(params["invite"])

@@ -562,7 +562,10 @@ class AdvertResult(Result, frozen=True):
 
 
 class Invite(Result, frozen=True):
+    """`short` names one node alone: its QR code fits a small window."""
+
     invite: str
+    short: str = ""
 
 
 class JoinParams(Params, frozen=True):

@@ -173,7 +173,27 @@ def sample_state() -> dict[str, Any]:
                 for n in range(0xA1B2C300, 0xA1B2C318)
             ],
             "ghosts": [{"id": GHOST, "roles": ["ghost"], "age_s": 400_000.0}],
-            "directory": {"source": "file", "errors": []},
+            "directory": {
+                "source": "",
+                "errors": [],
+                "network": "main",
+                "view": {"at": 1.0, "sources": 3, "known": 25, "lowest": 0.98, "dissenting": []},
+                "sources": [{"origin": "invite", "contacts": 4, "answered": 3}],
+                "networks_heard": 3,
+                "networks_possible": 4,
+                "epoch": 2941,
+                "epoch_left_s": 300_000.0,
+            },
+            "offers": [
+                {
+                    "model": "qwen-small",
+                    "ghosts": 2,
+                    "in_low": 10_000_000,
+                    "in_high": 12_000_000,
+                    "out_low": 40_000_000,
+                    "out_high": 40_000_000,
+                }
+            ],
         },
         "wallet.balance": {
             "total_sat": 4096,
@@ -409,7 +429,8 @@ class ScriptedNode:
             "wallet.restore": self._restore,
         }
         plain: tuple[str, ...] = ("status", "models", "sessions.list", "circuits", "network")
-        plain += ("earnings", "shapes", "traffic", "circuit.notes")
+        plain += ("earnings", "shapes", "traffic", "circuit.notes", "network.invite")
+        plain += ("network.join",)
         handlers: dict[str, Callable[[dict[str, Any]], Any]] = {}
         for name in (*plain, "wallet.balance", "wallet.history"):
             handlers[name] = self._recorded(name, self._plain(name))

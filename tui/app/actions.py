@@ -26,8 +26,14 @@ class Action:
         return " or ".join(pretty_key(key) for key in self.keys)
 
 
-PANES = ("chat", "circuit", "mints", "earnings")
-PANE_TITLES = {"chat": "Chat", "circuit": "Circuit", "mints": "Mints", "earnings": "Earnings"}
+PANES = ("chat", "circuit", "mints", "earnings", "network")
+PANE_TITLES = {
+    "chat": "Chat",
+    "circuit": "Circuit",
+    "mints": "Mints",
+    "earnings": "Earnings",
+    "network": "Network",
+}
 
 ACTIONS = (
     Action(
@@ -42,6 +48,9 @@ ACTIONS = (
     Action("circuit", "Go to Circuit", "The paths your questions take.", ("f3", "alt+2")),
     Action("mints", "Go to Mints", "Your ecash, mint by mint.", ("f4", "alt+3")),
     Action("earnings", "Go to Earnings", "What this node earned as a ghost.", ("f5", "alt+4")),
+    Action(
+        "network", "Go to Network", "Who is known, from whom, and at which prices.", ("f6", "alt+5")
+    ),
     Action(
         "theme", "Next colour theme", "Changes the colours and remembers the choice.", ("ctrl+t",)
     ),
@@ -228,6 +237,22 @@ ACTIONS = (
         "Asks a mint for ecash made from this wallet's seed words.",
         (),
         "mints",
+    ),
+    Action(
+        "invite",
+        "Invite somebody",
+        "An invite as text and as a QR code: with it another node finds this network.",
+        ("i",),
+        "network",
+        hint="invite",
+    ),
+    Action(
+        "join",
+        "Join by an invite",
+        "Takes an invite and asks the nodes it names.",
+        ("j",),
+        "network",
+        hint="join",
     ),
 )
 

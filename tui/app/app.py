@@ -1,4 +1,4 @@
-"""The Textual app: four panes over one model, painted on timers. Acts are dispatched here.
+"""The Textual app: five panes over one model, painted on timers. Acts are dispatched here.
 
 It imports as little as the first paint needs: the chat pane. Other panes, dialogs and the control
 client are imported when they are first used.
@@ -288,6 +288,10 @@ class PeerApp(DiscreetApp):
             from tui.app.panes.mints import MintsPane
 
             return MintsPane(self)
+        if name == "network":
+            from tui.app.panes.network import NetworkPane
+
+            return NetworkPane(self)
         from tui.app.panes.earnings import EarningsPane
 
         return EarningsPane(self)

@@ -121,6 +121,13 @@ class Controller:
         except CallFailed:
             self.model.chat.stale.add(self.model.chat.current.session_id)
 
+    async def join(self, invite: str) -> object:
+        """Take an invite; the pane's figures are read anew."""
+        try:
+            return await self.link.call("network.join", invite=invite)
+        finally:
+            self.link.refresh("network", "status")
+
     # -- circuits and wallet -----------------------------------------------------------------
 
     async def rotate(self) -> None:

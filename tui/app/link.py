@@ -47,13 +47,16 @@ class Poll:
     apply: Callable[[Any], None]
     period_s: float
     params: dict[str, Any] = field(default_factory=dict)
-    pane: str = ""  # while this pane is in front, `pane_period_s` holds
+    pane: str = ""  # while one of these panes is in front, `pane_period_s` holds
     pane_period_s: float = 0.5
     only_on_pane: bool = False
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def belongs_to(self, pane: str) -> bool:
+        return pane in self.pane.split()
+
     def period(self, pane: str) -> float | None:
-        if self.pane and pane == self.pane:
+        if self.belongs_to(pane):
             return self.pane_period_s
         return None if self.only_on_pane else self.period_s
 
@@ -97,7 +100,7 @@ class NodeLink:
         """Snapshots of the pane in front are taken at once and more often."""
         self.pane = pane
         for poll in self._polls.values():
-            if poll.pane == pane:
+            if poll.belongs_to(pane):
                 poll.wake.set()
 
     def refresh(self, *methods: str) -> None:
@@ -146,7 +149,7 @@ class NodeLink:
                 pane_period_s=20.0,
                 only_on_pane=True,
             ),
-            Poll("network", model.circuits.network, 20.0, pane="circuit", pane_period_s=5.0),
+            Poll("network", model.set_network, 20.0, pane="circuit network", pane_period_s=5.0),
             Poll("wallet.balance", model.wallet.balance, 15.0, pane="mints", pane_period_s=2.0),
             Poll(
                 "wallet.history",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tui.app.circuits import CircuitBook
 from tui.app.conversation import ChatModel
 from tui.app.jsonish import Json, line, lines, maybe_real, maybe_whole, record, records, whole
+from tui.app.network import NetworkView
 from tui.app.shapes import ShapeOffer
 
 
@@ -225,6 +226,7 @@ class AppModel:
         self.circuits = CircuitBook()
         self.wallet = WalletView()
         self.earnings = EarningsView()
+        self.network = NetworkView()
         self.earnings_from_demo_ghost = False
         self.revision = 0
 
@@ -259,6 +261,10 @@ class AppModel:
         if not self.chat.current.model and self.offers:
             self.chat.current.model = self.offers[0].name
         self.revision += 1
+
+    def set_network(self, value: object) -> None:
+        self.circuits.network(value)
+        self.network.update(value)
 
     def set_shapes(self, value: object) -> None:
         self.shapes = [ShapeOffer.of(item) for item in records(value)]

@@ -18,7 +18,7 @@ def invite(args: argparse.Namespace) -> int:
     if args.json:
         print_json(found)
         return 0
-    print_qr(found.invite)
+    print_qr(found.invite, found.short, besides=len(found.invite) // style.width() + 1)
     print(style.clean(found.invite))
     return 0
 

@@ -9,7 +9,9 @@ from engine.control.protocol import (
     DirectoryInfo,
     GuardInfo,
     Network,
+    OfferRange,
     PathInfo,
+    ReachInfo,
     TableInfo,
     ViewInfo,
 )
@@ -26,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
     known = {node.id: node for node in [*network.relays, *network.ghosts]}
     rows = [(node.id, ", ".join(node.roles), style.age(node.age_s)) for node in known.values()]
     style.table(("node", "roles", "advert age"), rows, empty="No other node is known.")
+    _show_offers(network.offers)
     _show_directory(network.directory)
     if network.dht is not None:
         _show_dht(network.dht)
@@ -39,7 +42,15 @@ def _show_directory(directory: DirectoryInfo) -> None:
     facts = [("network", style.clean(directory.network or "unnamed"))]
     if directory.source:
         facts.append(("file", style.clean(directory.source)))
-    facts.append(("contacts", str(directory.contacts)))
+    if directory.epoch:
+        left = style.age(directory.epoch_left_s)
+        facts.append(("epoch", f"{directory.epoch}, {left} left"))
+    facts.append(("contacts", _contacts(directory)))
+    if directory.networks_possible:
+        heard, possible = directory.networks_heard, directory.networks_possible
+        facts.append(("asked", f"{heard} of {possible} networks answered"))
+    if directory.reach is not None:
+        facts.append(("address", _reach(directory.reach)))
     if directory.gossip_rounds or directory.gossip_failures:
         rounds, failed = directory.gossip_rounds, directory.gossip_failures
         facts.append(("gossip", f"{rounds} comparisons, {failed} failed"))
@@ -48,6 +59,44 @@ def _show_directory(directory: DirectoryInfo) -> None:
     style.facts(facts)
     for error in directory.errors:
         print(f"directory: {style.clean(error)}")
+
+
+def _show_offers(offers: list[OfferRange]) -> None:
+    if not offers:
+        return
+    print()
+    rows = [
+        (
+            style.clean(offer.model),
+            offer.ghosts,
+            _span(offer.in_low, offer.in_high),
+            _span(offer.out_low, offer.out_high),
+        )
+        for offer in offers
+    ]
+    style.table(("model", "ghosts", "sat/Mtok in", "sat/Mtok out"), rows, empty="")
+
+
+def _span(low: int, high: int) -> str:
+    """Prices in msat as sat, rounded up."""
+    least, most = -(-low // 1000), -(-high // 1000)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def _contacts(directory: DirectoryInfo) -> str:
+    named = [
+        f"{style.clean(one.origin)} {one.contacts}"
+        + (f" ({one.answered} answered)" if one.answered else "")
+        for one in directory.sources
+    ]
+    return ", ".join(named) or "none"
+
+
+def _reach(reach: ReachInfo) -> str:
+    told = f"{style.clean(reach.address) or 'not known yet'}, {style.clean(reach.state)}"
+    if not reach.asked:
+        return told
+    return f"{told}: {reach.agreeing} of {reach.asked} networks agree, {reach.reached} got in"
 
 
 def _view(view: ViewInfo) -> str:

@@ -13,12 +13,17 @@ that a dark terminal shows a light code with its border."""
 _BORDER = 2
 
 
-def print_qr(text: str) -> None:
+def print_qr(text: str, short: str = "", *, besides: int = 0) -> None:
     """Print the code when standard output is a terminal that shows it whole; otherwise say what
-    it needs, because a part of a code is of no use."""
+    it needs, because a part of a code is of no use.
+
+    `short` is taken where the code of `text` and `besides` more lines do not fit.
+    """
     if not sys.stdout.isatty():
         return
     lines = qr_lines(text)
+    if short and len(lines) + besides >= style.height():
+        lines = qr_lines(short)
     if not lines or not _can_print(lines[0]):
         return
     if len(lines) >= style.height() or len(lines[0]) > style.width():

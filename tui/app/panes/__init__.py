@@ -1,1 +1,1 @@
-"""The four panes. Each is imported and mounted when it is first shown."""
+"""The panes. Each is imported and mounted when it is first shown."""

@@ -21,7 +21,7 @@ def style_sheet(*names: str) -> str:
 
 
 class Pane(Vertical):
-    """One of the four panes. `group` names its actions in the table."""
+    """One of the panes. `group` names its actions in the table."""
 
     group = ""
 
