@@ -220,15 +220,15 @@ class Node:
         if self._ghost is not None:
             self._ghost.mail_by(self._relay.reply_sender())
         self._serve_directory(self._relay)
-        self._serve_dht(self._relay)
         await nursery.start(self._relay.run)
         if self._standing is not None:
             nursery.start_soon(self._standing.run)
-            nursery.start_soon(self._take_part, self._standing)
+            nursery.start_soon(self._take_part, self._standing, self._relay)
 
-    async def _take_part(self, standing: Standing) -> None:
+    async def _take_part(self, standing: Standing, relay: RelayRole) -> None:
         """In the directory and the DHT, as soon as there is an address to be found at."""
         await standing.known.wait()
+        self._serve_dht(relay)
         async with trio.open_nursery() as nursery:
             if self._directory is not None:
                 nursery.start_soon(self._directory.run)

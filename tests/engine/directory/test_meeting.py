@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -56,7 +56,9 @@ class Host:
         for other in (self, *others):
             self.relays.adverts.add(other.advert(), int(time.time()))
 
-    def bootstrap(self, contacts: Sequence[Contact], *, push: bool = True) -> Bootstrap:
+    def bootstrap(
+        self, contacts: Sequence[Contact], *, push: bool = True, patience_s: float = 0.0
+    ) -> Bootstrap:
         return Bootstrap(
             self.node.links,
             self.introductions,
@@ -65,7 +67,13 @@ class Host:
             suite=default_suite(),
             push=push,
             clock=time.time,
+            patience_s=patience_s,
         )
+
+
+async def _after(seconds: float, deed: Callable[[], None]) -> None:
+    await trio.sleep(seconds)
+    deed()
 
 
 @asynccontextmanager
@@ -114,6 +122,26 @@ async def test_several_contacts_are_asked_and_dead_ones_are_named() -> None:
         report = await bootstrap.run()
         assert len(report.answered) >= WANTED_SOURCES
         assert set(report.failed) <= {dead.node_id}
+
+
+async def test_a_patient_node_waits_for_a_second_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One contact answers, another only later: the node asks again before it is content."""
+    monkeypatch.setattr("engine.directory.introductions.ANSWER_TIMEOUT_S", 0.2)
+    async with hosts(3) as (new, first, late):
+        first.learn()
+        late.learn()
+        contacts = [first.contact(), late.contact()]
+        late.introductions._own_advert, answer = None, late.introductions._own_advert
+
+        def recover() -> None:
+            late.introductions._own_advert = answer
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_after, 0.5, recover)
+            report = await new.bootstrap(contacts, patience_s=5.0).run()
+        assert set(report.answered) == {c.node_id for c in contacts}
+        assert report.is_enough
+        assert report.failed == {}
 
 
 async def test_a_contact_that_is_somebody_else_is_refused() -> None:

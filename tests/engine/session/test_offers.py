@@ -155,3 +155,20 @@ async def test_ghosts_are_looked_for_by_model_alone() -> None:
     assert not await offers.look_for(None)  # a search for anything would be a search for nothing
     assert not await Offers(relays, ask).look_for("tiny")
     assert asked == ["tiny"]
+
+
+async def test_ranges_tell_the_prices_of_each_model_and_ask_nobody() -> None:
+    world = World(1, 2)
+    assert world.offers.ranges() == []
+    for number, price in ((1, 30), (2, 50)):
+        offer = ModelOffer("shared", price, 2 * price, 512)
+        ghost = world.relays.get(identity_of(number).node_id)
+        assert ghost is not None
+        sheet = replace(sheet_of(number), models=(offer, *sheet_of(number).models))
+        world.sheets._sheets[ghost.sheet_commitment] = sheet
+    found = {one.model: one for one in world.offers.ranges()}
+    assert set(found) == {"shared", "model-1", "model-2"}
+    shared = found["shared"]
+    assert (shared.ghosts, shared.in_low, shared.in_high) == (2, 30, 50)
+    assert (shared.out_low, shared.out_high) == (60, 100)
+    assert (found["model-1"].ghosts, world.connected) == (1, [])

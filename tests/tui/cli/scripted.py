@@ -164,7 +164,29 @@ class ScriptedNode:
                         "lowest": 0.5,
                         "dissenting": ["x1"],
                     },
+                    "sources": [{"origin": "invite", "contacts": 4, "answered": 3}],
+                    "networks_heard": 3,
+                    "networks_possible": 4,
+                    "epoch": 2_941,
+                    "epoch_left_s": 172_800,
+                    "reach": {
+                        "address": "203.0.113.7:9001",
+                        "state": "reachable",
+                        "asked": 5,
+                        "agreeing": 4,
+                        "reached": 3,
+                    },
                 },
+                "offers": [
+                    {
+                        "model": "small",
+                        "ghosts": 2,
+                        "in_low": 10_000_000,
+                        "in_high": 12_000_001,
+                        "out_low": 40_000_000,
+                        "out_high": 40_000_000,
+                    }
+                ],
                 "dht": {"members": 12, "contacts": 11, "records": 5, "published": 8},
                 "paths": {
                     "guards": [

@@ -76,3 +76,19 @@ def test_short_codes_fit_into_80_by_24() -> None:
 
 def test_the_screen_shows_the_same_code() -> None:
     assert read(dialog_lines(INVOICE.upper()), drawn_is_light=False) == INVOICE.upper()
+
+
+LONG_INVITE, SHORT_INVITE = "P2P1" + "AB" * 133, "P2P1" + "AB" * 42  # of four contacts, and one
+
+
+@pytest.mark.parametrize(("lines", "seen"), [(24, SHORT_INVITE), (60, LONG_INVITE)])
+def test_an_invite_is_scanned_from_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lines: int, seen: str
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((80, lines)))
+    print_qr(LONG_INVITE, SHORT_INVITE, besides=4)
+    shown = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert len(shown) + 4 < lines
+    assert read(shown, drawn_is_light=True) == seen
