@@ -45,7 +45,7 @@ PLAIN = [
         ["network"],
         ["demo", "7 comparisons", "9 nodes from 3 sources", "x1 showed as little as 50%"],
     ),
-    (["network"], ["invite 4 (3 answered)", "3 of 4 networks answered", "2941, 2 d 0 h left"]),
+    (["network"], ["invite 4 (3 answered)", "3 of 4 networks answered", "2941, 2 d"]),
     (["network"], ["203.0.113.7:9001, reachable: 4 of 5 networks agree, 3 got in"]),
     (["network"], ["small", "10,000 to 12,001", "40,000"]),
     (["network"], ["5 kept for others, 8 of our own", "12 relays, 11 of them answered"]),
