@@ -155,7 +155,8 @@ class Link:
         self._on_create = on_create
         self._on_padding = on_padding
         self._padding = CellQueue()
-        self._on_link_cell = on_link_cell or {}
+        # Not a copy, and not replaced when it is empty: services may come after the link.
+        self._on_link_cell = {} if on_link_cell is None else on_link_cell
         self._pace = pace
         self._ready: deque[CellQueue] = deque()
         self._fresh: deque[CellQueue] = deque()  # came to life while the link was behind: first

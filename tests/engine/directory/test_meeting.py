@@ -170,6 +170,16 @@ async def test_a_node_without_an_advert_does_not_answer(
             await new.introductions.ask(first.contact())
 
 
+async def test_a_service_that_comes_late_is_heard_on_links_that_exist() -> None:
+    async with hosts(2) as (one, other):
+        other.node.links.on_link_cell.clear()
+        contact = other.contact()
+        await one.node.links.get(contact.node_id, contact.host, contact.port)
+        await trio.sleep(0.1)
+        Introductions(other.node.links, other.advert)
+        assert await one.introductions.ask(contact) == other.advert()
+
+
 async def test_two_questions_at_once_are_both_answered() -> None:
     async with hosts(2) as (new, first):
         found: list[bytes] = []
