@@ -194,24 +194,25 @@ def eclipse(nodes: int, seed: int) -> Figures:
     honest = [node.own for node in network.nodes.values()]
     results: Figures = {}
     for name, shown in (("eclipse_success", [*poison, *honest]), ("eclipse_control", poison)):
-        lost = 0
-        for service in services:
-            own = Member(
-                network.rng.randbytes(32),
-                network.rng.getrandbits(POSITION_BITS),
-                network.rng.randbytes(3),
-            )
-            # Layer A: the union of what both addresses show is the newcomer's set.
-            network.guests.add(own.node_id)
-            newcomer = network.start(own, Members([*shown, own]))
-            network.join(newcomer, [network.rng.choice(poison)])
-            network.events.run_for(10)
-            question = Question(network, service, [newcomer] * len(service.keys))
-            network.events.run_for(20)
-            lost += not question.found
-            del network.nodes[own.node_id]
-        results[name] = lost / len(services)
+        newcomers = [_newcomer(network, shown, poison) for _ in services]
+        network.events.run_for(10)
+        questions = [
+            Question(network, service, [newcomer] * len(service.keys))
+            for service, newcomer in zip(services, newcomers, strict=True)
+        ]
+        network.events.run_for(20)
+        results[name] = sum(not question.found for question in questions) / len(questions)
     return results
+
+
+def _newcomer(network: Network, shown: Sequence[Member], poison: Sequence[Member]) -> Dht:
+    """A node that joins through a Sybil. Its set (layer A) is the union of what it was shown."""
+    rng = network.rng
+    own = Member(rng.randbytes(32), rng.getrandbits(POSITION_BITS), rng.randbytes(3))
+    network.guests.add(own.node_id)
+    node = network.start(own, Members([*shown, own]))
+    network.join(node, [rng.choice(poison)])
+    return node
 
 
 def measure(nodes: int, seed: int, searches: int, minutes: float) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Growth of the directory's costs with its size: `python -m bench.plot_directory OUT.png FILE...`.
 
-Each FILE is what `python -m bench.directory --nodes N --json` printed. Needs matplotlib, which the
-rest of the project does not: `pip install matplotlib`.
+Each FILE is what `python -m bench.directory --nodes N --json` printed. Needs the extra `plots`.
 """
 
 from __future__ import annotations
