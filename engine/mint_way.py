@@ -10,12 +10,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-
-import httpx
 
 from engine.errors import ConfigError
 from wallet.errors import MintUnreachable
+
+if TYPE_CHECKING:
+    import httpx
 
 WAYS = ("circuit", "direct", "proxy")
 MAX_CREDENTIAL = 255
@@ -35,6 +37,8 @@ class Proxy:
 
     def transport(self, tag: str) -> httpx.AsyncBaseTransport:
         """For one mint; another tag is another stranger to it."""
+        import httpx  # a relay reads these settings too, and does without it
+
         host = f"[{self.host}]" if ":" in self.host else self.host
         auth = (self.user, self.password) if self.user else (f"{self.run} {tag}"[:255], "mint")
         proxy = httpx.Proxy(f"socks5h://{host}:{self.port}", auth=auth)
