@@ -40,10 +40,10 @@ def plot(results: list[dict[str, Any]], target: Path) -> None:
         for label, name in lines.items():
             points = [(one["nodes"], one[name]) for one in results if name in one]
             axis.plot(*zip(*points, strict=True), "o-", label=label)
-        axis.set(title=title, xlabel="nodes", xscale="log", ylim=(0, None))
+        axis.set(title=title, xlabel="nodes", xscale="log")
+        axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
         axis.legend()
-    axes[-1].set(yscale="log", ylim=(None, None))
     figure.savefig(target, dpi=110)
 
 
