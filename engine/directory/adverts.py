@@ -71,7 +71,7 @@ class AdvertSet:
 
     def add(self, raw: bytes, now: int) -> Outcome:
         """Verify an encoded advert and keep it if it is news. Never raises for its content."""
-        if advert_id(raw) in self._by_id:
+        if self.knows(advert_id(raw)):
             return Outcome.KNOWN
         try:
             advert = Advert.decode(raw, now)

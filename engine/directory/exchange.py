@@ -16,10 +16,11 @@ from engine.circuit.path import Hop
 from engine.circuit.stream import CircuitStream
 from engine.directory.adverts import AdvertSet
 from engine.directory.reconcile import Librarian, Reconciler, Report
+from engine.directory.serving import StreamSeats
 from engine.errors import CircuitClosed, ProtocolError
 from engine.link.manager import LinkManager
 from engine.wire import directory as wire
-from engine.wire.frames import Begin, EndReason, Purpose, encode_begin
+from engine.wire.frames import Begin, Purpose, encode_begin
 from engine.wire.messages import MessageReader
 from engine.wire.shape import BULK_PLAN
 
@@ -119,24 +120,15 @@ class DirectoryService:
         self._adverts = adverts
         self._on_news = on_news
         self._clock = clock
-        self._streams = 0
+        self._seats = StreamSeats(MAX_STREAMS)
 
     async def serve(self, stream: CircuitStream, _request: bytes) -> None:
         """Answer until the asking side has its end mark sent, is silent, or overdoes it."""
-        if self._streams >= MAX_STREAMS:
-            stream.end(EndReason.RESOURCE)
-            return
-        self._streams += 1
-        try:
-            stream.accept()
-            await self._answer(stream)
-            await stream.send_eof()
-        except ProtocolError:
-            stream.end(EndReason.PROTOCOL)
-        except trio.TooSlowError:
-            stream.end(EndReason.TIMEOUT)
-        finally:
-            self._streams -= 1
+        await self._seats.serve(stream, self._converse)
+
+    async def _converse(self, stream: CircuitStream) -> None:
+        await self._answer(stream)
+        await stream.send_eof()
 
     async def _answer(self, stream: CircuitStream) -> None:
         librarian, reader = Librarian(self._adverts, sheet=self._sheet), wire.reader(serving=True)

@@ -70,10 +70,10 @@ class Gossip:
             peers = self._peers()
             if not peers:
                 await self._bootstrap()
-                if not self._peers():
-                    await self._rest(LONELY_S)
-                    continue
                 peers = self._peers()
+            if not peers:
+                await self._rest(LONELY_S)
+                continue
             await self._tell(peers)
             await self._rest(self._steady_s)
 

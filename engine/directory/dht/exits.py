@@ -14,6 +14,7 @@ import trio
 
 from engine.bucket import Bucket
 from engine.circuit.stream import CircuitStream
+from engine.directory.serving import StreamSeats
 from engine.errors import CircuitClosed, ProtocolError
 from engine.wire import lookup as wire
 from engine.wire.frames import Begin, EndReason, Purpose, encode_begin
@@ -40,25 +41,13 @@ class LookupService:
         self.served = 0
         self._find = find
         self._rng = rng or SystemRandom()
-        self._streams = 0
+        self._seats = StreamSeats(MAX_STREAMS)
         self._bucket = Bucket(LOOKUPS_PER_S, LOOKUP_BURST, trio.current_time())
         self._recent: OrderedDict[bytes, tuple[float, list[bytes]]] = OrderedDict()
 
     async def serve(self, stream: CircuitStream, _request: bytes) -> None:
         """Answer one question."""
-        if self._streams >= MAX_STREAMS:
-            stream.end(EndReason.RESOURCE)
-            return
-        self._streams += 1
-        try:
-            stream.accept()
-            await self._serve(stream)
-        except ProtocolError:
-            stream.end(EndReason.PROTOCOL)
-        except trio.TooSlowError:
-            stream.end(EndReason.TIMEOUT)
-        finally:
-            self._streams -= 1
+        await self._seats.serve(stream, self._serve)
 
     async def _serve(self, stream: CircuitStream) -> None:
         with trio.fail_after(QUESTION_TIMEOUT_S):
