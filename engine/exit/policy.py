@@ -6,7 +6,6 @@ question, never what the question said. Pure.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import Any
 
 from engine.exit.backends.base import ChatRequest
 from engine.market.commands import Admitted, Refusal
-from engine.wire import cbor
+from engine.wire.policy import GhostPolicy
 from engine.wire.quote import ModelOffer, Quote
 from engine.wire.session import Ask
 from engine.wire.sheet import Sheet
@@ -32,6 +31,8 @@ PARAMS = (
 """Options passed on to the provider. All others are refused by name, so that a client never pays
 for an option that was silently dropped, and never reaches a provider feature by accident."""
 MAX_MESSAGES = 2048
+PLAIN_POLICY = GhostPolicy(params=tuple(sorted(PARAMS)))
+"""What holds when the operator has chosen nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,8 @@ class GhostTerms:
     mail_after_s: float = 20.0
     """How long a client may be away before its answer goes to its mailboxes."""
     max_sessions: int = 256
-    tell_provider_user: bool = False
-    """Whether the provider asks for a `user` value per end user: a random one per session."""
+    policy: GhostPolicy = PLAIN_POLICY
+    """What is said of all questions, in the sheet and by its hash in each quote."""
     provider_models: Mapping[str, str] = field(default_factory=dict)
     """Names the provider uses, where they differ from the offered ones."""
 
@@ -79,14 +80,8 @@ class GhostTerms:
         )
 
     def policy_hash(self) -> bytes:
-        """Commits to the policy as far as it is more than the quote: options, retention."""
-        policy: dict[str, cbor.Value] = {
-            "v": 1,
-            "retention": "none",
-            "params": list(PARAMS),
-            "user": self.tell_provider_user,
-        }
-        return hashlib.sha256(b"peer2prompt policy v1" + cbor.encode(policy)).digest()
+        """Commits to the policy document."""
+        return self.policy.hash()
 
     def offer(self, model: str) -> ModelOffer | None:
         return next((offer for offer in self.models if offer.name == model), None)
@@ -118,7 +113,7 @@ def admit(terms: GhostTerms, ask: Ask, user: str | None) -> Admitted | Refusal:
         messages=messages,
         max_tokens=min(most or offer.max_out, offer.max_out),
         params=body,
-        user=user if terms.tell_provider_user else None,
+        user=user if terms.policy.user else None,
     )
     return Admitted(len(messages), request)
 

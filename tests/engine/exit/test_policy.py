@@ -12,6 +12,7 @@ from engine.exit.backends.sse import SseParser
 from engine.exit.policy import GhostTerms, admit
 from engine.identity import Identity
 from engine.market.commands import Admitted, Refusal
+from engine.wire.policy import GhostPolicy
 from engine.wire.quote import ModelOffer, Quote
 from engine.wire.session import Ask
 
@@ -54,7 +55,7 @@ def test_output_is_limited_by_both_sides() -> None:
 
 
 def test_user_is_told_only_when_the_provider_asks_for_one() -> None:
-    terms = GhostTerms(TERMS.models, TERMS.mints, 10_000, 50_000, tell_provider_user=True)
+    terms = GhostTerms(TERMS.models, TERMS.mints, 10_000, 50_000, policy=GhostPolicy(user=True))
     assert request_of(admit(terms, ask({"messages": HI}), "u1")).user == "u1"
     assert terms.policy_hash() != TERMS.policy_hash()
 
