@@ -20,7 +20,8 @@ from engine.control.client import (
     connect,
 )
 from engine.control.paths import control_socket, default_home
-from engine.control.protocol import Event, read_event
+from engine.control.protocol.events import read_event
+from engine.control.protocol.frames import Event
 
 __all__ = [
     "ControlClient",

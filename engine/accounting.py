@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import trio
 
 from engine.accounts import Accounts
-from engine.control.protocol import DayTraffic
+from engine.control.protocol.circuits import DayTraffic
 from wallet.store import Store
 
 NOTE_EVERY_S = 60.0

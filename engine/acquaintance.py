@@ -8,7 +8,7 @@ from random import SystemRandom
 
 import trio
 
-from engine.control.protocol import SourceInfo
+from engine.control.protocol.network import SourceInfo
 from engine.directory.contacts import MAX_CONTACTS, Contact, encode_invite, parse_invite
 from engine.directory.dns_seeds import DnsSeeds
 from engine.directory.lan import LanFinder

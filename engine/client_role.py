@@ -22,16 +22,8 @@ from engine.circuit.pool import CircuitPool
 from engine.client_view import describe_circuits, describe_classes, describe_note
 from engine.config import NodeConfig
 from engine.control.events import EventBus
-from engine.control.protocol import (
-    Circuit,
-    CircuitEvent,
-    CoverInfo,
-    GuardInfo,
-    PathInfo,
-    TableInfo,
-    Traffic,
-    ViewInfo,
-)
+from engine.control.protocol.circuits import Circuit, CircuitEvent, CoverInfo, Traffic
+from engine.control.protocol.network import GuardInfo, PathInfo, TableInfo, ViewInfo
 from engine.control.server import Handler
 from engine.crypto.suite import default_suite
 from engine.directory.dht.exits import PURPOSE as LOOKUP_PURPOSE

@@ -13,7 +13,8 @@ import trio
 from engine.circuit.client import ClientCircuit
 from engine.circuit.pool import CircuitNote, CircuitPool
 from engine.circuit.traffic import Cells
-from engine.control.protocol import Circuit, CircuitEvent, ClassTraffic, Hop
+from engine.control.protocol.asking import Hop
+from engine.control.protocol.circuits import Circuit, CircuitEvent, ClassTraffic
 
 
 def describe_circuits(pool: CircuitPool) -> list[Circuit]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import trio
 
-from engine.control.protocol import DhtInfo
+from engine.control.protocol.network import DhtInfo
 from engine.directory.dht.exits import LookupService
 from engine.directory.dht.publisher import Publisher
 from engine.directory.dht.service import DhtService

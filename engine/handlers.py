@@ -11,7 +11,7 @@ from typing import Any
 import trio
 from msgspec import structs
 
-from engine.control.protocol import (
+from engine.control.protocol.wallet import (
     FundCheck,
     FundQuote,
     HistoryEntry,

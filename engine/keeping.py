@@ -20,7 +20,8 @@ from typing import Any
 import trio
 
 from engine.config import STORE_NAME, NodeConfig, load_config
-from engine.control.protocol import Backup, Empty, Wiped
+from engine.control.protocol.frames import Empty
+from engine.control.protocol.node import Backup, Wiped
 from engine.control.server import Handler
 from engine.errors import ConfigError, Peer2PromptError
 from wallet.errors import WalletError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from engine.control.protocol import LinkTraffic
+from engine.control.protocol.circuits import LinkTraffic
 from engine.link.manager import LinkManager
 
 

@@ -28,19 +28,17 @@ from engine.circuit.stream import CircuitStream
 from engine.config import PASSPHRASE_FILE_ENV, STORE_NAME, NodeConfig, StoreConfig
 from engine.control.events import EventBus
 from engine.control.paths import control_socket
-from engine.control.protocol import (
+from engine.control.protocol.circuits import Traffic
+from engine.control.protocol.earnings import Earnings
+from engine.control.protocol.network import (
     AdvertResult,
     DirectoryInfo,
-    Earnings,
-    Hello,
     Invite,
     Joined,
-    Mailboxes,
     Network,
     NetworkNode,
-    Status,
-    Traffic,
 )
+from engine.control.protocol.node import Hello, Mailboxes, Status
 from engine.control.server import ControlServer, Handler
 from engine.crypto.identity_work import epoch_ends, epoch_of
 from engine.crypto.keys import x25519_generate

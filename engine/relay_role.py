@@ -15,7 +15,7 @@ from engine.circuit.key_keeper import KeyKeeper
 from engine.circuit.relay import StreamHandler
 from engine.circuit.relay_core import RelayCore
 from engine.config import NodeConfig
-from engine.control.protocol import RelayTraffic
+from engine.control.protocol.circuits import RelayTraffic
 from engine.crypto.suite import default_suite
 from engine.directory.relays import RelaySet
 from engine.directory.work import OwnWork

@@ -13,7 +13,7 @@ from random import Random, SystemRandom
 
 import trio
 
-from engine.control.protocol import ReachInfo
+from engine.control.protocol.network import ReachInfo
 from engine.directory.dialback import DialBack
 from engine.directory.reachability import AGREEING, Belief, Voice, weigh
 from engine.directory.relays import RelaySet

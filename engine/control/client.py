@@ -27,16 +27,16 @@ import msgspec
 from anyio.abc import SocketAttribute, UNIXSocketStream
 
 from engine.control.paths import control_socket, default_home
-from engine.control.protocol import (
+from engine.control.protocol.frames import (
     EVENT_QUEUE,
     MAX_LINE,
     PROTOCOL_VERSION,
     Answer,
     ErrorBody,
     Event,
-    Hello,
     Request,
 )
+from engine.control.protocol.node import Hello
 from engine.errors import ControlError
 
 __all__ = [

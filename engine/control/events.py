@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from engine.control.protocol import EVENT_QUEUE, MAX_LINE
+from engine.control.protocol.frames import EVENT_QUEUE, MAX_LINE
 
 MAX_QUEUED_BYTES = 4 * MAX_LINE
 """Most bytes of events kept for one slow reader, whatever their number."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 
-from engine.control.protocol import ErrorBody
+from engine.control.protocol.frames import ErrorBody
 
 USAGE_EXIT = 2
 

@@ -22,15 +22,9 @@ import trio
 from engine.control.events import EventBus, Subscription
 from engine.control.failures import USAGE_EXIT, describe, location, refusal
 from engine.control.listen import control_listener, peer_uid
-from engine.control.protocol import (
-    MAX_LINE,
-    METHODS,
-    PROTOCOL_VERSION,
-    ErrorBody,
-    Hello,
-    HelloParams,
-    Request,
-)
+from engine.control.protocol.frames import MAX_LINE, PROTOCOL_VERSION, ErrorBody, Request
+from engine.control.protocol.methods import METHODS
+from engine.control.protocol.node import Hello, HelloParams
 
 Handler = Callable[[dict[str, Any]], Awaitable[object]]
 

@@ -16,7 +16,7 @@ import trio
 
 from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
-from engine.control.protocol import AskStarted
+from engine.control.protocol.asking import AskStarted
 from engine.directory.relays import RelaySet
 from engine.errors import GhostError, Peer2PromptError
 from engine.market.seams import Mailboxes

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from engine.circuit.shape_menu import ShapeMenu, cost_of
-from engine.control.protocol import ErrorBody, Message, MessageMeta, Session, Shape
+from engine.control.protocol.frames import ErrorBody
+from engine.control.protocol.sessions import Message, MessageMeta, Session, Shape
 from engine.errors import Peer2PromptError
 from engine.wire.shape import ShapeClass, ShapePlan
 from wallet.store import ChatMessage, ChatSession, Store

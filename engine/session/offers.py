@@ -12,7 +12,8 @@ from typing import Any
 
 import trio
 
-from engine.control.protocol import Model, OfferRange
+from engine.control.protocol.network import OfferRange
+from engine.control.protocol.sessions import Model
 from engine.directory.relays import RelaySet
 from engine.errors import GhostError, NoRoute, Peer2PromptError
 from engine.session.sheets import SheetBook

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from engine.config import parse_config
 from engine.control.events import EventBus
-from engine.control.protocol import METHODS
+from engine.control.protocol.methods import METHODS
 from engine.control.server import ControlServer
 from engine.crypto.hop import ClientHop
 from engine.crypto.link_cipher import LinkCipher

@@ -9,7 +9,8 @@ import pytest
 import trio
 
 from engine.config import parse_config
-from engine.control.protocol import Network, Status
+from engine.control.protocol.network import Network
+from engine.control.protocol.node import Status
 from engine.directory.relays import RelaySet
 from engine.node import Node
 from engine.wire.advert import Role

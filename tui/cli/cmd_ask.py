@@ -10,18 +10,17 @@ from typing import Any
 import anyio
 
 from engine.control.client import ControlClient, EventStream, RemoteError
-from engine.control.protocol import (
+from engine.control.protocol.asking import (
     AskDelta,
     AskDone,
     AskFailed,
     AskResult,
     AskStarted,
     AskState,
-    Event,
-    Message,
-    Shape,
-    read_event,
 )
+from engine.control.protocol.events import read_event
+from engine.control.protocol.frames import Event
+from engine.control.protocol.sessions import Message, Shape
 from tui.cli import style
 from tui.cli.call import print_json, with_node
 from tui.cli.cmd_sessions import find_session

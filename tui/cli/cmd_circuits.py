@@ -7,7 +7,7 @@ import textwrap
 from typing import Any
 
 from engine.control.client import ControlClient
-from engine.control.protocol import Circuit, CircuitEvent
+from engine.control.protocol.circuits import Circuit, CircuitEvent
 from tui.cli import style
 from tui.cli.call import print_json, with_node
 from tui.sizes import data_size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from engine.control.protocol import Earnings
+from engine.control.protocol.earnings import Earnings
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json
 

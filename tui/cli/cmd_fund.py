@@ -9,7 +9,7 @@ import time
 import anyio
 
 from engine.control.client import ControlClient
-from engine.control.protocol import FundCheck, FundQuote, Melt, MeltQuote
+from engine.control.protocol.wallet import FundCheck, FundQuote, Melt, MeltQuote
 from tui.cli import style
 from tui.cli.call import call_as, print_json, with_node
 from tui.cli.failures import FUNDS, CliError, usage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from engine.control.protocol import Invite, Joined
+from engine.control.protocol.network import Invite, Joined
 from tui.cli import style
 from tui.cli.call import call_as, print_json
 from tui.cli.failures import NETWORK, CliError

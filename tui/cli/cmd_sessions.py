@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from engine.control.client import ControlClient
-from engine.control.protocol import Message, MessageMeta, Session
+from engine.control.protocol.sessions import Message, MessageMeta, Session
 from tui.cli import style
 from tui.cli.call import call_as, print_json, with_node
 from tui.cli.failures import usage

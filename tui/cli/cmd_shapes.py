@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import textwrap
 
-from engine.control.protocol import Shape
+from engine.control.protocol.sessions import Shape
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json
 from tui.sizes import shape_cost, shape_leak

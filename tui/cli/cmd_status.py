@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from engine.control.protocol import Status
+from engine.control.protocol.node import Status
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.control.client import ControlClient, ControlClosed, NodeNotRunning
-from engine.control.protocol import Backup, Wiped
+from engine.control.protocol.node import Backup, Wiped
 from tui.cli import style
 from tui.cli.call import call, call_as, home_of, print_json, with_node
 from tui.cli.failures import CliError

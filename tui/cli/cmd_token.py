@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from engine.control.protocol import PaidRequest
+from engine.control.protocol.wallet import PaidRequest
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json
 from tui.cli.failures import usage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from engine.control.protocol import (
+from engine.control.protocol.circuits import (
     ClassTraffic,
     CoverInfo,
     DayTraffic,

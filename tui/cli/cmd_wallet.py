@@ -10,15 +10,15 @@ from typing import Any
 import anyio
 
 from engine.control.client import ControlClient
-from engine.control.protocol import (
-    Event,
+from engine.control.protocol.events import read_event
+from engine.control.protocol.frames import Event
+from engine.control.protocol.wallet import (
     HistoryEntry,
     MintFacts,
     MoveResult,
     Restore,
     WalletBalance,
     WalletInfo,
-    read_event,
 )
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json, with_node

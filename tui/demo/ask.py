@@ -18,7 +18,7 @@ from engine.control.client import (
     RemoteError,
     connect,
 )
-from engine.control.protocol import ErrorBody
+from engine.control.protocol.frames import ErrorBody
 from tui.demo.errors import DemoError
 
 Note = Callable[[str], None]

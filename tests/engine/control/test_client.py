@@ -27,7 +27,8 @@ from engine.control.client import (
 )
 from engine.control.events import EventBus
 from engine.control.paths import control_socket
-from engine.control.protocol import EVENT_QUEUE, MAX_LINE, Event, Status
+from engine.control.protocol.frames import EVENT_QUEUE, MAX_LINE, Event
+from engine.control.protocol.node import Status
 from engine.control.server import ControlServer
 from engine.errors import NoRoute
 

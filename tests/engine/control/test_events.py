@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.control.events import EventBus, Subscription
-from engine.control.protocol import MAX_LINE, LogLine
+from engine.control.protocol.events import LogLine
+from engine.control.protocol.frames import MAX_LINE
 
 
 def drain(subscription: Subscription) -> list[dict[str, object]]:

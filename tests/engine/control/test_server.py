@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from engine.control.events import EventBus
 from engine.control.paths import control_socket
-from engine.control.protocol import MAX_LINE
+from engine.control.protocol.frames import MAX_LINE
 from engine.control.server import MAX_CALLS
 from engine.errors import AddressInUse, ControlError, NoRoute
 from tests.helpers.control import raw_client, serving, short_home

@@ -1,0 +1,1 @@
+"""The control protocol, by topic: `frames` first, then `methods` and `events`."""

@@ -1,0 +1,80 @@
+"""Control protocol: the node itself and its store."""
+
+from __future__ import annotations
+
+from engine.control.protocol.frames import Params, Result
+
+
+class HelloParams(Params, frozen=True):
+    protocol: int
+    client: str = "program"
+    events: bool = False
+
+
+class Hello(Result, frozen=True):
+    protocol: int
+    version: str = ""
+    node: str = ""
+    roles: list[str] = []
+
+
+class Mailboxes(Result, frozen=True):
+    """What a relay keeps for the packet plane: counts only."""
+
+    slots: int = 0
+    boxes: int = 0
+    packets_held: int = 0
+    packets_passed: int = 0
+    packets_boxed: int = 0
+    packets_dropped: int = 0
+
+
+class Status(Result, frozen=True):
+    version: str = ""
+    node: str = ""
+    roles: list[str] = []
+    uptime_s: float = 0
+    home: str = ""
+    pid: int = 0
+    relays_known: int = 0
+    ghosts_known: int = 0
+    circuits_open: int = 0
+    wallet_sat: int | None = None
+    store: str = "open"
+    shape_class: str = "text"
+    tick_ms: int = 0
+    tier: str = ""
+    set_size: int = 0
+    guard_age_s: float | None = None
+    guard: str | None = None
+    """Short id of the guard in use."""
+    shape_leak_bound: str = ""
+    last_cost_msat: int | None = None
+    warnings: list[str] = []
+    mailboxes: Mailboxes | None = None
+
+
+class StopParams(Params, frozen=True):
+    drain_s: float = 5.0
+
+
+class PassphraseParams(Params, frozen=True):
+    old: str
+    new: str
+
+
+class BackupParams(Params, frozen=True):
+    """An absolute path that does not exist yet."""
+
+    path: str
+
+
+class Backup(Result, frozen=True):
+    path: str
+    bytes: int = 0
+
+
+class Wiped(Result, frozen=True):
+    """The names of what is destroyed."""
+
+    removed: list[str] = []
