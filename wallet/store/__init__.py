@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from wallet.store.chat import ChatMessage, ChatSession, StoredReceipt
 from wallet.store.core import Store
+from wallet.store.evidence import SeenRow, SignedPiece
 from wallet.store.key import KdfCost, KeyFile, Passphrase, StoreKey
 from wallet.store.market import BilledAnswer, Earning, EarningTotals
 from wallet.store.transaction import Transaction
@@ -23,6 +24,8 @@ __all__ = [
     "KdfCost",
     "KeyFile",
     "Passphrase",
+    "SeenRow",
+    "SignedPiece",
     "Store",
     "StoreKey",
     "StoredReceipt",

@@ -21,6 +21,7 @@ from wallet.errors import ForeignStore, StoreDamaged, StoreError, StoreLocked, S
 from wallet.store import key as keys
 from wallet.store import schema
 from wallet.store.chat import Messages, Receipts, Sessions
+from wallet.store.evidence import Evidence
 from wallet.store.key import Secret, StoreKey
 from wallet.store.market import Credits, Earnings
 from wallet.store.settings import Guards, Secrets, Settings
@@ -54,6 +55,7 @@ class Store:
         self.receipts = Receipts(self)
         self.credits = Credits(self)
         self.earnings = Earnings(self)
+        self.evidence = Evidence(self)
 
     @classmethod
     async def open(

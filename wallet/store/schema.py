@@ -132,6 +132,34 @@ STEPS: tuple[Step, ...] = (
             " ON proofs (state, mint, amount, keyset_id, ready, created)",
         ),
     ),
+    Step(
+        6,
+        4,  # an older program chooses ghosts as it always did
+        (
+            """CREATE TABLE observations (
+                observation_id INTEGER PRIMARY KEY AUTOINCREMENT,
+                ghost BLOB NOT NULL, at INTEGER NOT NULL, seen TEXT NOT NULL, model TEXT NOT NULL,
+                ttft_ms INTEGER NOT NULL, rate INTEGER NOT NULL, price INTEGER NOT NULL,
+                grave INTEGER NOT NULL
+            )""",
+            "CREATE INDEX observations_by_ghost ON observations (ghost, grave, observation_id)",
+            """CREATE TABLE evidence (
+                digest BLOB PRIMARY KEY, ghost BLOB NOT NULL, kind TEXT NOT NULL,
+                raw BLOB NOT NULL, own INTEGER NOT NULL, at INTEGER NOT NULL
+            )""",
+            "CREATE INDEX evidence_by_ghost ON evidence (ghost)",
+            """CREATE TABLE signed_quotes (
+                ghost BLOB NOT NULL, quote_id BLOB NOT NULL, raw BLOB NOT NULL,
+                at INTEGER NOT NULL, PRIMARY KEY (ghost, quote_id)
+            )""",
+            """CREATE TABLE ghost_marks (
+                ghost BLOB PRIMARY KEY, mark TEXT NOT NULL, at INTEGER NOT NULL
+            ) WITHOUT ROWID""",
+            """CREATE TABLE canaries (
+                word TEXT PRIMARY KEY, ghost BLOB NOT NULL, at INTEGER NOT NULL
+            )""",
+        ),
+    ),
 )
 CURRENT = STEPS[-1].version
 
