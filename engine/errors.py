@@ -105,8 +105,24 @@ class ProviderError(Peer2PromptError):
 
 
 class GhostError(Peer2PromptError):
+    """The ghost refused or misbehaved. `reason` is its own code for a refusal (refused, moderated,
+    cap_reached, busy, ...), `retry_after_s` when it is worth to ask it again."""
+
     code = "ghost"
     exit_code = 6
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "",
+        retry_after_s: float | None = None,
+        kept: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, kept=kept, hint=hint)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 class PaymentError(Peer2PromptError):

@@ -17,6 +17,7 @@ import trio
 
 from engine.crypto.keys import SIGNATURE_BYTES
 from engine.errors import ProviderError
+from engine.exit.admission import Admission, Place, Question, Spent
 from engine.exit.backends.base import ChatBackend, ChatRequest, Delta, Finish, Usage
 from engine.exit.policy import GhostTerms
 from engine.market import commands
@@ -45,6 +46,7 @@ class Workshop:
     store: GhostStore
     backend: ChatBackend
     terms: GhostTerms
+    admission: Admission
     nursery: trio.Nursery
     on_earning: Callable[[], None]
     now: Callable[[], float] = time.time
@@ -65,6 +67,9 @@ class LiveSession:
         self._changed = Signal()
         self._money = trio.Lock()
         self._provider: trio.CancelScope | None = None
+        self._judging: trio.CancelScope | None = None
+        self._place: Place | None = None
+        self._place_since = 0.0
 
     def __repr__(self) -> str:
         return f"LiveSession({self.session!r})"
@@ -161,6 +166,8 @@ class LiveSession:
                     start(self._redeem, command)
                 case commands.Refund():
                     start(self._refund, command)
+                case commands.Consider():
+                    start(self._consider, command)
                 case commands.StartProvider():
                     start(self._ask_provider, command.q, command.request)
                 case commands.StopProvider():
@@ -174,6 +181,7 @@ class LiveSession:
                     start(self._note_refusal, command.model)
                 case commands.EndSession():
                     self.ended = True
+        self._let_go()
 
     async def _guarded(self, work: Callable[..., Awaitable[None]], *args: Any) -> None:
         """A fault of ours ends this session, not the ghost. Its state is read anew from the books
@@ -183,6 +191,7 @@ class LiveSession:
         except Exception as error:
             log.error("a session ended on an internal error: %s", _fault(error))
             self.broken = self.ended = True
+            self._give_place_back()
             if self._provider is not None:
                 self._provider.cancel()
             if self.serving is not None:
@@ -256,27 +265,80 @@ class LiveSession:
         await self._shop.store.earnings.add(model, 0, 0, 0, refused=True, ts=self._shop.now())
         self._shop.on_earning()
 
+    # -- admission -------------------------------------------------------------------------------
+
+    async def _consider(self, command: commands.Consider) -> None:
+        with trio.CancelScope() as scope:
+            self._judging = scope
+            question = Question(self.session.hash, command.ask, command.form)
+            verdict = await self._shop.admission.admit(question)
+            if isinstance(verdict, commands.Refusal):
+                self.session.considered(command.q, verdict)
+            elif self.session.considers != command.q:
+                verdict.place.release()
+            else:
+                self._place, self._place_since = verdict.place, trio.current_time()
+                self.session.considered(command.q, verdict.form)
+        if self._judging is scope:
+            self._judging = None
+        self.carry_on()
+
+    def _let_go(self) -> None:
+        """Nobody waits for the verdict or holds the place any more."""
+        if self._judging is not None and self.session.considers is None:
+            self._judging.cancel()
+        if not self.session.holds_place:
+            self._give_place_back()
+
+    def _give_place_back(self) -> None:
+        if self._place is not None:
+            self._place.release()
+            self._place = None
+
+    @property
+    def unpaid_s(self) -> float:
+        """How long an admitted question has kept its place without its first payment."""
+        if self._place is None or not self.session.unpaid:
+            return 0.0
+        return trio.current_time() - self._place_since
+
+    def forget_unpaid(self) -> None:
+        """The payment did not come."""
+        self.session.forget_unpaid()
+        self.carry_on()
+
     # -- the provider ----------------------------------------------------------------------------
 
     async def _ask_provider(self, q: int, request: ChatRequest) -> None:
-        with trio.CancelScope() as scope:
-            self._provider = scope
-            try:
-                await self._stream_answer(q, request)
-            except ProviderError as error:
-                after = int(-(-(error.retry_after_s or 0) // 1))
-                code = f"provider_{error.kind}"[:32]
-                self.session.provider_failed(q, code, error.message, after)
+        place, spent = self._place, Spent()
+        try:
+            with trio.CancelScope() as scope:
+                self._provider = scope
+                try:
+                    if place is not None:
+                        await place.begin()
+                    await self._stream_answer(q, request, spent)
+                except ProviderError as error:
+                    spent.failure = error.kind
+                    after = int(-(-(error.retry_after_s or 0) // 1))
+                    code = f"provider_{error.kind}"[:32]
+                    self.session.provider_failed(q, code, error.message, after)
+        finally:
+            if place is not None:
+                with trio.CancelScope(shield=True):
+                    await place.end(spent)
         self.carry_on()
 
-    async def _stream_answer(self, q: int, request: ChatRequest) -> None:
+    async def _stream_answer(self, q: int, request: ChatRequest, spent: Spent) -> None:
         session = self.session
         async with aclosing(self._shop.backend.stream_chat(request)) as events:
             async for event in events:
                 match event:
                     case Delta(text):
+                        spent.text_bytes += len(text.encode("utf-8", "replace"))
                         session.provider_text(q, text)
                     case Usage(tokens_in, tokens_out):
+                        spent.usage = event
                         session.provider_usage(q, tokens_in, tokens_out)
                     case Finish(reason):
                         session.provider_done(q, reason)
@@ -284,10 +346,14 @@ class LiveSession:
                 await self._wait_for_room()
 
     async def _wait_for_room(self) -> None:
-        """Leave the provider's stream unread while more than one chunk waits to be paid."""
-        while self.session.busy and not self.session.read_ahead:
-            version = self._changed.version
-            await self._changed.changed_since(version)
+        """Leave the provider's stream unread while more than one chunk waits to be paid, but not
+        for ever: others wait for its place."""
+        with trio.move_on_after(self._shop.terms.resume_s) as patience:
+            while self.session.busy and not self.session.read_ahead:
+                version = self._changed.version
+                await self._changed.changed_since(version)
+        if patience.cancelled_caught:
+            self.session.abandon()
 
     def abandon(self) -> None:
         """The client did not come back."""

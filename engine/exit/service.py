@@ -16,6 +16,7 @@ import trio
 
 from engine.crypto.keys import verify_signature
 from engine.errors import CircuitClosed, ProtocolError
+from engine.exit.admission import Admission, OpenDoor
 from engine.exit.backends.base import ChatBackend
 from engine.exit.live import LiveSession, Workshop
 from engine.exit.policy import GhostTerms, admit
@@ -49,6 +50,7 @@ class GhostService:
         store: GhostStore,
         backend: ChatBackend,
         terms: GhostTerms,
+        admission: Admission | None = None,
         now: Callable[[], float] = time.time,
         on_earning: Callable[[], None] = lambda: None,
     ) -> None:
@@ -57,6 +59,7 @@ class GhostService:
         self._store = store
         self._backend = backend
         self._terms = terms
+        self._admission = admission or OpenDoor()
         self._now = now
         self._on_earning = on_earning
         self._shop: Workshop | None = None
@@ -83,6 +86,7 @@ class GhostService:
                     store=self._store,
                     backend=self._backend,
                     terms=self._terms,
+                    admission=self._admission,
                     nursery=nursery,
                     on_earning=self._on_earning,
                     now=self._now,
@@ -130,6 +134,8 @@ class GhostService:
             await trio.sleep(SWEEP_S)
             deadline = trio.current_time() - self._terms.resume_s
             for name, live in list(self._sessions.items()):
+                if live.unpaid_s > self._terms.resume_s:
+                    live.forget_unpaid()
                 if live.detached_at is None or (live.detached_at > deadline and not live.ended):
                     continue
                 if live.session.busy and not live.broken:

@@ -21,6 +21,15 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
+class Consider:
+    """Judge a question whose form is in order, then call `considered`. Nothing was paid for it."""
+
+    q: int
+    ask: wire.Ask = field(repr=False)
+    form: Admitted
+
+
+@dataclass(frozen=True, slots=True)
 class StartProvider:
     """Ask the provider now; `request` is the admitted request."""
 
@@ -50,7 +59,10 @@ class KeepCountersign:
 
 @dataclass(frozen=True, slots=True)
 class NoteRefusal:
+    """Count a refusal; `code` says why."""
+
     model: str
+    code: str = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,7 @@ class EndSession:
 Command: TypeAlias = (
     Redeem
     | Refund
+    | Consider
     | StartProvider
     | StopProvider
     | Commit
@@ -80,9 +93,12 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the policy refused a question, in words for the client."""
+    """Why a question is refused, free of charge: in words for the client, as a code for programs
+    (refused, moderated, cap_reached, busy, provider_*), and in how many seconds to try again."""
 
     message: str
+    code: str = "refused"
+    after: int = 0
 
 
 @dataclass(slots=True)

@@ -20,13 +20,19 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 
 class Phase(Enum):
-    """WAITING for credit, RUNNING at the provider, ENDED there, COMMITTING the bill, BILLED."""
+    """CONSIDERED by the ghost's policy, WAITING for credit, RUNNING at the provider, ENDED there,
+    COMMITTING the bill, BILLED."""
 
+    CONSIDERED = auto()
     WAITING = auto()
     RUNNING = auto()
     ENDED = auto()
     COMMITTING = auto()
     BILLED = auto()
+
+
+UNASKED = (Phase.CONSIDERED, Phase.WAITING)
+"""Nothing went to the provider yet."""
 
 
 @dataclass(slots=True)
@@ -50,7 +56,7 @@ class GhostAnswer:
         self.fingerprint = fingerprint
         self.tariff = tariff
         self.quote_id = quote_id
-        self.phase = Phase.WAITING
+        self.phase = Phase.CONSIDERED
         self.reason = ""
         self.usage: tuple[int, int] | None = None
         self.bill: Bill | None = None
@@ -104,7 +110,7 @@ class GhostAnswer:
     @property
     def next_due_msat(self) -> int:
         """What the credit must cover to go on: the next piece, or the bill when all is sent."""
-        if self.phase is Phase.WAITING:
+        if self.phase in UNASKED:
             return self.tariff.accepted_msat
         if not self.all_sent:
             return self.tariff.running_msat(self._marks[self._sent + 1][1])

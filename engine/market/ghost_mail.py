@@ -6,7 +6,7 @@ credit ended first. When it has to be shorter than that, it holds as much of the
 
 from __future__ import annotations
 
-from engine.market.ghost_answer import GhostAnswer, Phase
+from engine.market.ghost_answer import UNASKED, GhostAnswer, Phase
 from engine.wire import session as wire
 
 DELTA_BYTES = 1024
@@ -17,7 +17,7 @@ def is_over(answer: GhostAnswer, balance: int) -> bool:
     """Whether nothing more can happen to the answer before its client comes back."""
     if answer.phase is Phase.BILLED:
         return True
-    if answer.phase is Phase.COMMITTING or answer.phase is Phase.WAITING:
+    if answer.phase is Phase.COMMITTING or answer.phase in UNASKED:
         return False
     waits = not answer.all_sent or answer.phase is Phase.ENDED
     return waits and answer.next_due_msat > balance

@@ -22,6 +22,7 @@ from engine.market.commands import (
     Chain,
     Command,
     Commit,
+    Consider,
     EndSession,
     KeepCountersign,
     NoteRefusal,
@@ -32,7 +33,7 @@ from engine.market.commands import (
     StopProvider,
 )
 from engine.market.credit import MSAT, Ledger
-from engine.market.ghost_answer import Bill, GhostAnswer, Phase
+from engine.market.ghost_answer import UNASKED, Bill, GhostAnswer, Phase
 from engine.market.ghost_mail import is_over, write_letter
 from engine.market.meter import Tariff
 from engine.wire import session as wire
@@ -211,20 +212,23 @@ class GhostSession:
         quote = self._need_quote()
         self._last_q = ask.q
         offer = quote.offer(ask.model)
+        if offer is None:
+            self._refuse(ask.q, "", Refusal("The ghost does not serve this model."))
+            return
         verdict = self._admit(ask)
-        if offer is None or isinstance(verdict, Refusal):
-            said = "The ghost does not serve this model."
-            message = verdict.message if isinstance(verdict, Refusal) else said
-            self._commands.append(NoteRefusal(ask.model if offer is not None else ""))
-            self._error("refused", message, q=ask.q)
+        if isinstance(verdict, Refusal):
+            self._refuse(ask.q, ask.model, verdict)
             return
         self._forget_answer()
         tariff = Tariff.of(quote, offer, len(ask.body), verdict.messages)
         self.answer = GhostAnswer(ask.q, fingerprint, tariff, quote.id)
-        self._request = verdict.request
         self.ledger.due = tariff.accepted_msat
         self._told_need = -1
-        self._advance()
+        self._commands.append(Consider(ask.q, ask, verdict))
+
+    def _refuse(self, q: int, model: str, refusal: Refusal) -> None:
+        self._commands.append(NoteRefusal(model, refusal.code))
+        self._error(refusal.code, refusal.message, q=q, after=refusal.after)
 
     def _on_cancel(self, q: int) -> None:
         if self.answer is not None and self.answer.q == q:
@@ -245,11 +249,11 @@ class GhostSession:
         if not answer.rewind(have):
             raise ProtocolError("The client wants to go on at a place it was never sent.")
         self._held = False
-        if answer.phase is not Phase.WAITING:
+        if answer.phase not in UNASKED:
             self._out.append(wire.Started(q))
         if answer.bill is not None and not answer.all_sent:
             self._resend_text(answer)
-        if answer.phase in (Phase.RUNNING, Phase.ENDED, Phase.WAITING):
+        if answer.phase in (Phase.RUNNING, Phase.ENDED, *UNASKED):
             self.ledger.due = answer.due_msat
         if answer.bill is not None:
             self._tell_done(answer)
@@ -294,6 +298,21 @@ class GhostSession:
         return min(asked, there) if there > 0 else asked
 
     # -- results of commands ---------------------------------------------------------------------
+
+    def considered(self, q: int, verdict: Admitted | Refusal) -> None:
+        """What the ghost's policy says of question `q`: the request to make, or why it is refused,
+        which is free."""
+        answer = self.answer
+        if answer is None or answer.q != q or answer.phase is not Phase.CONSIDERED:
+            return  # cancelled, or its client did not come back
+        if isinstance(verdict, Refusal):
+            self._forget_answer()
+            self.ledger.close_answer(0)
+            self._refuse(q, answer.tariff.offer.name, verdict)
+            return
+        answer.phase = Phase.WAITING
+        self._request = verdict.request
+        self._advance()
 
     def redeemed(self, n: int, balance: int, change: tuple[wire.WireSignature, ...]) -> None:
         """Payment `n` is in; `balance` is the persisted credit after it."""
@@ -366,6 +385,30 @@ class GhostSession:
         """The client did not come back in time: bill what it was sent, stop everything."""
         self._cut_short("abandoned")
 
+    @property
+    def considers(self) -> int | None:
+        """The number of the question that is being judged."""
+        answer = self.answer
+        return answer.q if answer is not None and answer.phase is Phase.CONSIDERED else None
+
+    @property
+    def holds_place(self) -> bool:
+        """Whether an admitted question is not yet through with the provider."""
+        return self.answer is not None and self.answer.phase in (Phase.WAITING, Phase.RUNNING)
+
+    @property
+    def unpaid(self) -> bool:
+        """Whether an admitted question waits for its first payment."""
+        return self.answer is not None and self.answer.phase is Phase.WAITING
+
+    def forget_unpaid(self) -> None:
+        """No payment came for the admitted question: others may have its place."""
+        answer = self.answer
+        if answer is not None and answer.phase is Phase.WAITING:
+            self._forget_answer()
+            self.ledger.close_answer(0)
+            self._error("unpaid", "The payment for the question did not come in time.", q=answer.q)
+
     # -- a client that is away -------------------------------------------------------------------
 
     @property
@@ -408,7 +451,7 @@ class GhostSession:
     def _advance(self) -> None:
         """Do what the credit now allows: start the provider, or commit the bill; else say need."""
         answer = self.answer
-        if answer is None or answer.phase in (Phase.COMMITTING, Phase.BILLED):
+        if answer is None or answer.phase in (Phase.CONSIDERED, Phase.COMMITTING, Phase.BILLED):
             return
         due = answer.next_due_msat
         if not self.ledger.affords(due):
@@ -499,7 +542,7 @@ class GhostSession:
     ) -> None:
         kept = kept or "Nothing was charged."
         error = wire.Error(q, n, code, message[: wire.MAX_WORDS // 4], kept, retry, after)
-        if q == self._last_q and q and code not in ("busy", "unknown_answer"):
+        if q == self._last_q and q and code != "unknown_answer":
             self._last_failure = error
         self._out.append(error)
 

@@ -11,7 +11,10 @@ from engine.wire.session import Error
 PROVIDER = "provider_"
 _HINTS = {
     "refused": "Change the question's model or options, or use another ghost.",
+    "moderated": "Change the question, or use another ghost.",
+    "cap_reached": "Use another ghost until this one takes questions again.",
     "busy": "Wait for the earlier answer, or cancel it.",
+    "unpaid": "Ask again once the mint answers.",
     "unknown_answer": "Ask again; the part that arrived is kept.",
     "settle_failed": "The credit is asked back again later.",
 }
@@ -29,7 +32,16 @@ def of_ghost(error: Error | None) -> Peer2PromptError:
             kept=error.kept,
             hint="Ask again, or use another ghost.",
         )
-    return GhostError(error.message, kept=error.kept, hint=_HINTS.get(error.code, "Ask again."))
+    hint = _HINTS.get(error.code, "Ask again.")
+    if error.after and error.code == "busy":
+        hint = f"Ask again in {error.after} s, or use another ghost."
+    return GhostError(
+        error.message,
+        reason=error.code,
+        retry_after_s=float(error.after) if error.after else None,
+        kept=error.kept,
+        hint=hint,
+    )
 
 
 def of_way(error: Exception, received_bytes: int, credit_msat: int) -> Peer2PromptError:

@@ -9,6 +9,7 @@ from typing import Any
 
 import trio
 
+from engine.exit.admission import Admission
 from engine.exit.policy import GhostTerms
 from engine.exit.service import GhostService
 from engine.identity import Identity
@@ -56,6 +57,7 @@ class World:
     events: list[AskEvent] = field(default_factory=list)
     streams: list[MemoryStream] = field(default_factory=list)
     on_stream: Callable[[MemoryStream, MemoryStream], None] | None = None
+    admission: Admission | None = None
 
     def __post_init__(self) -> None:
         self.payer = FakePayer(self.mint, 1000)
@@ -71,6 +73,7 @@ class World:
             store=self.ghost_store,
             backend=self.backend,
             terms=self.terms,
+            admission=self.admission,
             now=lambda: NOW,
         )
 
@@ -129,10 +132,13 @@ class World:
 
 
 @asynccontextmanager
-async def world(backend: ScriptedBackend | None = None, **changes: Any) -> AsyncIterator[World]:
+async def world(
+    backend: ScriptedBackend | None = None, admission: Admission | None = None, **changes: Any
+) -> AsyncIterator[World]:
     """A running ghost; everything is cancelled at the end."""
     async with trio.open_nursery() as nursery:
-        made = World(nursery, terms(**changes), backend or ScriptedBackend())
+        backend = backend or ScriptedBackend()
+        made = World(nursery, terms(**changes), backend, admission=admission)
         await made.start_ghost()
         yield made
         nursery.cancel_scope.cancel()

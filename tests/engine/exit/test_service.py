@@ -12,6 +12,7 @@ from trio.testing import MockClock
 
 from engine.errors import GhostError
 from engine.wire import session as wire
+from engine.wire.policy import GhostPolicy
 from tests.helpers.market_fakes import ScriptedBackend
 from tests.helpers.market_world import HI, MODEL, NOW, world
 from tests.helpers.raw_client import RawClient
@@ -180,7 +181,7 @@ async def test_a_fault_of_ours_ends_one_session_only(
 
 
 async def test_safety_identifier_is_random_per_session(autojump_clock: MockClock) -> None:
-    async with world(ScriptedBackend(), tell_provider_user=True) as w:
+    async with world(ScriptedBackend(), policy=GhostPolicy(user=True)) as w:
         one, two = w.asker(), w.asker()
         for asker in (one, two, one):
             await asker.ask(HI, MODEL)

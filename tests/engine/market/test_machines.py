@@ -123,7 +123,7 @@ class Pair(RuleBasedStateMachine):
                 self.finished.append(event)
                 self.up.append(event.sign)
             case cs.Failed(error):
-                assert error.code in ("provider_broken", "unknown_answer"), error
+                assert error.code in ("provider_broken", "unknown_answer", "busy"), error
         self.pay()
 
     def pay(self) -> None:
@@ -159,10 +159,13 @@ class Pair(RuleBasedStateMachine):
         self.client_reads()
 
     @precondition(lambda self: self.work)
-    @rule()
-    def do_work(self) -> None:
+    @rule(admitted=st.sampled_from([True, True, True, False]))
+    def do_work(self, admitted: bool = True) -> None:
         command = self.work.popleft()
         match command:
+            case gs.Consider(q, _, form):
+                refusal = gs.Refusal("It is full.", "busy", 5)
+                self.ghost.considered(q, form if admitted else refusal)
             case gs.Redeem(pay):
                 if pay.n not in self.redeemed:
                     self.redeemed.add(pay.n)
