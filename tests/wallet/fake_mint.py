@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ import httpx
 import trio
 from coincurve import PrivateKey, PublicKey
 
-from wallet.ecash import bolt11, dleq
+from wallet.ecash import bolt11, conditions, dleq
 from wallet.ecash.amounts import input_fee, split
 from wallet.ecash.curve import CURVE_ORDER, hash_to_curve, secret_to_y
 from wallet.ecash.keysets import derive_id_v2
@@ -102,6 +103,7 @@ class FakeMint(httpx.AsyncBaseTransport):
         self.tamper: Callable[[str, Json], Json] | None = None
         self.before: Callable[[str], None] | None = None
         self.down = False
+        self.clock: Callable[[], float] = time.time
         self.late: list[tuple[str, Json]] = []
 
     @property
@@ -269,7 +271,7 @@ class FakeMint(httpx.AsyncBaseTransport):
         total, fee = self._check_inputs(body["inputs"])
         self._check_outputs(body["outputs"])
         if total - fee != sum(o["amount"] for o in body["outputs"]):
-            raise Refused(11005, "not balanced")
+            raise Refused(11000, "not balanced")
         self.spent |= {secret_to_y(p["secret"]).hex() for p in body["inputs"]}
         self.fees += fee
         return {"signatures": [self._sign(o, o["amount"]) for o in body["outputs"]]}
@@ -284,6 +286,8 @@ class FakeMint(httpx.AsyncBaseTransport):
                 raise Refused(11002, "proofs are pending")
             if y in self.spent:
                 raise Refused(11001, "proofs already spent")
+            if not _opened(proof, self.clock()):
+                raise Refused(0, "the witness does not open the lock")
         fee = input_fee(self._keys(proof["id"]).fee_ppk for proof in inputs)
         return sum(proof["amount"] for proof in inputs), fee
 
@@ -315,6 +319,26 @@ class FakeMint(httpx.AsyncBaseTransport):
     def _restore(self, body: Json) -> Json:
         found = [o for o in body["outputs"] if o["B_"] in self.signed]
         return {"outputs": found, "signatures": [self.signed[o["B_"]] for o in found]}
+
+
+def _opened(proof: Json, now: float) -> bool:
+    """NUT-11: whether the witness opens what the secret locks (SIG_INPUTS)."""
+    lock = conditions.parse(proof["secret"])
+    if lock is None:
+        return True
+    if lock.sig_all or lock.kind is not conditions.LockKind.P2PK:
+        return True  # of these the real mint is the judge
+    given = conditions.parse_witness(proof.get("witness", "")).signatures
+
+    def signed(keys: tuple[str, ...]) -> int:
+        return sum(
+            any(conditions.signed_by(key, proof["secret"], item) for item in given) for key in keys
+        )
+
+    if signed(lock.keys) >= lock.n_sigs:
+        return True
+    late = lock.locktime is not None and now > lock.locktime
+    return late and (not lock.refund or signed(lock.refund) >= lock.n_sigs_refund)
 
 
 def sign_secret(secret: str, k: bytes) -> bytes:
