@@ -33,6 +33,7 @@ from engine.directory.networks import load_table
 from engine.directory.relays import RelaySet
 from engine.directory.rules import PathRules
 from engine.directory_role import AskingDirectory
+from engine.ecash_handlers import EcashHandlers
 from engine.errors import NoRoute, WireError
 from engine.guard_store import GuardStore
 from engine.handlers import WalletHandlers
@@ -251,9 +252,11 @@ class ClientRole:
             changed=self._wallet_changed,
             publish=self._bus.publish,
         )
+        ecash = EcashHandlers(self.wallet, changed=self._wallet_changed)
         chats = self.chats
         return {
             **wallet.table(),
+            **ecash.table(),
             "models": chats.desk.offers.models,
             "ask": chats.ask,
             "ask.cancel": chats.cancel,

@@ -92,7 +92,7 @@ class WalletHandlers:
             "wallet.key": self.key,
             "wallet.cosign": self.cosign,
             "wallet.request": self.request,
-            **{name: _to_its_end(handler) for name, handler in moves_money.items()},
+            **{name: to_its_end(handler) for name, handler in moves_money.items()},
         }
 
     async def _mint_or_best(self, url: str | None) -> str:
@@ -146,7 +146,9 @@ class WalletHandlers:
         )
 
     async def history(self, params: dict[str, Any]) -> list[HistoryEntry]:
-        entries = await self._wallet.history(params["limit"])
+        entries = await self._wallet.history(
+            params["limit"], params["text"], params["mint"], params["offset"]
+        )
         return [
             HistoryEntry(
                 ts=entry.ts,
@@ -154,6 +156,7 @@ class WalletHandlers:
                 mint=entry.mint,
                 amount_sat=entry.amount_sat,
                 detail=entry.detail,
+                unit=unit_of(entry.mint),
             )
             for entry in entries
         ]
@@ -188,10 +191,10 @@ class WalletHandlers:
         return Woken(amount_sat=woken)
 
     async def fund_check(self, params: dict[str, Any]) -> FundCheck:
-        quote = await self._wallet.check_mint(params["quote_id"])
+        quote = await self._wallet.check_mint(params["quote_id"], params["mint"])
         if quote.state != "PAID":
             return FundCheck(state=quote.state)
-        minted = await self._wallet.complete_mint(params["quote_id"])
+        minted = await self._wallet.complete_mint(params["quote_id"], params["mint"])
         self._changed()
         return FundCheck(state="ISSUED", minted_sat=minted)
 
@@ -243,7 +246,7 @@ class WalletHandlers:
         )
 
     async def melt(self, params: dict[str, Any]) -> Melt:
-        result = await self._wallet.melt(params["quote_id"])
+        result = await self._wallet.melt(params["quote_id"], params["mint"])
         self._changed()
         return _melt(result)
 
@@ -260,7 +263,10 @@ class WalletHandlers:
         ]
 
     async def pay_parts(self, params: dict[str, Any]) -> list[Melt]:
-        results = await self._wallet.pay_parts(params["quote_ids"])
+        mints = params["mints"] or [""] * len(params["quote_ids"])
+        if len(mints) != len(params["quote_ids"]):
+            raise PaymentError("Each part needs its mint.", kept="Nothing was paid.")
+        results = await self._wallet.pay_parts(list(zip(mints, params["quote_ids"], strict=True)))
         self._changed()
         return [_melt(result) for result in results]
 
@@ -344,7 +350,7 @@ def _lock(params: dict[str, Any]) -> Lock:
         raise TokenInvalid(message, kept="Nothing was sent.") from error
 
 
-def _to_its_end(handler: Handler) -> Handler:
+def to_its_end(handler: Handler) -> Handler:
     """The handler, not cancelled when its client leaves: the wallet's requests have timeouts."""
 
     async def shielded(params: dict[str, Any]) -> object:

@@ -163,7 +163,7 @@ class Executor:
         messages = op.messages(self._seed)
         specs = op.body.outputs
         if op.kind is Kind.MINT:
-            quote = await self._store.run(lambda tx: tx.quotes.get_mint(op.body.quote_id))
+            quote = await self._store.run(lambda tx: tx.quotes.get_mint(op.mint, op.body.quote_id))
             key = quote.private_key if quote else None
             locked = sign(key, op.body.quote_id, [m.B_ for m in messages]) if key else None
             signatures = await client.mint(op.body.quote_id, messages, locked)

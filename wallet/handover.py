@@ -202,14 +202,15 @@ class Handover:
         return op_id
 
     async def renew(self, url: str, before: float) -> int:
-        """Swap coins of keysets that end before `before` (unix seconds) for lasting ones; how much
-        was renewed in sat, 0 when there are none. At most RENEWED_AT_ONCE coins in one swap."""
+        """Swap coins of keysets that sign no more, or end before `before` (unix seconds), for
+        lasting ones; how much was renewed, 0 when there are none. At most RENEWED_AT_ONCE coins in
+        one swap."""
         url = self._mints.require(url)
         result = await self._swap(url, lambda tx: self._prepare_renewal(tx, url, before))
         return result.amount_sat
 
     def _prepare_renewal(self, tx: Transaction, url: str, before: float) -> str | None:
-        ending = self._mints.ending(url, tx.now, before)
+        ending = self._mints.outgoing(url, tx.now, before)
         heaps = [heap for heap in heaps_at(tx, self._mints, url) if heap.id in ending]
         chosen = pick(tx, url, heaps)[:RENEWED_AT_ONCE]
         fee = amounts.input_fee(map(self._mints.fee_ppk(url), chosen))

@@ -107,7 +107,8 @@ class Body(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What stays of a finished operation, for repeated questions. `failed` is empty or why."""
+    """What stays of a finished operation, for repeated questions. `failed` is empty or why;
+    `closed` is what became of a token afterwards (taken, returned), empty while that is open."""
 
     amount_sat: int = 0
     change_sat: int = 0
@@ -117,6 +118,7 @@ class Result(msgspec.Struct, frozen=True):
     successor: str = ""
     match: str = ""
     signatures: list[SignatureSpec] = []
+    closed: str = ""
 
     def __repr__(self) -> str:
         return f"Result(amount_sat={self.amount_sat}, failed={self.failed!r})"

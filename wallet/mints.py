@@ -6,7 +6,9 @@ user asked for. Keysets are kept, so that paying needs no question to the mint.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import msgspec
@@ -191,16 +193,21 @@ class MintBook:
             )
         return min(usable, key=lambda keyset: (keyset.input_fee_ppk, keyset.id))
 
-    def ending(self, url: str, now: float, before: float) -> set[str]:
-        """Keysets whose ecash is worth nothing after a moment from `now` to `before` (unix
-        seconds); never the one for new outputs, because a swap would change nothing."""
+    def outgoing(self, url: str, now: float, before: float) -> set[str]:
+        """Keysets whose coins should be swapped for others (NUT-02): those that sign no more
+        without a word on how long they are taken, and those whose ecash is worth nothing after a
+        moment from `now` to `before` (unix seconds). Never the one for new outputs, because a swap
+        would change nothing."""
         new = self.active(url).id
         return {
             keyset.id
             for keyset in self.keysets(url)
             if keyset.id != new
-            and keyset.final_expiry is not None
-            and now <= keyset.final_expiry < before
+            and (
+                not keyset.active
+                if keyset.final_expiry is None
+                else now <= keyset.final_expiry < before
+            )
         }
 
     def knows(self, url: str, keyset_id: str) -> bool:
@@ -240,15 +247,22 @@ class MintBook:
 
     async def _fetch(self, client: MintClient, known: dict[str, Keyset]) -> dict[str, Keyset]:
         """All keysets of the client's unit; of those that are known only the state is updated."""
-        result = dict(known)
         heads = await client.keysets()
+        listed = {head.id for head in heads}
+        # One that is not listed any more signs nothing, and no word on its end holds.
+        result = {
+            keyset.id: keyset
+            if keyset.id in listed
+            else replace(keyset, active=False, final_expiry=None)
+            for keyset in known.values()
+        }
         if self._second is not None:
             await self._compare(client, heads, self._second(client.url))
         for head in heads:
             if head.unit != client.unit or not head.id.startswith(("00", "01")):
                 continue
             old = known.get(head.id)
-            if old is None or old.active != head.active:
+            if old is None or (old.active, old.final_expiry) != (head.active, head.final_expiry):
                 result[head.id] = await client.keyset(head)
         if not result:
             raise MintLied(
@@ -256,6 +270,21 @@ class MintBook:
                 hint="Use another mint.",
             )
         return result
+
+    @asynccontextmanager
+    async def stranger(self, url: str) -> AsyncIterator[MintClient]:
+        """A client of a listed mint on the way on which it cannot know us again; on the usual one
+        when there is no other."""
+        self.require(url)
+        if self._second is None:
+            yield self._client(url)
+            return
+        address, unit = accounts.split(url)
+        client = MintClient(address, self._second(address), timeout_s=self._timeout_s, unit=unit)
+        try:
+            yield client
+        finally:
+            await client.aclose()
 
     async def _compare(
         self, client: MintClient, heads: Sequence[KeysetHead], transport: httpx.AsyncBaseTransport

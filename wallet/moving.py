@@ -25,11 +25,11 @@ async def move(transfers: Transfers, source: str, target: str, amount_sat: int) 
         )
     invoice = await transfers.request_mint(target, amount_sat)
     quote = await transfers.melt_quote(source, invoice.invoice)
-    done = await transfers.melt(quote.quote_id)
+    done = await transfers.melt(quote.quote_id, source)
     if not done.paid:
         return Moved(amount_sat, 0, arrived=False)
     try:
-        arrived = await transfers.complete_mint(invoice.quote_id)
+        arrived = await transfers.complete_mint(invoice.quote_id, target)
     except MintProblem:
         return Moved(amount_sat, done.fee_sat, arrived=False)
     return Moved(arrived, done.fee_sat, arrived=True)
@@ -40,15 +40,10 @@ async def collect(store: Store, transfers: Transfers) -> int:
     does not answer waits."""
     rows = await store.run(lambda tx: tx.quotes.open_mint())
     total = 0
-    for quote_id in rows:
+    for mint, quote_id in rows:
         try:
-            came = await transfers.complete_mint(quote_id)
+            came = await transfers.complete_mint(quote_id, mint)
         except MintProblem:
             continue
-        total += came if await _in_sat(store, quote_id) else 0
+        total += came if unit_of(mint) == SAT else 0
     return total
-
-
-async def _in_sat(store: Store, quote_id: str) -> bool:
-    row = await store.run(lambda tx: tx.quotes.get_mint(quote_id))
-    return row is not None and unit_of(row.mint) == SAT

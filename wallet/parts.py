@@ -19,6 +19,8 @@ from wallet.transfers import Transfers
 from wallet.types import MeltQuote, MeltResult
 
 MSAT = 1000
+# A mint ("" for the only one it can be) and the name it gave the payment.
+Part = tuple[str, str]
 
 
 async def quote_parts(
@@ -43,19 +45,22 @@ async def quote_parts(
     return [await transfers.melt_quote(url, invoice, part_sat=sat) for url, sat in accounts.items()]
 
 
-async def pay_parts(transfers: Transfers, quote_ids: Sequence[str]) -> list[MeltResult]:
-    """Pay all parts at once; in the order of the quotes. A part that failed or waits has `paid`
-    False: `state` says UNPAID (its ecash is back) or PENDING (held until its mint decides)."""
-    results: dict[str, MeltResult] = {}
+async def pay_parts(transfers: Transfers, parts: Sequence[Part]) -> list[MeltResult]:
+    """Pay all parts at once; in their order. A part that failed or waits has `paid` False: `state`
+    says UNPAID (its ecash is back) or PENDING (held until its mint decides)."""
+    for mint, quote_id in parts:
+        await transfers.melt_row(quote_id, mint)  # none is paid when one is not known
+    results: dict[Part, MeltResult] = {}
 
-    async def one(quote_id: str) -> None:
+    async def one(part: Part) -> None:
+        mint, quote_id = part
         try:
-            results[quote_id] = await transfers.melt(quote_id)
+            results[part] = await transfers.melt(quote_id, mint)
         except WalletError:
-            state = "PENDING" if await transfers.is_open(quote_id) else "UNPAID"
-            results[quote_id] = MeltResult(False, 0, 0, state)
+            state = "PENDING" if await transfers.is_open(quote_id, mint) else "UNPAID"
+            results[part] = MeltResult(False, 0, 0, state)
 
     async with trio.open_nursery() as nursery:
-        for quote_id in quote_ids:
-            nursery.start_soon(one, quote_id)
-    return [results[quote_id] for quote_id in quote_ids]
+        for part in parts:
+            nursery.start_soon(one, part)
+    return [results[part] for part in parts]

@@ -124,9 +124,9 @@ def match_key(op: Operation) -> str:
 def _effects(tx: Transaction, op: Operation, result: Result) -> None:
     body = op.body
     if op.kind is Kind.MINT:
-        tx.quotes.set_mint_state(body.quote_id, "ISSUED")
+        tx.quotes.set_mint_state(op.mint, body.quote_id, "ISSUED")
     elif op.kind is Kind.MELT:
-        tx.quotes.set_melt_state(body.quote_id, "PAID")
+        tx.quotes.set_melt_state(op.mint, body.quote_id, "PAID")
     elif op.kind is Kind.REDEEM:
         # The ecash and the credit it buys appear together or not at all.
         tx.credits.add(bytes.fromhex(body.session), body.amount_sat * 1000)

@@ -7,7 +7,9 @@ Every method journals first and then lets the executor talk to the mint. Tokens 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from wallet import journal
 from wallet.ecash import amounts, quotes
@@ -19,6 +21,8 @@ from wallet.prepare import choose, keep_outputs, own_outputs, positive, write
 from wallet.store import Store, Transaction
 from wallet.store.ledger import MeltQuoteRow, MintQuoteRow
 from wallet.types import MeltQuote, MeltResult, MintQuote
+
+T = TypeVar("T")
 
 
 class Transfers:
@@ -41,24 +45,29 @@ class Transfers:
         if answer.amount not in (None, amount_sat):
             raise MintLied("The mint made an invoice for another amount.", kept="Nothing was paid.")
         row = MintQuoteRow(
-            answer.quote, url, amount_sat, answer.request, answer.expiry, key, answer.state
+            url, answer.quote, amount_sat, answer.request, answer.expiry, key, answer.state
         )
-        await self._store.run(lambda tx: tx.quotes.put_mint(row))
+        if not await self._store.run(lambda tx: tx.quotes.put_mint(row)):
+            raise _twice(url)
         return _mint_quote(row)
 
-    async def check_mint(self, quote_id: str) -> MintQuote:
-        row = await self._mint_row(quote_id)
+    async def check_mint(self, quote_id: str, mint: str = "") -> MintQuote:
+        row = await self.mint_row(quote_id, mint)
         if row.state == "ISSUED":
             return _mint_quote(row)
         state = (await self._mints.client(row.mint).mint_quote(quote_id)).state
+        return await self.note_mint(row, state)
+
+    async def note_mint(self, row: MintQuoteRow, state: str) -> MintQuote:
+        """Write down what the mint has said of an invoice."""
         # The mint says ISSUED as soon as it has signed; for us it is so when it is booked.
         shown = "PAID" if state == "ISSUED" else state
-        await self._store.run(lambda tx: tx.quotes.set_mint_state(quote_id, shown))
-        return _mint_quote(await self._mint_row(quote_id))
+        await self._store.run(lambda tx: tx.quotes.set_mint_state(row.mint, row.quote_id, shown))
+        return _mint_quote(replace(row, state=shown))
 
-    async def complete_mint(self, quote_id: str) -> int:
-        row = await self._mint_row(quote_id)
-        dedup = f"mint:{quote_id}"
+    async def complete_mint(self, quote_id: str, mint: str = "") -> int:
+        row = await self.mint_row(quote_id, mint)
+        dedup = f"mint:{row.mint} {quote_id}"
         known = await self._store.run(lambda tx: tx.operations.by_dedup(dedup))
         if known is None:
             # Asked before anything is journalled: an op exists only for a paid invoice.
@@ -90,22 +99,20 @@ class Transfers:
                 kept="Nothing was paid.",
             )
         row = MeltQuoteRow(
-            answer.quote,
             url,
+            answer.quote,
             answer.amount,
             answer.fee_reserve,
             invoice.strip(),
             answer.expiry,
             answer.state,
         )
-        await self._store.run(lambda tx: tx.quotes.put_melt(row))
+        if not await self._store.run(lambda tx: tx.quotes.put_melt(row)):
+            raise _twice(url)
         return MeltQuote(row.quote_id, url, row.amount, row.fee_reserve, row.state)
 
-    async def melt(self, quote_id: str) -> MeltResult:
-        row = await self._store.run(lambda tx: tx.quotes.get_melt(quote_id))
-        if row is None:
-            raise UnknownOperation("There is no such payment quote in this wallet.")
-        quote = row
+    async def melt(self, quote_id: str, mint: str = "") -> MeltResult:
+        quote = await self.melt_row(quote_id, mint)
         op_id = await self._store.run(lambda tx: self._prepare_melt(tx, quote))
         try:
             result = await self._executor.drive(op_id)
@@ -114,7 +121,7 @@ class Transfers:
         return MeltResult(True, result.fee_sat, result.change_sat, "PAID")
 
     def _prepare_melt(self, tx: Transaction, quote: MeltQuoteRow) -> str:
-        dedup = f"melt:{quote.quote_id}"
+        dedup = _melt_key(quote)
         known = tx.operations.by_dedup(dedup)
         if known is not None:
             return known.op_id
@@ -133,16 +140,50 @@ class Transfers:
         tx.proofs.reserve(chosen, op_id)
         return op_id
 
-    async def is_open(self, quote_id: str) -> bool:
+    async def is_open(self, quote_id: str, mint: str = "") -> bool:
         """Whether a payment of this quote is in the journal and not at its end."""
-        row = await self._store.run(lambda tx: tx.operations.by_dedup(f"melt:{quote_id}"))
+        key = _melt_key(await self.melt_row(quote_id, mint))
+        row = await self._store.run(lambda tx: tx.operations.by_dedup(key))
         return row is not None and row.state != State.DONE
 
-    async def _mint_row(self, quote_id: str) -> MintQuoteRow:
-        row = await self._store.run(lambda tx: tx.quotes.get_mint(quote_id))
-        if row is None:
-            raise UnknownOperation("There is no such invoice in this wallet.")
-        return row
+    async def mint_row(self, quote_id: str, mint: str = "") -> MintQuoteRow:
+        """The invoice that a mint gave this name; without a mint, of the only one that did."""
+        if mint:
+            url = self._mints.require(mint)
+            row = await self._store.run(lambda tx: tx.quotes.get_mint(url, quote_id))
+            return _only([row] if row else [], "invoice")
+        return _only(await self._store.run(lambda tx: tx.quotes.mint_named(quote_id)), "invoice")
+
+    async def melt_row(self, quote_id: str, mint: str = "") -> MeltQuoteRow:
+        """As `mint_row`, for a payment."""
+        if mint:
+            url = self._mints.require(mint)
+            row = await self._store.run(lambda tx: tx.quotes.get_melt(url, quote_id))
+            return _only([row] if row else [], "payment quote")
+        rows = await self._store.run(lambda tx: tx.quotes.melt_named(quote_id))
+        return _only(rows, "payment quote")
+
+
+def _melt_key(quote: MeltQuoteRow) -> str:
+    return f"melt:{quote.mint} {quote.quote_id}"
+
+
+def _only(rows: Sequence[T], what: str) -> T:
+    if not rows:
+        raise UnknownOperation(f"There is no such {what} in this wallet.")
+    if len(rows) > 1:
+        raise UnknownOperation(
+            f"Several mints gave the name of this {what}.", hint="Say the mint, too: --mint URL"
+        )
+    return rows[0]
+
+
+def _twice(url: str) -> MintLied:
+    return MintLied(
+        f"The mint {url} gave one name to two different things.",
+        kept="Nothing was paid.",
+        hint="Try again; if it stays so, do not use this mint.",
+    )
 
 
 def _mint_quote(row: MintQuoteRow) -> MintQuote:

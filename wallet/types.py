@@ -84,13 +84,16 @@ class MeltResult:
 
 @dataclass(frozen=True, slots=True)
 class SentToken:
-    """A token this wallet made. Until someone redeems it, `receive` takes it back."""
+    """A token this wallet made. `state` is waiting (as far as is known, somebody can still redeem
+    it, or it is taken back), taken or returned; `left_sat` of it is not known to be spent."""
 
     op_id: str
     mint: str
     amount_sat: int
     token: str = field(repr=False)
     ts: float
+    state: str = "waiting"
+    left_sat: int = 0
 
 
 @dataclass(frozen=True, slots=True)

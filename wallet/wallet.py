@@ -12,7 +12,6 @@ from contextlib import suppress
 
 from mnemonic import Mnemonic
 
-from wallet import journal
 from wallet.accounts import SAT, unit_of
 from wallet.address import invoice_for, is_address
 from wallet.ecash.conditions import Lock
@@ -28,18 +27,18 @@ from wallet.errors import (
 from wallet.executor import Executor
 from wallet.handover import Handover
 from wallet.health import SOON_S, warnings
-from wallet.journal import Kind
 from wallet.keyring import KeyRing
 from wallet.market import Market
 from wallet.mints import MintBook, TransportFor, printable
 from wallet.moving import collect, move
 from wallet.opening import Opener
-from wallet.parts import pay_parts, quote_parts
+from wallet.parts import Part, pay_parts, quote_parts
 from wallet.paying import Paying
 from wallet.policy import Policy, decode, encode
 from wallet.prepare import positive
 from wallet.recovery import recover
 from wallet.restore import drop_spent, restore
+from wallet.sent import SentDesk
 from wallet.store import Store, keeping
 from wallet.store.ledger import HistoryEntry
 from wallet.transfers import Transfers
@@ -94,6 +93,8 @@ class Wallet:
         self._handover: Handover
         self._paying: Paying
         self._keys: KeyRing
+        # Tokens that were handed out: what became of them, and taking them back.
+        self.sent: SentDesk
         self._market: Market
         self._executor: Executor
         self._seed: Seed
@@ -121,6 +122,7 @@ class Wallet:
             Opener(self._keys, seed, self._store.clock),
             self._rest_s,
         )
+        self.sent = SentDesk(self._store, self._mints, self._handover.receive)
         self._paying = Paying(self._store, self._mints, self._handover, self._keys, self._post)
         self._market = Market(self._store, seed, self._mints, self._executor)
         await self._store.run(lambda tx: tx.operations.prune(self._store.clock() - PRUNE_AFTER_S))
@@ -182,9 +184,12 @@ class Wallet:
             )
         return rows
 
-    async def history(self, limit: int = 50) -> list[HistoryEntry]:
-        """What moved, the newest first."""
-        return await self._store.run(lambda tx: tx.history.latest(limit))
+    async def history(
+        self, limit: int = 50, text: str = "", mint: str = "", offset: int = 0
+    ) -> list[HistoryEntry]:
+        """What moved, the newest first, after `offset` of it; with `text` or `mint` only what has
+        it in its words or was there."""
+        return await self._store.run(lambda tx: tx.history.latest(limit, text, mint, offset))
 
     async def seed_words(self) -> str:
         """The twelve words that restore the wallet. For the user's eyes only."""
@@ -248,13 +253,14 @@ class Wallet:
         """Ask for an invoice that funds this wallet (NUT-04)."""
         return await self._transfers.request_mint(url, amount_sat)
 
-    async def check_mint(self, quote_id: str) -> MintQuote:
-        """Whether the invoice is paid."""
-        return await self._transfers.check_mint(quote_id)
+    async def check_mint(self, quote_id: str, mint: str = "") -> MintQuote:
+        """Whether the invoice is paid. Names of quotes are chosen by mints: without `mint`
+        UnknownOperation is raised when several gave the same."""
+        return await self._transfers.check_mint(quote_id, mint)
 
-    async def complete_mint(self, quote_id: str) -> int:
+    async def complete_mint(self, quote_id: str, mint: str = "") -> int:
         """Take the ecash of a paid invoice; sat."""
-        return await self._transfers.complete_mint(quote_id)
+        return await self._transfers.complete_mint(quote_id, mint)
 
     async def send(
         self, url: str, amount_sat: int, memo: str = "", lock: Lock | None = None
@@ -286,15 +292,8 @@ class Wallet:
         return await self._paying.pay(text, amount_sat)
 
     async def sent_tokens(self, limit: int = 50) -> list[SentToken]:
-        """Tokens made here, the newest first, redeemed by now or not. `receive` takes one back."""
-        rows = await self._store.run(lambda tx: tx.operations.by_kind(Kind.SEND.value, limit))
-        tokens: list[SentToken] = []
-        for row in rows:
-            done = journal.from_row(row).result
-            if done is not None and done.token:
-                sent = SentToken(row.op_id, row.mint, done.amount_sat, done.token, row.created)
-                tokens.append(sent)
-        return tokens
+        """Tokens made here, the newest first, and what is known of them."""
+        return await self.sent.recent(limit)
 
     async def split_ahead(self, url: str, amounts_sat: Sequence[int]) -> None:
         """Have the coins ready for these exact payments, so that none hands out more."""
@@ -316,17 +315,18 @@ class Wallet:
             )
         return quote
 
-    async def melt(self, quote_id: str) -> MeltResult:
+    async def melt(self, quote_id: str, mint: str = "") -> MeltResult:
         """Pay the invoice of a quote."""
-        return await self._transfers.melt(quote_id)
+        return await self._transfers.melt(quote_id, mint)
 
     async def parts_quote(self, invoice: str, parts: Mapping[str, int]) -> list[MeltQuote]:
         """What paying one invoice from several mints costs; `parts` is sat by mint (NUT-15)."""
         return await quote_parts(self._transfers, self._mints, invoice, parts)
 
-    async def pay_parts(self, quote_ids: Sequence[str]) -> list[MeltResult]:
-        """Pay all parts at once. Each may come back as paid, failed or undecided."""
-        return await pay_parts(self._transfers, quote_ids)
+    async def pay_parts(self, parts: Sequence[Part]) -> list[MeltResult]:
+        """Pay all parts, each (mint, quote), at once. Each may come back as paid, failed or
+        undecided."""
+        return await pay_parts(self._transfers, parts)
 
     async def catch_up(self) -> list[RestoreReport]:
         """After a backup was brought back: find at each mint what came since, strike out what
@@ -389,7 +389,7 @@ class Wallet:
             await self.split_ahead(url, wanted)
 
     async def renew(self, url: str) -> int:
-        """Swap coins whose keyset ends soon for lasting ones; sat."""
+        """Swap coins whose keyset signs no more, or ends soon, for lasting ones; sat."""
         return await self._handover.renew(url, self._store.clock() + SOON_S)
 
     async def keep_health(self) -> None:

@@ -1,9 +1,10 @@
 """What a wallet does by itself, at moments that have nothing to do with asking.
 
 Coins are made ready before they are needed (the wallet's policy says for how many payments, one
-swap makes them all), coins of keysets that end soon are swapped, invoices that were paid while
-nobody looked are collected, each mint is asked now and then for new keys, and how the mints have
-been doing is written down for the next run.
+swap makes them all), coins of keysets that sign no more or end soon are swapped,
+invoices that were paid while nobody looked are collected, each mint is asked now and then for new
+keys, one token that was handed out is asked about every few hours, and how the mints have been
+doing is written down for the next run.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import random
 import trio
 
 from engine.control.events import EventBus
-from wallet.errors import WalletError
+from wallet.errors import MintError, WalletError
 from wallet.wallet import Wallet
 
+# How long until a token that was handed out is asked about, one at a time.
+SENT_S = (3600.0, 6 * 3600.0)
 # Long enough that the swap cannot be matched with the funding or the answer before it.
 PAUSE_S = (20.0, 240.0)
 REFRESH_S = 6 * 3600.0
@@ -27,19 +30,36 @@ async def tend_wallet(wallet: Wallet, bus: EventBus) -> None:
     """Look at each mint again after a random time, for ever."""
     rng = random.SystemRandom()
     refreshed = trio.current_time()
+    sent_at = trio.current_time() + rng.uniform(*SENT_S)
+    refused: set[str] = set()  # mints that do not swap old coins: not asked before new keys are
     while True:
         await trio.sleep(rng.uniform(*PAUSE_S))
         fresh_keys = trio.current_time() - refreshed > REFRESH_S
         if fresh_keys:
             refreshed = trio.current_time()
+            refused.clear()
         await wallet.collect()
         for url in wallet.mints():
             try:
                 if fresh_keys:
                     await wallet.refresh_mint(url)
-                await wallet.renew(url)
+                if url not in refused:
+                    await wallet.renew(url)
                 await wallet.make_ready(url)
+            except MintError as error:
+                refused.add(url)
+                log.warning("a mint refused to swap coins (%s)", error.code)
             except WalletError as error:
                 log.warning("a mint could not be tended (%s)", error.code)
+        if trio.current_time() > sent_at:
+            sent_at = trio.current_time() + rng.uniform(*SENT_S)
+            await _look_at_sent(wallet)
         await wallet.keep_health()
         bus.publish("wallet.changed", {})
+
+
+async def _look_at_sent(wallet: Wallet) -> None:
+    try:
+        await wallet.sent.check_any()
+    except WalletError as error:
+        log.warning("a token that was handed out could not be asked about (%s)", error.code)

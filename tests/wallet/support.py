@@ -76,7 +76,7 @@ async def fake_wallet(
 async def fund(wallet: Wallet, url: str, amount_sat: int) -> int:
     """The test mints pay their own invoices."""
     quote = await wallet.request_mint(url, amount_sat)
-    return await wallet.complete_mint(quote.quote_id)
+    return await wallet.complete_mint(quote.quote_id, url)
 
 
 async def available(wallet: Wallet) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.mint import RealMint
 from tests.helpers.mint_proxy import MintProxy
-from tests.wallet.fake_mint import URL, FakeMint, Keys
+from tests.wallet.fake_mint import URL, FakeMint, Json, Keys
 from tests.wallet.support import a_wallet, available, fake_wallet, fund
 from wallet.ecash.keysets import Keyset
 from wallet.errors import BadAmount, MintError, MintProblem, MintUnreachable
@@ -154,6 +154,35 @@ async def test_health_is_remembered_by_the_next_run(tmp_path: Path, fake_mint: F
         assert after.failures_percent == before.failures_percent > 50
         assert after.latency_ms == before.latency_ms is not None
         assert after.warnings == before.warnings != ()
+
+
+@pytest.mark.trio
+async def test_a_keyset_that_is_listed_no_more_signs_nothing_and_its_coins_are_swapped(
+    tmp_path: Path, fake_mint: FakeMint
+) -> None:
+    async with fake_wallet(tmp_path, "a", fake_mint, 50) as alice:
+        old = fake_mint.keys
+        fake_mint.rotate()
+
+        def leave_out(path: str, answer: Json) -> Json:
+            if path == "/v1/keysets":
+                answer["keysets"] = [k for k in answer["keysets"] if k["id"] != old.id]
+            return answer
+
+        fake_mint.tamper = leave_out
+        await alice.refresh_mint(URL)
+        assert {k.id: k.active for k in alice._mints.keysets(URL)} == {
+            old.id: False,
+            fake_mint.keys.id: True,
+        }
+        assert await available(alice) == 50
+        assert await alice.renew(URL) == 50
+        heaps = await alice._store.run(lambda tx: tx.proofs.heaps(URL))
+        assert {keyset for _, keyset, _ in heaps} == {fake_mint.keys.id}
+        assert await alice.renew(URL) == 0
+        fake_mint.tamper = None
+    async with fake_wallet(tmp_path, "a", fake_mint) as again:
+        assert {k.id for k in again._mints.keysets(URL) if k.active} == {fake_mint.keys.id}
 
 
 @pytest.mark.trio

@@ -51,9 +51,6 @@ class Network(httpx.AsyncBaseTransport):
         self.mints = {"one.test": PartsMint(), "two.test": PartsMint()}
         for mint in self.mints.values():
             mint.melt_state = "PENDING"
-        # The fakes count their quotes; no two real mints give the same name.
-        two = self.mints["two.test"]
-        two.quotes["another"], two.melts["another"] = {}, {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await self.mints[request.url.host].handle_async_request(request)
@@ -80,7 +77,7 @@ async def test_all_parts_are_paid(tmp_path: Path) -> None:
     async with payer(tmp_path, network) as alice:
         quotes = await alice.parts_quote(FORTY, {ONE: 25, TWO: 15})
         assert [quote.amount_sat for quote in quotes] == [25, 15]
-        done = await alice.pay_parts([quote.quote_id for quote in quotes])
+        done = await alice.pay_parts([(quote.mint, quote.quote_id) for quote in quotes])
         assert [part.state for part in done] == ["PENDING", "PENDING"]
         network.end(paid=True)
         await alice.recover()
@@ -98,7 +95,7 @@ async def test_when_a_part_fails_all_comes_back(tmp_path: Path) -> None:
                 raise Refused(20004, "no route")
 
         network.mints["two.test"].before = refuse
-        done = await alice.pay_parts([quote.quote_id for quote in quotes])
+        done = await alice.pay_parts([(quote.mint, quote.quote_id) for quote in quotes])
         assert [part.state for part in done] == ["PENDING", "UNPAID"]
         assert await not_available(alice) > 0
         network.end(paid=False)

@@ -60,7 +60,7 @@ def _say_paid(quote: FundQuote, state: FundCheck) -> None:
 
 def check(args: argparse.Namespace) -> int:
     """See whether an invoice was paid, and collect."""
-    state = call_as(args, FundCheck, "wallet.fund.check", quote_id=args.quote)
+    state = call_as(args, FundCheck, "wallet.fund.check", quote_id=args.quote, mint=args.mint)
     if args.json:
         print_json(state)
     elif state.minted_sat:
@@ -91,7 +91,7 @@ def pay(args: argparse.Namespace) -> int:
     ):
         print("Nothing was paid.")
         return 0
-    result = call_as(args, Melt, "wallet.melt", quote_id=quote.quote_id)
+    result = call_as(args, Melt, "wallet.melt", quote_id=quote.quote_id, mint=quote.mint)
     if args.json:
         print_json(result)
     elif result.paid:
@@ -125,7 +125,8 @@ def _pay_parts(args: argparse.Namespace, invoice: str) -> int:
         print("Nothing was paid.")
         return 0
     ids = [quote.quote_id for quote in quotes]
-    results = call_as(args, list[Melt], "wallet.parts.pay", quote_ids=ids)
+    mints = [quote.mint for quote in quotes]
+    results = call_as(args, list[Melt], "wallet.parts.pay", quote_ids=ids, mints=mints)
     if args.json:
         print_json(results)
     else:
@@ -141,7 +142,9 @@ def _wait(args: argparse.Namespace, quote: FundQuote) -> FundCheck:
     async def work(client: ControlClient) -> FundCheck:
         deadline = quote.expiry if quote.expiry else time.time() + _WAIT_S
         while True:
-            state = await client.call_as(FundCheck, "wallet.fund.check", quote_id=quote.quote_id)
+            state = await client.call_as(
+                FundCheck, "wallet.fund.check", quote_id=quote.quote_id, mint=quote.mint
+            )
             if state.minted_sat or state.state.lower() in _DONE:
                 return state
             if time.time() > deadline:

@@ -154,15 +154,23 @@ def move(args: argparse.Namespace) -> int:
 
 def history(args: argparse.Namespace) -> int:
     """Print what moved."""
-    raw = call(args, "wallet.history", limit=args.limit)
+    raw = call(args, "wallet.history", limit=args.limit, text=args.find, mint=args.mint)
     if args.json:
         print_json(raw)
         return 0
     rows = [
-        (style.moment(entry.ts), entry.kind, entry.amount_sat, entry.mint, entry.detail)
+        (
+            style.moment(entry.ts),
+            entry.kind,
+            entry.amount_sat,
+            entry.unit,
+            entry.mint,
+            entry.detail,
+        )
         for entry in _shape(list[HistoryEntry], raw)
     ]
-    style.table(("when", "what", "amount", "mint", "detail"), rows, empty="Nothing has moved yet.")
+    headings = ("when", "what", "amount", "unit", "mint", "detail")
+    style.table(headings, rows, empty="Nothing has moved yet.")
     return 0
 
 

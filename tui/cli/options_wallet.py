@@ -52,8 +52,11 @@ def _add_wallet_views(wallet: Subparsers) -> None:
         "cmd_wallet:history",
         "list what moved, the latest first",
         ("peer2prompt wallet history --limit 10", ""),
+        ("peer2prompt wallet history --find invoice", ""),
     )
     history.add_argument("--limit", type=positive, default=50, metavar="N", help="default: 50")
+    history.add_argument("--find", default="", metavar="TEXT", help="only what has it in its words")
+    history.add_argument("--mint", default="", metavar="URL", help="only what was at this mint")
     seed = command(
         wallet,
         "seed",
@@ -95,6 +98,7 @@ def _add_wallet_moves(wallet: Subparsers) -> None:
         ("peer2prompt wallet check 4d1c09", ""),
     )
     check.add_argument("quote", metavar="QUOTE", help="the id `wallet fund` printed")
+    check.add_argument("--mint", default="", metavar="URL", help="whose id it is, if two gave it")
     pay = command(
         wallet,
         "pay",
@@ -169,6 +173,24 @@ def _add_tokens(wallet: Subparsers) -> None:
     send.add_argument(
         "--sig-all", action="store_true", help="signatures must cover the whole request (SIG_ALL)"
     )
+    sent = command(
+        wallet,
+        "sent",
+        "cmd_sent:sent",
+        "list the tokens that were handed out, and whether they were taken",
+        ("peer2prompt wallet sent", ""),
+        ("peer2prompt wallet sent --check", "asks the mints, which learn that somebody asks"),
+    )
+    sent.add_argument("--limit", type=positive, default=50, metavar="N", help="default: 50")
+    sent.add_argument("--check", action="store_true", help="ask the mints about those that wait")
+    back = command(
+        wallet,
+        "take-back",
+        "cmd_sent:take_back",
+        "put a token that nobody has taken back into the wallet",
+        ("peer2prompt wallet take-back 1f3a", "the first letters of its id do"),
+    )
+    back.add_argument("id", metavar="ID", help="the id that `wallet sent` prints")
     receive = command(
         wallet,
         "receive",

@@ -12,6 +12,8 @@ from wallet.store.rows import Row, Rows
 
 # An invoice without an end of its own is not asked about for longer than this.
 OPEN_QUOTES_S = 7 * 86_400
+MINT_QUOTE = "SELECT mint, quote_id, amount, invoice, expiry, private_key, state FROM mint_quotes"
+MELT_QUOTE = "SELECT mint, quote_id, amount, fee_reserve, invoice, expiry, state FROM melt_quotes"
 KEYSET = "SELECT keyset_id, unit, active, input_fee_ppk, final_expiry, keys FROM keysets"
 
 
@@ -24,8 +26,8 @@ class MintRow:
 
 @dataclass(frozen=True, slots=True)
 class MintQuoteRow:
-    quote_id: str
     mint: str
+    quote_id: str
     amount: int
     invoice: str
     expiry: int | None
@@ -35,8 +37,8 @@ class MintQuoteRow:
 
 @dataclass(frozen=True, slots=True)
 class MeltQuoteRow:
-    quote_id: str
     mint: str
+    quote_id: str
     amount: int
     fee_reserve: int
     invoice: str
@@ -46,7 +48,8 @@ class MeltQuoteRow:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """`amount_sat` is positive for what came in. `detail` is for people and holds no secret."""
+    """`amount_sat` is positive for what came in, in the unit of the account `mint`
+    (`wallet.accounts`). `detail` is for people and holds no secret."""
 
     ts: float
     kind: str
@@ -119,70 +122,84 @@ class Counters:
 
 
 class Quotes:
+    """Invoices to be paid by others (mint) and payments to make (melt), by their mint and the name
+    that it gave them."""
+
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
 
-    def put_mint(self, quote: MintQuoteRow) -> None:
-        self._rows.execute(
-            "INSERT OR REPLACE INTO mint_quotes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                quote.quote_id,
-                quote.mint,
-                quote.amount,
-                quote.invoice,
-                quote.expiry,
-                quote.private_key,
-                quote.state,
-                self._rows.now,
-            ),
+    def put_mint(self, quote: MintQuoteRow) -> bool:
+        """False, and nothing is changed, when this mint has used the name before."""
+        return bool(
+            self._rows.execute(
+                "INSERT OR IGNORE INTO mint_quotes (mint, quote_id, amount, invoice, expiry,"
+                " private_key, state, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    quote.mint,
+                    quote.quote_id,
+                    quote.amount,
+                    quote.invoice,
+                    quote.expiry,
+                    quote.private_key,
+                    quote.state,
+                    self._rows.now,
+                ),
+            )
         )
 
-    def get_mint(self, quote_id: str) -> MintQuoteRow | None:
-        row = self._rows.row(
-            "SELECT quote_id, mint, amount, invoice, expiry, private_key, state"
-            " FROM mint_quotes WHERE quote_id = ?",
-            (quote_id,),
-        )
+    def get_mint(self, mint: str, quote_id: str) -> MintQuoteRow | None:
+        row = self._rows.row(f"{MINT_QUOTE} WHERE mint = ? AND quote_id = ?", (mint, quote_id))
         return MintQuoteRow(*row) if row else None
 
-    def open_mint(self) -> list[str]:
-        """The invoices that may still be paid, or are and were not collected; the oldest first."""
+    def mint_named(self, quote_id: str) -> list[MintQuoteRow]:
+        """Those of any mint with this name."""
+        rows = self._rows.rows(f"{MINT_QUOTE} WHERE quote_id = ?", (quote_id,))
+        return [MintQuoteRow(*row) for row in rows]
+
+    def open_mint(self) -> list[tuple[str, str]]:
+        """(mint, name) of the invoices that may still be paid, or are and were not collected; the
+        oldest first."""
         rows = self._rows.rows(
-            "SELECT quote_id FROM mint_quotes WHERE state <> 'ISSUED'"
+            "SELECT mint, quote_id FROM mint_quotes WHERE state <> 'ISSUED'"
             " AND (state = 'PAID' OR coalesce(expiry, ?) >= ?) AND created > ?"
-            " ORDER BY created, quote_id",
+            " ORDER BY created, mint, quote_id",
             (self._rows.now, self._rows.now, self._rows.now - OPEN_QUOTES_S),
         )
-        return [row[0] for row in rows]
+        return [(row[0], row[1]) for row in rows]
 
-    def set_mint_state(self, quote_id: str, state: str) -> None:
-        self._rows.execute("UPDATE mint_quotes SET state = ? WHERE quote_id = ?", (state, quote_id))
-
-    def put_melt(self, quote: MeltQuoteRow) -> None:
+    def set_mint_state(self, mint: str, quote_id: str, state: str) -> None:
         self._rows.execute(
-            "INSERT OR REPLACE INTO melt_quotes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                quote.quote_id,
-                quote.mint,
-                quote.amount,
-                quote.fee_reserve,
-                quote.invoice,
-                quote.expiry,
-                quote.state,
-                self._rows.now,
-            ),
+            "UPDATE mint_quotes SET state = ? WHERE mint = ? AND quote_id = ?",
+            (state, mint, quote_id),
         )
 
-    def get_melt(self, quote_id: str) -> MeltQuoteRow | None:
-        row = self._rows.row(
-            "SELECT quote_id, mint, amount, fee_reserve, invoice, expiry, state"
-            " FROM melt_quotes WHERE quote_id = ?",
-            (quote_id,),
+    def put_melt(self, quote: MeltQuoteRow) -> bool:
+        """As `put_mint`; a mint may say the same of the same payment again."""
+        values = (quote.amount, quote.fee_reserve, quote.invoice, quote.expiry, quote.state)
+        return bool(
+            self._rows.execute(
+                "INSERT INTO melt_quotes (mint, quote_id, amount, fee_reserve, invoice, expiry,"
+                " state, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET state = excluded.state WHERE amount = excluded.amount"
+                " AND fee_reserve = excluded.fee_reserve AND invoice = excluded.invoice",
+                (quote.mint, quote.quote_id, *values, self._rows.now),
+            )
         )
+
+    def get_melt(self, mint: str, quote_id: str) -> MeltQuoteRow | None:
+        row = self._rows.row(f"{MELT_QUOTE} WHERE mint = ? AND quote_id = ?", (mint, quote_id))
         return MeltQuoteRow(*row) if row else None
 
-    def set_melt_state(self, quote_id: str, state: str) -> None:
-        self._rows.execute("UPDATE melt_quotes SET state = ? WHERE quote_id = ?", (state, quote_id))
+    def melt_named(self, quote_id: str) -> list[MeltQuoteRow]:
+        """Those of any mint with this name."""
+        rows = self._rows.rows(f"{MELT_QUOTE} WHERE quote_id = ?", (quote_id,))
+        return [MeltQuoteRow(*row) for row in rows]
+
+    def set_melt_state(self, mint: str, quote_id: str, state: str) -> None:
+        self._rows.execute(
+            "UPDATE melt_quotes SET state = ? WHERE mint = ? AND quote_id = ?",
+            (state, mint, quote_id),
+        )
 
 
 class History:
@@ -198,11 +215,16 @@ class History:
             (self._rows.now, kind, mint, amount_sat, detail, op_id),
         )
 
-    def latest(self, limit: int) -> list[HistoryEntry]:
+    def latest(
+        self, limit: int, text: str = "", mint: str = "", offset: int = 0
+    ) -> list[HistoryEntry]:
+        """The newest first, after `offset` of them. With `text` those that have it in their words
+        or their mint, with `mint` those of one account."""
         rows = self._rows.rows(
             "SELECT ts, kind, mint, amount_sat, detail, op_id FROM history"
-            " ORDER BY entry_id DESC LIMIT ?",
-            (limit,),
+            " WHERE (? = '' OR mint = ?) AND (? = '' OR instr(lower(kind || ' ' || detail || ' '"
+            " || mint), lower(?)) > 0) ORDER BY entry_id DESC LIMIT ? OFFSET ?",
+            (mint, mint, text, text, limit, offset),
         )
         return [HistoryEntry(*row) for row in rows]
 

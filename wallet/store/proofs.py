@@ -106,6 +106,18 @@ class Proofs:
             "UPDATE proofs SET state = 'sent' WHERE op_id = ? AND state = 'reserved'", (op_id,)
         )
 
+    def sent(self, op_id: str) -> list[Proof]:
+        """What is inside the token of this operation and not known to be spent."""
+        rows = self._rows.rows(f"{PROOF} WHERE op_id = ? AND state = 'sent'", (op_id,))
+        return [_proof(row) for row in rows]
+
+    def sent_sums(self) -> dict[str, int]:
+        """How much is inside tokens and not known to be spent, by operation."""
+        rows = self._rows.rows(
+            "SELECT op_id, sum(amount) FROM proofs WHERE state = 'sent' GROUP BY op_id"
+        )
+        return {row[0]: row[1] for row in rows if row[0] is not None}
+
     def move(self, from_op: str, to_op: str) -> None:
         self._rows.execute(
             "UPDATE proofs SET op_id = ? WHERE op_id = ? AND state = 'reserved'", (to_op, from_op)

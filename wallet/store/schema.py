@@ -160,6 +160,37 @@ STEPS: tuple[Step, ...] = (
             )""",
         ),
     ),
+    Step(
+        7,
+        7,  # an older program would write quotes in the old order of columns
+        (
+            # Each mint chooses the names of its quotes: only with its own they are unambiguous.
+            """CREATE TABLE mint_quotes_7 (
+                mint TEXT NOT NULL, quote_id TEXT NOT NULL, amount INTEGER NOT NULL,
+                invoice TEXT NOT NULL, expiry INTEGER, private_key BLOB, state TEXT NOT NULL,
+                created REAL NOT NULL, PRIMARY KEY (mint, quote_id)
+            ) WITHOUT ROWID""",
+            """INSERT INTO mint_quotes_7 SELECT
+                mint, quote_id, amount, invoice, expiry, private_key, state, created
+                FROM mint_quotes""",
+            "DROP TABLE mint_quotes",
+            "ALTER TABLE mint_quotes_7 RENAME TO mint_quotes",
+            """CREATE TABLE melt_quotes_7 (
+                mint TEXT NOT NULL, quote_id TEXT NOT NULL, amount INTEGER NOT NULL,
+                fee_reserve INTEGER NOT NULL, invoice TEXT NOT NULL, expiry INTEGER,
+                state TEXT NOT NULL, created REAL NOT NULL, PRIMARY KEY (mint, quote_id)
+            ) WITHOUT ROWID""",
+            """INSERT INTO melt_quotes_7 SELECT
+                mint, quote_id, amount, fee_reserve, invoice, expiry, state, created
+                FROM melt_quotes""",
+            "DROP TABLE melt_quotes",
+            "ALTER TABLE melt_quotes_7 RENAME TO melt_quotes",
+            # What keeps a quote from being used twice is named alike. No quote id has a space.
+            """UPDATE operations SET dedup = kind || ':' || mint || ' ' || substr(dedup, 6)
+                WHERE kind IN ('mint', 'melt') AND dedup LIKE kind || ':%'
+                AND instr(dedup, ' ') = 0""",
+        ),
+    ),
 )
 CURRENT = STEPS[-1].version
 

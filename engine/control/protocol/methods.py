@@ -31,6 +31,7 @@ from engine.control.protocol.sessions import (
     SessionRenameParams,
     Shape,
 )
+from engine.control.protocol.tokens import SentParams, SentToken, SentTokenParams, TakenBack
 from engine.control.protocol.wallet import (
     FundCheck,
     FundParams,
@@ -124,6 +125,9 @@ METHODS: Final[dict[str, Method]] = {
     "wallet.parts.quote": Method(PartsQuoteParams, list[MeltQuote]),
     "wallet.parts.pay": Method(PartsParams, list[Melt]),
     "wallet.restore": Method(RestoreParams, Restore),
+    "wallet.sent": Method(SentParams, list[SentToken]),
+    "wallet.sent.check": Method(SentTokenParams, SentToken),
+    "wallet.sent.back": Method(SentTokenParams, TakenBack),
     "wallet.seed": Method(NoParams, SeedWords),
     "earnings": Method(NoParams, Earnings),
 }

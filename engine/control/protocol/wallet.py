@@ -77,15 +77,24 @@ class WalletBalance(Result, frozen=True):
 
 
 class HistoryEntry(Result, frozen=True):
+    """`amount_sat` is in `unit`."""
+
     ts: float
     kind: str
     mint: str = ""
     amount_sat: int = 0
     detail: str = ""
+    unit: str = "sat"
 
 
 class HistoryParams(Params, frozen=True):
+    """With `text` only what has it in its words, with `mint` only what was at this account; after
+    `offset` of them."""
+
     limit: int = 50
+    text: str = ""
+    mint: str = ""
+    offset: int = 0
 
 
 class MintUrlParams(Params, frozen=True):
@@ -140,7 +149,10 @@ class Woken(Result, frozen=True):
 
 
 class QuoteParams(Params, frozen=True):
+    """Mints choose the ids: `mint` says whose it is, should two have given the same."""
+
     quote_id: str
+    mint: str = ""
 
 
 class FundCheck(Result, frozen=True):
@@ -251,7 +263,10 @@ class PartsQuoteParams(Params, frozen=True):
 
 
 class PartsParams(Params, frozen=True):
+    """`mints` says whose quotes they are, in their order; empty for what can only be one's."""
+
     quote_ids: list[str]
+    mints: list[str] = []
 
 
 class RestoreParams(Params, frozen=True):

@@ -88,7 +88,8 @@ async def test_parameters_are_checked_and_filled_in(home: Path) -> None:
             error = (await client.ask("wallet.send", **wrong))["error"]
             assert error["code"] == "bad_params"
             assert "wallet.send" in error["message"]
-        assert (await client.ask("wallet.history"))["result"] == {"limit": 50}
+        filled = {"limit": 50, "text": "", "mint": "", "offset": 0}
+        assert (await client.ask("wallet.history"))["result"] == filled
 
 
 async def test_errors_keep_their_sentences_and_others_their_secrets(

@@ -248,6 +248,14 @@ class ScriptedNode:
                 {"quote_id": "m3", "amount_sat": 1, "fee_reserve_sat": 2, "mint": "https://b"},
             ],
             "wallet.parts.pay": [{"paid": True, "state": "PAID"}] * 2,
+            "wallet.sent": [{"op_id": "ab12", "mint": MINT, "amount_sat": 21, "ts": 1.0}],
+            "wallet.sent.check": {
+                "op_id": "ab12",
+                "mint": MINT,
+                "amount_sat": 21,
+                "state": "taken",
+            },
+            "wallet.sent.back": {"amount_sat": 20},
             "wallet.restore": {"recovered_sat": 33, "mint": MINT},
             "wallet.seed": {"words": "abandon ability able"},
         }

@@ -76,6 +76,10 @@ PLAIN = [
     (["wallet", "info", "--nuts"], ["spending conditions", "yes"]),
     (["wallet", "send", "21", "--lock", "02ab", "--for-hours", "2"], ["cashuBabc"]),
     (["wallet", "key"], ["02ab"]),
+    (["wallet", "sent"], ["ab12", "21", "not taken yet"]),
+    (["wallet", "sent", "--check"], ["ab12", "21", "taken"]),
+    (["wallet", "take-back", "ab"], ["Took 20 sat back"]),
+    (["wallet", "history", "--find", "mint"], ["sat", "500"]),
     (["wallet", "cosign", "cashuBabc"], ["cashuBsigned"]),
     (["wallet", "request", "21", "--text", "tea"], ["creqAx"]),
     (["wallet", "pay-request", "creqAx", "--yes"], ["cashuBpaid"]),
@@ -123,7 +127,7 @@ async def test_options_reach_the_node(home: Path) -> None:
         assert node.calls == [
             ("wallet.send", {"amount_sat": 5, "mint": MINT, "lock": None}),
             ("wallet.receive", {"token": "cashuBxyz", "allow_new_mint": True, "preimage": ""}),
-            ("wallet.history", {"limit": 3}),
+            ("wallet.history", {"limit": 3, "text": "", "mint": "", "offset": 0}),
             ("circuit.rotate", {}),
             ("circuits", {}),
         ]

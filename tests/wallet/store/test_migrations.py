@@ -62,3 +62,6 @@ async def test_from_each_version(
 async def test_steps_are_numbered_without_gaps_and_only_ever_added() -> None:
     assert [step.version for step in schema.STEPS] == list(range(1, schema.CURRENT + 1))
     assert all(1 <= step.readable_by <= step.version for step in schema.STEPS)
+    # Only the last one is asked: it must not let in again whom an earlier one kept out.
+    readable = [step.readable_by for step in schema.STEPS]
+    assert readable == sorted(readable)

@@ -1,0 +1,66 @@
+"""`peer2prompt wallet sent | take-back`: tokens that were handed out, and what became of them."""
+
+from __future__ import annotations
+
+import argparse
+
+from engine.control.client import ControlClient
+from engine.control.protocol.tokens import SentToken, TakenBack
+from tui.cli import style
+from tui.cli.call import call_as, print_json, with_node
+from tui.cli.failures import CliError
+
+_WORDS = {"waiting": "not taken yet", "taken": "taken", "returned": "back in the wallet"}
+
+
+def sent(args: argparse.Namespace) -> int:
+    """Print the tokens; ask their mints first when asked to."""
+
+    async def work(client: ControlClient) -> list[SentToken]:
+        tokens = await client.call_as(list[SentToken], "wallet.sent", limit=args.limit)
+        if not args.check:
+            return tokens
+        return [await _checked(client, token) for token in tokens]
+
+    tokens = with_node(args, work)
+    if args.json:
+        print_json(tokens)
+        return 0
+    rows = [
+        (
+            token.op_id,
+            style.moment(token.ts),
+            token.amount_sat,
+            token.unit,
+            _WORDS.get(token.state, token.state),
+            style.one_line(token.mint, 40),
+        )
+        for token in tokens
+    ]
+    style.table(("id", "when", "amount", "unit", "state", "mint"), rows, empty="No token yet.")
+    return 0
+
+
+async def _checked(client: ControlClient, token: SentToken) -> SentToken:
+    if token.state != "waiting":
+        return token
+    return await client.call_as(SentToken, "wallet.sent.check", op_id=token.op_id)
+
+
+def take_back(args: argparse.Namespace) -> int:
+    """Put a token's ecash back into the wallet."""
+    tokens = call_as(args, list[SentToken], "wallet.sent", limit=1000)
+    found = [token for token in tokens if token.op_id.startswith(args.id)]
+    if len(found) != 1:
+        raise CliError(
+            "There is no such token." if not found else "Several tokens begin so.",
+            code="unknown_operation",
+            exit_code=2,
+            hint="Their ids: peer2prompt wallet sent",
+        )
+    back = call_as(args, TakenBack, "wallet.sent.back", op_id=found[0].op_id)
+    if args.json:
+        print_json(back)
+    else:
+        print(f"Took {back.amount_sat} {found[0].unit} back.")
+    return 0
