@@ -1,0 +1,58 @@
+"""Small checks of JSON values that a question holds, and the error they raise. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MAX_STOPS = 4
+MAX_STOP = 256
+_MISSING = {
+    "embeddings": "This model makes no embeddings here.",
+    "images": "This model takes no images here.",
+    "json": "This model offers no JSON mode here.",
+    "reasoning": "This model's reasoning cannot be set here.",
+    "tools": "This model uses no tools here.",
+}
+
+
+class Unfit(ValueError):
+    """The form of a question is wrong; `message` says why without a word of the question."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def need(feature: str, features: frozenset[str]) -> None:
+    """Raises Unfit unless the model has the feature."""
+    if feature not in features:
+        raise Unfit(_MISSING[feature])
+
+
+def as_whole(value: Any, name: str, most: int = 2**53) -> int:
+    """A positive whole number, or 0 for None."""
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise Unfit(f"The option {name} is not a positive whole number.")
+    return value
+
+
+def check_number(value: Any, name: str, least: float, most: float) -> None:
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+    if not fits:
+        raise Unfit(f"The option {name} is not a number from {least:g} to {most:g}.")
+
+
+def check_stop(value: Any) -> None:
+    stops = [value] if isinstance(value, str) else value
+    if not isinstance(stops, list) or not 1 <= len(stops) <= MAX_STOPS:
+        raise Unfit("The option stop is neither a text nor a short list of texts.")
+    if not all(isinstance(stop, str) and 1 <= len(stop) <= MAX_STOP for stop in stops):
+        raise Unfit("The option stop holds something that is not a short text.")
+
+
+def keys_fit(value: Any, must: set[str], may: frozenset[str] = frozenset()) -> bool:
+    """Whether `value` is an object with all keys of `must`, and besides only some of `may`."""
+    return isinstance(value, Mapping) and must <= value.keys() <= must | may
