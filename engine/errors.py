@@ -6,7 +6,8 @@
     │   ├── WireError          bytes that do not parse or are not canonical
     │   ├── HandshakeError     a link or hop handshake did not authenticate
     │   ├── LayerError         an onion layer's tag did not verify
-    │   └── LinkError          a link record did not verify, or the link broke
+    │   ├── LinkError          a link record did not verify, or the link broke
+    │   └── Unfit              a question's form is wrong (engine.exit.question_checks)
     ├── CircuitClosed          a circuit or stream ended before its end mark (exit 4)
     ├── NoRoute                no path satisfies the path rules (exit 4)
     ├── ProviderError          the AI provider behind a ghost failed (exit 6)
@@ -84,8 +85,9 @@ class NoRoute(Peer2PromptError):
 
 
 class ProviderError(Peer2PromptError):
-    """The provider failed. `kind` is one of auth, rate_limit, bad_request, overloaded,
-    broken_stream, timeout, unreachable, protocol; `retry_after_s` is set for rate limits."""
+    """The provider failed. `kind` is one of auth, rate_limit, bad_request, too_long, blocked,
+    overloaded, broken_stream, timeout, unreachable, protocol; `retry_after_s` says when a rate
+    limit or an overload ends, if the provider said so."""
 
     code = "provider"
     exit_code = 6

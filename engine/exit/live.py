@@ -18,13 +18,15 @@ import trio
 from engine.crypto.keys import SIGNATURE_BYTES
 from engine.errors import ProviderError
 from engine.exit.admission import Admission, Place, Question, Spent
-from engine.exit.backends.base import ChatBackend, ChatRequest, Delta, Finish, Usage
+from engine.exit.answering import asked, written
+from engine.exit.backends.base import Backend, ChatRequest, EmbedRequest, Finish, Usage
 from engine.exit.policy import GhostTerms
 from engine.market import commands
 from engine.market.convert import proofs_of, wire_signatures
 from engine.market.ghost_session import GhostSession
 from engine.market.seams import ByteStream, EarningWallet, GhostStore
 from engine.market.signal import Signal
+from engine.wire.answer import AnswerWriter
 from engine.wire.quote import Quote
 from engine.wire.session import MessageReader
 from wallet.errors import WalletError
@@ -44,7 +46,7 @@ class Workshop:
 
     wallet: EarningWallet
     store: GhostStore
-    backend: ChatBackend
+    backend: Backend
     terms: GhostTerms
     admission: Admission
     nursery: trio.Nursery
@@ -309,7 +311,7 @@ class LiveSession:
 
     # -- the provider ----------------------------------------------------------------------------
 
-    async def _ask_provider(self, q: int, request: ChatRequest) -> None:
+    async def _ask_provider(self, q: int, request: ChatRequest | EmbedRequest) -> None:
         place, spent = self._place, Spent()
         try:
             with trio.CancelScope() as scope:
@@ -329,19 +331,22 @@ class LiveSession:
                     await place.end(spent)
         self.carry_on()
 
-    async def _stream_answer(self, q: int, request: ChatRequest, spent: Spent) -> None:
-        session = self.session
-        async with aclosing(self._shop.backend.stream_chat(request)) as events:
+    async def _stream_answer(
+        self, q: int, request: ChatRequest | EmbedRequest, spent: Spent
+    ) -> None:
+        session, writer = self.session, AnswerWriter()
+        async with aclosing(asked(self._shop.backend, request)) as events:
             async for event in events:
                 match event:
-                    case Delta(text):
-                        spent.text_bytes += len(text.encode("utf-8", "replace"))
-                        session.provider_text(q, text)
                     case Usage(tokens_in, tokens_out):
                         spent.usage = event
                         session.provider_usage(q, tokens_in, tokens_out)
                     case Finish(reason):
                         session.provider_done(q, reason)
+                    case _:
+                        text = written(writer, event)
+                        spent.text_bytes += len(text.encode())
+                        session.provider_text(q, text)
                 self.carry_on()
                 await self._wait_for_room()
 

@@ -6,33 +6,21 @@ question, never what the question said. Pure.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from engine.exit.backends.base import ChatRequest
+from engine.exit.backends.base import ChatRequest, EmbedRequest
+from engine.exit.question import OPTIONS, Chat, Embed, read_question
+from engine.exit.question_checks import Unfit
 from engine.market.commands import Admitted, Refusal
 from engine.wire.policy import GhostPolicy
 from engine.wire.quote import ModelOffer, Quote
 from engine.wire.session import Ask
 from engine.wire.sheet import Sheet
 
-ROLES = ("system", "developer", "user", "assistant")
-PARAMS = (
-    "temperature",
-    "top_p",
-    "stop",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "response_format",
-)
-"""Options passed on to the provider. All others are refused by name, so that a client never pays
-for an option that was silently dropped, and never reaches a provider feature by accident."""
-MAX_MESSAGES = 2048
-PLAIN_POLICY = GhostPolicy(params=tuple(sorted(PARAMS)))
+PLAIN_POLICY = GhostPolicy(params=tuple(sorted(OPTIONS)))
 """What holds when the operator has chosen nothing."""
+PLAIN_FEATURES = ("json",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +40,8 @@ class GhostTerms:
     """What is said of all questions, in the sheet and by its hash in each quote."""
     provider_models: Mapping[str, str] = field(default_factory=dict)
     """Names the provider uses, where they differ from the offered ones."""
+    features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the offered models can do beyond text (engine.exit.backends.base.FEATURES)."""
 
     def quote(
         self, key: bytes, quote_id: bytes, now: int, sign: Callable[[bytes], bytes]
@@ -86,44 +76,45 @@ class GhostTerms:
     def offer(self, model: str) -> ModelOffer | None:
         return next((offer for offer in self.models if offer.name == model), None)
 
+    def features_of(self, offer: ModelOffer) -> frozenset[str]:
+        """What the model can do as far as the policy lets a client use it."""
+        barred = {"images": not self.policy.images, "tools": not self.policy.tools}
+        able = self.features.get(offer.name, PLAIN_FEATURES)
+        return frozenset(name for name in able if not barred.get(name, False))
 
-def admit(terms: GhostTerms, ask: Ask, user: str | None) -> Admitted | Refusal:
-    """The provider request for a question, or why the ghost will not answer it."""
+
+def admit(
+    terms: GhostTerms, ask: Ask, user: str | None, session: bytes | None = None
+) -> Admitted | Refusal:
+    """The provider request for a question, or why the ghost will not answer it.
+
+    `user` and `session` are random per session: towards a provider that wants to tell end users
+    apart, and for its prefix cache.
+    """
     offer = terms.offer(ask.model)
     if offer is None:
         return Refusal("The ghost does not serve this model.")
     try:
-        body = json.loads(ask.body)
-    except (ValueError, RecursionError):
-        return Refusal("The question is not valid JSON.")
-    if not isinstance(body, dict):
-        return Refusal("The question is not a JSON object.")
-    messages = body.pop("messages", None)
-    problem = _check_messages(messages)
-    if problem:
-        return Refusal(problem)
-    most = body.pop("max_tokens", None)
-    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
-        return Refusal("The option max_tokens is not a positive whole number.")
-    unknown = body.keys() - set(PARAMS)
-    if unknown:
-        return Refusal("The question uses an option this ghost does not pass on.")
-    request = ChatRequest(
-        model=terms.provider_models.get(ask.model, ask.model),
-        messages=messages,
-        max_tokens=min(most or offer.max_out, offer.max_out),
-        params=body,
-        user=user if terms.policy.user else None,
-    )
-    return Admitted(len(messages), request)
-
-
-def _check_messages(messages: Any) -> str:
-    if not isinstance(messages, list) or not 1 <= len(messages) <= MAX_MESSAGES:
-        return "The question holds no list of messages."
-    for message in messages:
-        if not isinstance(message, dict) or message.keys() != {"role", "content"}:
-            return "A message is not made of a role and a content."
-        if message["role"] not in ROLES or not isinstance(message["content"], str):
-            return "A message has an unknown role, or content that is not text."
-    return ""
+        question = read_question(ask.body, terms.features_of(offer), terms.policy.params)
+    except Unfit as error:
+        return Refusal(error.message)
+    model = terms.provider_models.get(ask.model, ask.model)
+    user = user if terms.policy.user else None
+    match question:
+        case Embed(inputs, dimensions):
+            return Admitted(len(inputs), EmbedRequest(model, inputs, dimensions, user, session))
+        case Chat():
+            return Admitted(
+                len(question.messages),
+                ChatRequest(
+                    model=model,
+                    messages=question.messages,
+                    max_tokens=min(question.max_tokens or offer.max_out, offer.max_out),
+                    params=question.params,
+                    user=user,
+                    session=session,
+                    tools=question.tools,
+                    tool_choice=question.tool_choice,
+                    response_format=question.response_format,
+                ),
+            )

@@ -14,15 +14,15 @@ repeats a word of the question. Pure.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from engine.exit import question_messages as messages_form
 from engine.exit import question_tools as tools_form
-from engine.exit.question_checks import Unfit, as_whole, check_number, check_stop, need
+from engine.exit.question_checks import Unfit, as_whole, check_number, check_seed, check_stop, need
 
-PARAMS = (
+OPTIONS = (
     "temperature",
     "top_p",
     "stop",
@@ -31,14 +31,13 @@ PARAMS = (
     "frequency_penalty",
     "response_format",
     "reasoning_effort",
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
 )
-"""Options passed on to the provider, beside the messages and max_tokens."""
+"""Options beside messages, max_tokens and tools that a policy can let through to the provider."""
+_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 MAX_INPUTS = 256
 MAX_DIMENSIONS = 65_536
+_UNKNOWN = "The question uses an option this ghost does not pass on."
 _RANGES = {
     "temperature": (0.0, 2.0),
     "top_p": (0.0, 1.0),
@@ -70,21 +69,26 @@ class Embed:
 Question: TypeAlias = Chat | Embed
 
 
-def read_question(body: bytes, features: frozenset[str]) -> Question:
-    """The question in `body` for a model with these features. Raises Unfit."""
+def read_question(body: bytes, features: frozenset[str], options: Collection[str]) -> Question:
+    """The question in `body`, for a model with these features and a policy that passes these
+    options on. Raises Unfit."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
         raise Unfit("The question is not valid JSON.") from None
     if not isinstance(found, dict):
         raise Unfit("The question is not a JSON object.")
-    return _embed(found, features) if "input" in found else _chat(found, features)
+    if "input" in found:
+        return _embed(found, features)
+    if found.keys() - {"messages", "max_tokens", *_TOOLS, *options}:
+        raise Unfit(_UNKNOWN)
+    return _chat(found, features)
 
 
 def _embed(body: Mapping[str, Any], features: frozenset[str]) -> Embed:
     need("embeddings", features)
     if body.keys() - {"input", "dimensions"}:
-        raise Unfit("The question uses an option this ghost does not pass on.")
+        raise Unfit(_UNKNOWN)
     found = body["input"]
     inputs = [found] if isinstance(found, str) else found
     if not isinstance(inputs, list) or not 1 <= len(inputs) <= MAX_INPUTS:
@@ -95,13 +99,10 @@ def _embed(body: Mapping[str, Any], features: frozenset[str]) -> Embed:
 
 
 def _chat(body: dict[str, Any], features: frozenset[str]) -> Chat:
-    if body.keys() - {"messages", "max_tokens", *PARAMS}:
-        raise Unfit("The question uses an option this ghost does not pass on.")
     messages = messages_form.read_messages(body.get("messages"), features)
     tools = tools_form.read_tools(body.get("tools"), features)
-    params = {name: body[name] for name in PARAMS if name in body}
-    for name in ("tools", "tool_choice", "response_format"):
-        params.pop(name, None)
+    apart = ("messages", "max_tokens", "tools", "tool_choice", "response_format")
+    params = {name: value for name, value in body.items() if name not in apart}
     _check_params(params, features, tools=bool(tools))
     return Chat(
         messages=messages,
@@ -120,8 +121,7 @@ def _check_params(params: Mapping[str, Any], features: frozenset[str], *, tools:
         elif name == "stop":
             check_stop(value)
         elif name == "seed":
-            if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
-                raise Unfit("The option seed is not a whole number.")
+            check_seed(value)
         elif name == "reasoning_effort":
             need("reasoning", features)
             if value not in EFFORTS:

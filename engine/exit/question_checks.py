@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.errors import ProtocolError
+
 MAX_STOPS = 4
 MAX_STOP = 256
 _MISSING = {
@@ -16,12 +18,10 @@ _MISSING = {
 }
 
 
-class Unfit(ValueError):
-    """The form of a question is wrong; `message` says why without a word of the question."""
+class Unfit(ProtocolError):
+    """The form of a question is wrong; the message says why without a word of the question."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    code = "refused"
 
 
 def need(feature: str, features: frozenset[str]) -> None:
@@ -43,6 +43,12 @@ def check_number(value: Any, name: str, least: float, most: float) -> None:
     fits = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
     if not fits:
         raise Unfit(f"The option {name} is not a number from {least:g} to {most:g}.")
+
+
+def check_seed(value: Any) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or not -(2**63) <= value < 2**63:
+        raise Unfit("The option seed is not a whole number.")
 
 
 def check_stop(value: Any) -> None:

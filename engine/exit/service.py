@@ -17,7 +17,7 @@ import trio
 from engine.crypto.keys import verify_signature
 from engine.errors import CircuitClosed, ProtocolError
 from engine.exit.admission import Admission, OpenDoor
-from engine.exit.backends.base import ChatBackend
+from engine.exit.backends.base import Backend
 from engine.exit.live import LiveSession, Workshop
 from engine.exit.policy import GhostTerms, admit
 from engine.exit.post import PostOffice
@@ -48,7 +48,7 @@ class GhostService:
         identity: Signer,
         wallet: EarningWallet,
         store: GhostStore,
-        backend: ChatBackend,
+        backend: Backend,
         terms: GhostTerms,
         admission: Admission | None = None,
         now: Callable[[], float] = time.time,
@@ -215,21 +215,22 @@ class GhostService:
         balance: int,
         chain: Chain,
     ) -> LiveSession:
-        user = os.urandom(16).hex()  # one per session, so that sessions cannot be linked
+        # One of each per session, so that sessions cannot be linked.
+        user, prefix = os.urandom(16).hex(), os.urandom(16)
         session = GhostSession(
             session_hash=name,
             key=key,
             balance=balance,
             chain=chain,
             sign=self._identity.sign,
-            admit=lambda ask: self._admit(ask, user),
+            admit=lambda ask: self._admit(ask, user, prefix),
         )
         return LiveSession(shop, session)
 
-    def _admit(self, ask: wire.Ask, user: str) -> Admitted | Refusal:
+    def _admit(self, ask: wire.Ask, user: str, prefix: bytes) -> Admitted | Refusal:
         if self._draining:
             return Refusal("The ghost is shutting down and takes no new questions.")
-        return admit(self._terms, ask, user)
+        return admit(self._terms, ask, user, prefix)
 
     # -- numbers ---------------------------------------------------------------------------------
 

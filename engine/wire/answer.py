@@ -95,8 +95,8 @@ class AnswerWriter:
             raw = struct.pack(f"<{len(values)}f", *values)
         except (OverflowError, struct.error):
             raise WireError("An embedding holds a number out of range.") from None
-        body = {"index": index, "embedding": base64.b64encode(raw).decode("ascii")}
-        return self._whole(EMBEDDING, body)
+        packed = base64.b64encode(raw).decode("ascii")
+        return self._whole(EMBEDDING, {"index": index, "embedding": packed})
 
     def _run(self, kind: str, text: str) -> str:
         if not text:
@@ -105,13 +105,9 @@ class AnswerWriter:
         self._kind = kind
         return head + _sendable(text).replace(MARK, REPLACEMENT)
 
-    def _whole(self, kind: str, body: dict[str, str | int]) -> str:
+    def _whole(self, kind: str, body: dict[str, object]) -> str:
         self._kind = kind
-        clean = {
-            key: _sendable(value) if isinstance(value, str) else value
-            for key, value in body.items()
-        }
-        return MARK + kind + json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
+        return MARK + kind + _sendable(json.dumps(body, ensure_ascii=False, separators=(",", ":")))
 
 
 class AnswerReader:

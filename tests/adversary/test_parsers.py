@@ -36,6 +36,7 @@ from engine.crypto.suite import Suite
 from engine.directory.contacts import parse_invite
 from engine.errors import ConfigError, Peer2PromptError
 from engine.exit.backends.sse import SseParser
+from engine.exit.question import OPTIONS, read_question
 from engine.identity import Identity
 from engine.market.letter import read_letter
 from engine.wire import directory, messages, session
@@ -67,6 +68,7 @@ NAME = re.compile(r"(parse|decode|load|open|read|split)(_[a-z0-9_]+)?$")
 INPUT = re.compile(r"(bytes|bytearray|memoryview|str|Buffer)( \| (bytes|bytearray|memoryview))*$")
 OURS = (Peer2PromptError, EcashError, WalletError)
 NOW = 1_790_000_000
+ABLE = frozenset({"embeddings", "images", "json", "reasoning", "tools"})
 Parser = Callable[[Any], object]
 
 WITHOUT_PARSERS = {
@@ -82,6 +84,7 @@ NOT_FOR_PEERS = {
 MORE: dict[str, Parser] = {
     "engine.crypto.packets:open_packet": lambda data: open_packet(bytes(32), 0, data),
     "engine.directory.contacts:parse_invite": lambda data: parse_invite(data, MAIN_NETWORK),
+    "engine.exit.question:read_question": lambda data: read_question(data, ABLE, OPTIONS),
     "engine.market.letter:read_letter": lambda data: read_letter(data, 1),
     "engine.wire.advert:Advert.decode": lambda data: Advert.decode(data, NOW),
     "engine.wire.create:parse_address": lambda data: parse_address(data, 0),

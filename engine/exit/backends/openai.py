@@ -1,62 +1,46 @@
-"""OpenAI-compatible chat completions, streamed (also vLLM, SGLang, llama-server, Ollama, ...).
+"""OpenAI's chat completions and embeddings, and every server that speaks them.
 
-Every failure leaves as ProviderError with a kind; its words never repeat what the provider said,
-because providers like to quote the prompt. Redirects are refused, environment proxies ignored,
-cookies dropped. The caller decides about retries and money.
+vLLM, SGLang, Ray Serve, llama-server, Ollama, OpenRouter, DeepSeek and others differ in small
+things: where reasoning text and cached tokens stand, whether a tool call comes whole, which names
+they know for the longest answer and the end user. Only OpenAI's own address is sent its newer
+names. Sources: OpenAI API reference, "Create chat completion", "Streaming", "Create embeddings",
+"List models"; vLLM "Reasoning outputs"; DeepSeek "Reasoning model" and "Context caching";
+OpenRouter "Reasoning tokens"; llama-server README; Ollama "OpenAI compatibility".
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import httpx
-import trio
 
-from engine.errors import ProviderError
-from engine.exit.backends.base import BackendEvent, ChatRequest, Delta, Finish, Usage
-from engine.exit.backends.sse import SseParser
+from engine.exit.backends.base import (
+    BackendEvent,
+    ChatRequest,
+    Embedding,
+    EmbedRequest,
+    Events,
+    Finish,
+    Usage,
+)
+from engine.exit.backends.faults import kind_of, provider_error
+from engine.exit.backends.http import ProviderHttp
+from engine.exit.backends.reading import (
+    CallPieces,
+    StreamReader,
+    count,
+    is_count,
+    items,
+    mapping,
+    word,
+)
 
-KEPT = "Nothing was charged for this answer."
-MAX_ANSWER_BYTES = 8 * 1024 * 1024
-"""Bytes of text in one answer; the longest model output is a tenth of this."""
-MAX_STREAM_BYTES = 256 * 1024 * 1024
-"""Bytes of the HTTP body: a chunk of JSON around each token is some 300 bytes."""
-_STATUS_KINDS = {
-    401: "auth",
-    402: "auth",
-    403: "auth",
-    408: "timeout",
-    429: "rate_limit",
-    504: "timeout",
-}
-_WORDS = {
-    "auth": (
-        "The AI provider refused the ghost's key.",
-        "Its operator must check the key.",
-    ),
-    "rate_limit": (
-        "The AI provider limits the ghost's rate.",
-        "Wait a little.",
-    ),
-    "bad_request": ("The AI provider refused the request.", "Check the model and its options."),
-    "overloaded": ("The AI provider failed or is overloaded.", "Try again or use another ghost."),
-    "broken_stream": ("The AI provider's answer broke off.", "Ask again."),
-    "timeout": ("The AI provider took too long.", "Try again or use another ghost."),
-    "unreachable": (
-        "The AI provider cannot be reached.",
-        "Its operator must check the address.",
-    ),
-    "protocol": ("The AI provider's answer is not in the expected form.", "Use another ghost."),
-}
-
-
-def provider_error(kind: str, retry_after_s: float | None = None) -> ProviderError:
-    """The error of one kind, in words for the person who asked."""
-    message, hint = _WORDS[kind]
-    return ProviderError(message, kind=kind, retry_after_s=retry_after_s, kept=KEPT, hint=hint)
+OPENAI_HOST = "api.openai.com"
+FEATURES = frozenset({"embeddings", "images", "json", "reasoning", "tools"})
+MAX_DIMENSIONS = 65_536
+MAX_MODELS = 10_000
+_FLOAT32 = 3.4028234663852886e38
 
 
 class OpenAIBackend:
@@ -71,218 +55,181 @@ class OpenAIBackend:
         read_timeout_s: float = 120.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
-        headers["User-Agent"] = "openai-compatible-client"
-        if key:
-            headers["Authorization"] = f"Bearer {key}"
-        timeout = httpx.Timeout(read_timeout_s, connect=connect_timeout_s)
-        self._url = _chat_url(base_url)
-        self._client = httpx.AsyncClient(
-            headers=headers,
-            timeout=timeout,
+        self._base = versioned(base_url)
+        self._official = httpx.URL(self._base).host == OPENAI_HOST
+        self._http = ProviderHttp(
+            {"Authorization": f"Bearer {key}"} if key else {},
+            connect_timeout_s=connect_timeout_s,
+            read_timeout_s=read_timeout_s,
             transport=transport,
-            follow_redirects=False,
-            trust_env=False,
         )
 
     def __repr__(self) -> str:
         return "OpenAIBackend()"
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        await self._http.aclose()
 
-    async def stream_chat(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
-        """Delta and Usage events as they come, then one Finish; ProviderError on any failure."""
-        reader = _AnswerReader()
-        self._client.cookies.clear()
-        try:
-            async with self._client.stream("POST", self._url, json=_body(request)) as response:
-                await _check_response(response)
-                chunks = response.aiter_bytes()
-                try:
-                    async for chunk in chunks:
-                        for event in reader.feed(chunk):
-                            yield event
-                        if reader.done:
-                            break
-                finally:
-                    await _unwind(chunks)
-        except httpx.HTTPError as error:
-            if not reader.reason:
-                _raise_mapped(error)
-        for event in reader.end():
+    def features(self, model: str) -> frozenset[str]:  # noqa: ARG002 - the format knows them all
+        return FEATURES
+
+    async def models(self) -> Sequence[str]:
+        """The names the provider serves. Raises ProviderError."""
+        return listed(await self._http.document("GET", self._base + "/models"), "data", "id")
+
+    def stream_chat(self, request: ChatRequest) -> Events:
+        """The answer as it comes, then one Finish; ProviderError on any failure."""
+        body = chat_body(request, official=self._official)
+        return self._http.stream(self._base + "/chat/completions", body, ChatReader())
+
+    async def embed(self, request: EmbedRequest) -> Events:
+        """One Embedding per input, Usage and Finish."""
+        body: dict[str, Any] = {"model": request.model, "input": list(request.inputs)}
+        if request.dimensions:
+            body["dimensions"] = request.dimensions
+        if request.user is not None:
+            body["user"] = request.user
+        found = await self._http.document("POST", self._base + "/embeddings", body)
+        for event in read_embeddings(found, len(request.inputs)):
             yield event
 
 
-async def _unwind(chunks: AsyncIterator[bytes]) -> None:
-    """End httpx's nested generators from within. Closing only the outer one would leave the inner
-    ones to the garbage collector, and the connection with them."""
-    with trio.CancelScope() as scope:
-        scope.cancel()
-        async for _ in chunks:
-            continue
-
-
-class _AnswerReader:
-    """The events of one answer from the bytes of its HTTP body."""
-
-    def __init__(self) -> None:
-        self.done = False
-        self.reason = ""
-        self._sse = SseParser()
-        self._deltas = 0
-        self._bytes = 0
-        self._seen = 0
-
-    def feed(self, chunk: bytes) -> Iterator[BackendEvent]:
-        self._seen += len(chunk)
-        if self._seen > MAX_STREAM_BYTES:
-            raise provider_error("protocol")
-        for data in self._sse.feed(chunk):
-            if self.done:
-                return
-            if data.strip() == "[DONE]":
-                self.done = True
-                return
-            if not data.strip():
-                continue
-            yield from self._event(data)
-
-    def _event(self, data: str) -> Iterator[BackendEvent]:
-        found = _json_object(data)
-        if found.get("error"):
-            raise _stream_error(found["error"])
-        choices = found.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if isinstance(choice, dict):
-            text = _text_of(choice)
-            if text:
-                self._count(text)
-                yield Delta(text)
-            if isinstance(choice.get("finish_reason"), str):
-                self.reason = choice["finish_reason"][:32]
-        usage = _usage_of(found.get("usage"))
-        if usage is not None:
-            yield usage
-
-    def _count(self, text: str) -> None:
-        self._deltas += 1
-        self._bytes += len(text)
-        if self._bytes > MAX_ANSWER_BYTES:
-            raise provider_error("protocol")
-
-    def end(self) -> Iterator[BackendEvent]:
-        """The Finish, or the error that the answer broke off."""
-        if not self.reason and not (self.done and self._deltas):
-            raise provider_error("broken_stream")
-        yield Finish(self.reason or "stop")
-
-
-def _chat_url(base_url: str) -> str:
+def versioned(base_url: str, version: str = "v1") -> str:
+    """The base address with its version, when it names no path of its own."""
     url = base_url.rstrip("/")
-    if not httpx.URL(url).path.strip("/"):
-        url += "/v1"
-    return url + "/chat/completions"
+    return url if httpx.URL(url).path.strip("/") else f"{url}/{version}"
 
 
-def _body(request: ChatRequest) -> dict[str, Any]:
+def listed(found: Mapping[str, Any], key: str, name: str) -> list[str]:
+    """The names in a list of models; ProviderError when there is no such list."""
+    if not isinstance(found.get(key), list):
+        raise provider_error("protocol")
+    names = [word(item.get(name)) for item in items(found[key])]
+    return [model for model in names if model][:MAX_MODELS]
+
+
+def chat_body(request: ChatRequest, *, official: bool) -> dict[str, Any]:
+    """The request as OpenAI takes it (`official`), or as all the others do."""
     body: dict[str, Any] = {
         **request.params,
         "model": request.model,
-        "messages": list(request.messages),
-        "max_tokens": request.max_tokens,
+        "messages": [_message(message, official=official) for message in request.messages],
+        "max_completion_tokens" if official else "max_tokens": request.max_tokens,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if request.tools:
+        body["tools"] = list(request.tools)
+        if request.tool_choice is not None:
+            body["tool_choice"] = request.tool_choice
+    if request.response_format is not None:
+        body["response_format"] = request.response_format
     if request.user is not None:
-        body["user"] = request.user
+        body["safety_identifier" if official else "user"] = request.user
+    if request.session is not None and official:
+        body["prompt_cache_key"] = request.session.hex()
     return body
 
 
-async def _check_response(response: httpx.Response) -> None:
-    status = response.status_code
-    if status != 200:
-        after = _retry_after(response) if status in (429, 503) else None
-        raise provider_error(_kind_of(status), after)
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "text/event-stream":
+def _message(message: Mapping[str, Any], *, official: bool) -> Mapping[str, Any]:
+    """The role `developer` is OpenAI's own; the templates of others know `system`."""
+    if official or message["role"] != "developer":
+        return message
+    return {**message, "role": "system"}
+
+
+class ChatReader(StreamReader):
+    """chat.completion.chunk objects up to [DONE]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls = CallPieces()
+        self._spoke = False
+        self._turn = 0
+
+    def take(self, found: dict[str, Any]) -> Iterator[BackendEvent]:
+        if found.get("error"):
+            raise provider_error(kind_of(0, found["error"]))
+        choice = next(items(found.get("choices")), {})
+        for event in self._delta(mapping(choice.get("delta"))):
+            self._spoke = True
+            yield event
+        if isinstance(choice.get("finish_reason"), str) and not self.reason:
+            if choice["finish_reason"] == "error":
+                raise provider_error("broken_stream")
+            self.reason = word(choice["finish_reason"])[:32] or "stop"
+            yield from self._calls.whole()
+        yield from read_usage(found.get("usage"))
+
+    def _delta(self, delta: Mapping[str, Any]) -> Iterator[BackendEvent]:
+        thought = delta.get("reasoning_content")
+        yield from self.reasoning(delta.get("reasoning") if thought is None else thought)
+        yield from self._content(delta.get("content"))
+        yield from self.declined(delta.get("refusal"))
+        for piece in items(delta.get("tool_calls")):
+            self._spoke = True
+            self._add(piece)
+
+    def _content(self, content: object) -> Iterator[BackendEvent]:
+        """Text, or (Mistral) a list of text and thinking."""
+        if not isinstance(content, list):
+            yield from self.delta(content)
+            return
+        for part in items(content):
+            yield from self.delta(part.get("text"))
+            for thought in items(part.get("thinking")):
+                yield from self.reasoning(thought.get("text"))
+
+    def _add(self, piece: Mapping[str, Any]) -> None:
+        """A piece belongs to the call of its index; a server that sends calls whole may give all
+        of them index 0 or none, and then another id means another call."""
+        index = piece.get("index")
+        key = index if is_count(index) else 0
+        call_id = word(piece.get("id"))
+        earlier = self._calls.id_of((self._turn, key))
+        if call_id and earlier and call_id != earlier:
+            self._turn += 1
+        function = mapping(piece.get("function"))
+        arguments = self.words(function.get("arguments"))
+        self._calls.add((self._turn, key), call_id, word(function.get("name")), arguments)
+
+    def end(self) -> Iterator[BackendEvent]:
+        if not self.reason and not (self.done and self._spoke):
+            raise provider_error("broken_stream")
+        yield from self._calls.whole()
+        yield Finish(self.reason or "stop")
+
+
+def read_usage(usage: object) -> Iterator[Usage]:
+    """The counts of a usage object, if it has any."""
+    found = mapping(usage)
+    if not is_count(found.get("prompt_tokens")) or not is_count(found.get("completion_tokens", 0)):
+        return
+    tokens_in, tokens_out = count(found["prompt_tokens"]), count(found.get("completion_tokens"))
+    inside = mapping(found.get("prompt_tokens_details"))
+    outside = mapping(found.get("completion_tokens_details"))
+    cached = count(inside.get("cached_tokens")) or count(found.get("prompt_cache_hit_tokens"))
+    reasoning = count(outside.get("reasoning_tokens"))
+    yield Usage(tokens_in, tokens_out, min(cached, tokens_in), min(reasoning, tokens_out))
+
+
+def read_embeddings(found: Mapping[str, Any], inputs: int) -> Iterator[BackendEvent]:
+    """The vectors in order, each input's once; ProviderError when one is missing or malformed."""
+    vectors = {count(item.get("index")): _vector(item) for item in items(found.get("data"))}
+    if sorted(vectors) != list(range(inputs)):
         raise provider_error("protocol")
+    for index in range(inputs):
+        yield Embedding(index, vectors[index])
+    yield from read_usage(found.get("usage"))
+    yield Finish("stop")
 
 
-def _kind_of(status: int) -> str:
-    if status in _STATUS_KINDS:
-        return _STATUS_KINDS[status]
-    if 400 <= status < 500:
-        return "bad_request"
-    return "overloaded" if status >= 500 else "protocol"
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds of a Retry-After header: a number, or a date beside the server's own Date."""
-    value = response.headers.get("retry-after", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            then = parsedate_to_datetime(value)
-            seconds = (then - parsedate_to_datetime(response.headers["date"])).total_seconds()
-        except (ValueError, TypeError, KeyError):
-            return None
-    return min(max(seconds, 0.0), 86_400.0) if seconds == seconds else None
-
-
-def _raise_mapped(error: httpx.HTTPError) -> NoReturn:
-    """The text of httpx's errors can hold addresses, so it is not passed on."""
-    if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):
-        kind = "unreachable"
-    elif isinstance(error, httpx.TimeoutException):
-        kind = "timeout"
-    elif isinstance(error, httpx.DecodingError | httpx.UnsupportedProtocol):
-        kind = "protocol"
-    else:
-        kind = "broken_stream"
-    raise provider_error(kind) from None
-
-
-def _json_object(data: str) -> dict[str, Any]:
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        raise provider_error("protocol") from None
-    if not isinstance(found, dict):
+def _vector(item: Mapping[str, Any]) -> tuple[float, ...]:
+    values = item.get("embedding")
+    if not isinstance(values, list) or not 1 <= len(values) <= MAX_DIMENSIONS:
         raise provider_error("protocol")
-    return found
-
-
-def _stream_error(error: object) -> ProviderError:
-    """An error object inside the stream; servers put a status, a type or a code into it."""
-    code = error.get("code") if isinstance(error, dict) else None
-    kind = error.get("type") if isinstance(error, dict) else None
-    if isinstance(code, int) and 400 <= code < 600:
-        return provider_error(_kind_of(code))
-    words = f"{code} {kind}".lower()
-    if "rate_limit" in words or "quota" in words:
-        return provider_error("rate_limit")
-    if "invalid" in words or "content_filter" in words:
-        return provider_error("bad_request")
-    return provider_error("overloaded")
-
-
-def _text_of(choice: dict[str, Any]) -> str:
-    delta = choice.get("delta")
-    text = delta.get("content") if isinstance(delta, dict) else None
-    if text is None:
-        return ""
-    if not isinstance(text, str):
-        raise provider_error("protocol")
-    # A lone surrogate cannot be sent on as UTF-8.
-    return text.encode("utf-8", errors="replace").decode("utf-8")
-
-
-def _usage_of(usage: object) -> Usage | None:
-    if not isinstance(usage, dict):
-        return None
-    counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if all(isinstance(count, int) and count >= 0 for count in counts):
-        return Usage(int(counts[0]), int(counts[1]))  # type: ignore[arg-type]
-    return None
+    for value in values:
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        if not fits or not -_FLOAT32 <= value <= _FLOAT32:
+            raise provider_error("protocol")
+    return tuple(float(value) for value in values)

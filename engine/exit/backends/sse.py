@@ -1,4 +1,4 @@
-"""Server-sent events as OpenAI-compatible servers send them. Bytes in, data of events out.
+"""Server-sent events as AI providers send them. Bytes in, data of events out.
 
 Follows the WHATWG event stream rules that matter here: lines end with LF, CRLF or CR; a leading
 byte order mark is dropped; comments and unknown fields are ignored; several data lines of an event
@@ -7,7 +7,7 @@ are joined with LF; an unfinished event at the end is dropped. Sizes are bounded
 
 from __future__ import annotations
 
-from engine.errors import ProviderError
+from engine.exit.backends.faults import provider_error
 
 MAX_LINE_BYTES = 1 << 20
 """A chunk of an answer is far smaller; a server that sends more is broken or hostile."""
@@ -43,12 +43,7 @@ class SseParser:
     def _grow(self, rest: bytes) -> None:
         self._line += rest
         if len(self._line) + self._size > MAX_LINE_BYTES:
-            raise ProviderError(
-                "The AI provider sent a line that is far too long.",
-                kind="protocol",
-                kept="Nothing was charged for this answer.",
-                hint="Use another ghost.",
-            )
+            raise provider_error("protocol")
 
     def _end_line(self, events: list[str]) -> None:
         line = bytes(self._line)

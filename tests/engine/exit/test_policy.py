@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.exit.backends.base import ChatRequest
-from engine.exit.backends.sse import SseParser
+from engine.exit.backends.base import ChatRequest, EmbedRequest
 from engine.exit.policy import GhostTerms, admit
 from engine.identity import Identity
 from engine.market.commands import Admitted, Refusal
@@ -36,6 +35,11 @@ def request_of(verdict: Admitted | Refusal) -> ChatRequest:
     request = verdict.request
     assert isinstance(request, ChatRequest)
     return request
+
+
+def refusal_of(verdict: Admitted | Refusal) -> str:
+    assert isinstance(verdict, Refusal)
+    return verdict.message
 
 
 def test_admitted_questions_become_provider_requests() -> None:
@@ -71,7 +75,6 @@ def test_user_is_told_only_when_the_provider_asks_for_one() -> None:
         {"messages": "SECRET"},
         {"messages": ["SECRET"]},
         {"messages": [{"role": "user"}]},
-        {"messages": [{"role": "user", "content": [{"type": "text", "text": "SECRET"}]}]},
         {"messages": [{"role": "tool", "content": "SECRET"}]},
         {"messages": [{"role": "user", "content": "SECRET", "name": "x"}]},
         {"messages": HI, "max_tokens": 0},
@@ -97,14 +100,30 @@ def test_terms_make_a_valid_quote() -> None:
     assert quote.expires == 1000 + TERMS.quote_life_s
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 1000])
-def test_event_stream_lines_in_any_pieces(size: int) -> None:
-    raw = (
-        "\ufeff: hi\r\ndata: a\r\ndata:b é\r\n\r\nevent: x\ndata:  c\n\ndata\r\rid: 1\n\ndata: lost"
+def test_features_are_those_of_the_model_that_the_policy_lets_through() -> None:
+    able = {"tiny": ("embeddings", "images", "json", "tools")}
+    terms = GhostTerms(TERMS.models, TERMS.mints, 10_000, 50_000, features=able)
+    assert terms.features_of(TERMS.models[0]) == {"embeddings", "json"}
+    both = GhostPolicy(images=True, tools=True)
+    terms = GhostTerms(TERMS.models, TERMS.mints, 10_000, 50_000, policy=both, features=able)
+    assert terms.features_of(TERMS.models[0]) == set(able["tiny"])
+
+
+def test_a_question_for_embeddings() -> None:
+    able = {"tiny": ("embeddings",)}
+    terms = GhostTerms(
+        TERMS.models, TERMS.mints, 1, 1, provider_models={"tiny": "vendor"}, features=able
     )
-    data = raw.encode()
-    parser = SseParser()
-    found: list[str] = []
-    for start in range(0, len(data), size):
-        found += parser.feed(data[start : start + size])
-    assert found == ["a\nb é", " c", ""]
+    verdict = admit(terms, ask({"input": ["a", "b"], "dimensions": 8}), "u", b"s")
+    assert isinstance(verdict, Admitted)
+    assert verdict.messages == 2
+    assert verdict.request == EmbedRequest("vendor", ["a", "b"], 8, None, b"s")
+    assert "This model makes no embeddings" in refusal_of(admit(TERMS, ask({"input": "a"}), None))
+
+
+def test_options_the_policy_does_not_name_are_refused() -> None:
+    terms = GhostTerms(TERMS.models, TERMS.mints, 1, 1, policy=GhostPolicy(params=("top_p",)))
+    assert request_of(admit(terms, ask({"messages": HI, "top_p": 0.5}), None)).params
+    assert "does not pass on" in refusal_of(
+        admit(terms, ask({"messages": HI, "temperature": 0}), None)
+    )
