@@ -56,6 +56,9 @@ class GhostConfig:
     models: tuple[str, ...]
     in_price: int = 10_000_000
     out_price: int = 40_000_000
+    cached_price: int = 10_000_000  # of input tokens the provider read from a cache
+    reasoning_price: int = 40_000_000
+    max_hidden: int = 0  # reasoning tokens that may be billed though their text is not delivered
     chunk_msat: int = 16_000
     cap_msat: int = 200_000
     max_out: int = 2_048
@@ -265,12 +268,17 @@ def _ghost_config(table: _Table, base: Path) -> GhostConfig:
     chunk = table.positive("chunk_msat", 16_000, 10**9)
     if chunk % 1000:
         raise ConfigError("ghost.chunk_msat must be a multiple of 1000 (whole sat).")
+    in_price = table.positive("in_price", 10_000_000, 10**12)
+    out_price = table.positive("out_price", 40_000_000, 10**12)
     return GhostConfig(
         provider_url=_url(url, "ghost.provider_url"),
         provider_key_file=table.path("provider_key_file", base),
         models=models,
-        in_price=table.positive("in_price", 10_000_000, 10**12),
-        out_price=table.positive("out_price", 40_000_000, 10**12),
+        in_price=in_price,
+        out_price=out_price,
+        cached_price=table.bounded("cached_price", in_price, 0, in_price),
+        reasoning_price=table.bounded("reasoning_price", out_price, 0, out_price),
+        max_hidden=table.bounded("max_hidden", 0, 0, 1_000_000),
         chunk_msat=chunk,
         cap_msat=table.positive("cap_msat", 200_000, 10**10),
         max_out=table.positive("max_out", 2_048, 1_000_000),

@@ -42,6 +42,9 @@ async def start_ghost(
             in_price=settings.in_price,
             out_price=settings.out_price,
             max_out=settings.max_out,
+            cached_price=settings.cached_price,
+            reasoning_price=settings.reasoning_price,
+            max_hidden=settings.max_hidden,
         )
         for model in settings.models
     )

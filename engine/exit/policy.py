@@ -54,7 +54,7 @@ class GhostTerms:
             chunk_msat=self.chunk_msat,
             cap_msat=self.cap_msat,
             mints=self.mints,
-            policy=self.policy_hash(),
+            policy=self.policy.hash(),
             expires=now + self.quote_life_s,
         )
         return quote, quote.encode(sign)
@@ -66,12 +66,8 @@ class GhostTerms:
             chunk_msat=self.chunk_msat,
             cap_msat=self.cap_msat,
             mints=self.mints,
-            policy=self.policy_hash(),
+            policy=self.policy.encode(),
         )
-
-    def policy_hash(self) -> bytes:
-        """Commits to the policy document."""
-        return self.policy.hash()
 
     def offer(self, model: str) -> ModelOffer | None:
         return next((offer for offer in self.models if offer.name == model), None)

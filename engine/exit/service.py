@@ -204,22 +204,21 @@ class GhostService:
             return live
         if self._shop is None or len(self._sessions) >= self._terms.max_sessions:
             raise ProtocolError("The ghost has no room for another session.")
-        live = self._sessions[name] = self._new_session(self._shop, name, hello.key, balance, chain)
+        live = self._sessions[name] = self._new_session(self._shop, hello, balance, chain)
         return live
 
     def _new_session(
         self,
         shop: Workshop,
-        name: bytes,
-        key: bytes,
+        hello: wire.Hello,
         balance: int,
         chain: Chain,
     ) -> LiveSession:
         # One of each per session, so that sessions cannot be linked.
         user, prefix = os.urandom(16).hex(), os.urandom(16)
         session = GhostSession(
-            session_hash=name,
-            key=key,
+            session=hello.session,
+            key=hello.key,
             balance=balance,
             chain=chain,
             sign=self._identity.sign,

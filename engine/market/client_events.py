@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from engine.market.meter import Counts
 from engine.wire import session as wire
 from engine.wire.quote import Quote
 
@@ -63,8 +64,7 @@ class Finished:
     """The answer is complete and its bill is right; `sign` accepts the receipt."""
 
     reason: str
-    tokens_in: int
-    tokens_out: int
+    counts: Counts
     cost_msat: int
     receipt_n: int
     receipt: bytes = field(repr=False)

@@ -8,7 +8,6 @@ No I/O, no clock; `now` is an argument where a time is needed.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,10 +28,10 @@ from engine.market.client_events import (
 )
 from engine.market.credit import MSAT, Ledger
 from engine.market.letter import Letter
-from engine.market.meter import Tariff
+from engine.market.meter import Counts, Size, Tariff
 from engine.wire import session as wire
 from engine.wire.quote import ModelOffer, Quote
-from engine.wire.receipt import FIRST, Receipt, countersign, receipt_hash
+from engine.wire.receipt import FIRST, Receipt, answer_hash, countersign, receipt_hash
 
 UNKNOWN_PAYMENTS = 1_000
 """Payments a process may have made after it last wrote down their number."""
@@ -346,10 +345,11 @@ class ClientSession:
 
     def _on_done(self, done: wire.Done) -> ClientEvent:
         answer = self._current(done.q)
-        tariff, size = answer.tariff, len(answer.body)
-        if not tariff.counts_are_possible(done.tin, done.tout, size):
+        tariff, size = answer.tariff, Size.of(answer.body)
+        counts = Counts(done.tin, done.tout, done.tcached, done.treason)
+        if not tariff.counts_are_possible(counts, size):
             raise _overbilled("The ghost bills more tokens than the answer can hold.")
-        if done.cost > tariff.final_msat(done.tin, done.tout, answer.out, size):
+        if done.cost > tariff.final_msat(counts, answer.out, size):
             raise _overbilled("The ghost's bill is above its quote.")
         receipt = self._check_receipt(done, answer)
         self.answer = None
@@ -358,14 +358,16 @@ class ClientSession:
         self._gap = False
         self._receipt_n, self._receipt_head = receipt.n, receipt_hash(done.receipt)
         sign = wire.Sign(receipt.n, countersign(done.receipt, self._sign))
-        return Finished(done.reason, done.tin, done.tout, done.cost, receipt.n, done.receipt, sign)
+        return Finished(done.reason, counts, done.cost, receipt.n, done.receipt, sign)
 
     def _check_receipt(self, done: wire.Done, answer: ClientAnswer) -> Receipt:
         quote = self._need_quote()
         receipt = Receipt.decode(done.receipt, quote.key)
-        digest = hashlib.sha256(answer.body).digest()
-        found = (receipt.session, receipt.model, receipt.tin, receipt.tout, receipt.cost)
-        asked = (self.hash, answer.ask.model, done.tin, done.tout, done.cost)
+        digest = answer_hash(self._session, answer.body)
+        counts = Counts(receipt.tin, receipt.tout, receipt.tcached, receipt.treason)
+        found = (receipt.session, receipt.model, counts, receipt.cost)
+        billed = Counts(done.tin, done.tout, done.tcached, done.treason)
+        asked = (self.hash, answer.ask.model, billed, done.cost)
         if found != asked or receipt.answer != digest:
             raise ProtocolError("The ghost's receipt does not match the answer.")
         follows = (receipt.n, receipt.prev) == (self._receipt_n + 1, self._receipt_head)

@@ -7,12 +7,12 @@ Pure state; no I/O, no clock.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from engine.market.meter import PIECE_BYTES, Tariff, tokens_of
+from engine.market.meter import PIECE_BYTES, Counts, Size, Tariff, tokens_of
+from engine.wire.receipt import answer_hash
 from engine.wire.session import Delta
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
@@ -40,8 +40,7 @@ class Bill:
     """The outcome of an answer, and its signed receipt."""
 
     reason: str
-    tin: int
-    tout: int
+    counts: Counts
     cost: int
     n: int
     receipt: bytes
@@ -58,7 +57,7 @@ class GhostAnswer:
         self.quote_id = quote_id
         self.phase = Phase.CONSIDERED
         self.reason = ""
-        self.usage: tuple[int, int] | None = None
+        self.usage: Counts | None = None
         self.bill: Bill | None = None
         self.blocks: tuple[bytes, ...] = ()
         """Reply blocks for this answer, should its client go away."""
@@ -160,18 +159,20 @@ class GhostAnswer:
         del self._text[self._marks[-1][0] :]
         self.usage = None
 
-    def counts(self) -> tuple[int, int]:
-        """Tokens in and out as they will be billed."""
-        estimate = tokens_of(self.tariff.body_bytes), self._marks[-1][1]
-        tin, tout = self.usage or estimate
-        return self.tariff.clip_counts(tin, tout, len(self._text))
+    def counts(self) -> Counts:
+        """The tokens as they will be billed: the provider's counts, or the estimates."""
+        estimate = Counts(tokens_of(self.tariff.body_bytes), self._marks[-1][1])
+        return self.tariff.clip_counts(self.usage or estimate, self._size())
 
     def final_msat(self) -> int:
-        tin, tout = self.counts()
-        return self.tariff.final_msat(tin, tout, self.delivered_tokens, len(self._text))
+        return self.tariff.final_msat(self.counts(), self.delivered_tokens, self._size())
 
-    def answer_hash(self) -> bytes:
-        return hashlib.sha256(self._text).digest()
+    def _size(self) -> Size:
+        return Size.of(self._text)
+
+    def hash(self, session_id: bytes) -> bytes:
+        """The answer as its receipt names it."""
+        return answer_hash(session_id, self._text)
 
     def erase(self) -> None:
         """Drop the text."""

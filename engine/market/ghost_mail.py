@@ -6,7 +6,7 @@ credit ended first. When it has to be shorter than that, it holds as much of the
 
 from __future__ import annotations
 
-from engine.market.ghost_answer import UNASKED, GhostAnswer, Phase
+from engine.market.ghost_answer import UNASKED, Bill, GhostAnswer, Phase
 from engine.wire import session as wire
 
 DELTA_BYTES = 1024
@@ -41,4 +41,19 @@ def _end_of(answer: GhostAnswer, balance: int) -> wire.Done | wire.Need:
     bill = answer.bill
     if bill is None:
         return wire.Need(answer.q, answer.next_due_msat, balance)
-    return wire.Done(answer.q, bill.reason, bill.tin, bill.tout, bill.cost, bill.receipt)
+    return done_message(answer.q, bill)
+
+
+def done_message(q: int, bill: Bill) -> wire.Done:
+    """The end of answer `q`, in a letter as on a stream."""
+    counts = bill.counts
+    return wire.Done(
+        q,
+        bill.reason,
+        counts.tin,
+        counts.tout,
+        counts.cached,
+        counts.reasoning,
+        bill.cost,
+        bill.receipt,
+    )

@@ -34,8 +34,8 @@ from engine.market.commands import (
 )
 from engine.market.credit import MSAT, Ledger
 from engine.market.ghost_answer import UNASKED, Bill, GhostAnswer, Phase
-from engine.market.ghost_mail import is_over, write_letter
-from engine.market.meter import Tariff
+from engine.market.ghost_mail import done_message, is_over, write_letter
+from engine.market.meter import Counts, Tariff
 from engine.wire import session as wire
 from engine.wire.quote import Quote
 from engine.wire.receipt import Receipt, countersigned, receipt_hash
@@ -50,16 +50,17 @@ class GhostSession:
     def __init__(
         self,
         *,
-        session_hash: bytes,
+        session: bytes,
         key: bytes,
         balance: int,
         chain: Chain,
         sign: Callable[[bytes], bytes],
         admit: Callable[[wire.Ask], Admitted | Refusal],
     ) -> None:
-        self.hash = session_hash
+        self.hash = wire.session_hash(session, key)
         self.ledger = Ledger(balance)
         self.answer: GhostAnswer | None = None
+        self._session = session
         self._key = key
         self._chain = chain
         self._sign = sign
@@ -351,9 +352,13 @@ class GhostSession:
         if text and self._is_running(q) and self.answer is not None:
             self.answer.push(text)
 
-    def provider_usage(self, q: int, tokens_in: int, tokens_out: int) -> None:
+    def provider_usage(
+        self, q: int, tokens_in: int, tokens_out: int, cached: int = 0, reasoning: int = 0
+    ) -> None:
+        """The provider's own counts; what it read from a cache or reasoned is part of them."""
         if self._is_running(q) and self.answer is not None:
-            self.answer.usage = (max(0, tokens_in), max(0, tokens_out))
+            found = (max(0, count) for count in (tokens_in, tokens_out, cached, reasoning))
+            self.answer.usage = Counts(*found)
 
     def provider_done(self, q: int, reason: str) -> None:
         if self._is_running(q) and self.answer is not None:
@@ -480,20 +485,22 @@ class GhostSession:
         self._commit(answer, min(answer.final_msat(), self.ledger.balance))
 
     def _commit(self, answer: GhostAnswer, cost: int) -> None:
-        tin, tout = answer.counts()
+        counts = answer.counts()
         receipt = Receipt(
             session=self.hash,
             n=self._chain.n + 1,
             prev=self._chain.head,
             model=answer.tariff.offer.name,
-            tin=tin,
-            tout=tout,
+            tin=counts.tin,
+            tout=counts.tout,
+            tcached=counts.cached,
+            treason=counts.reasoning,
             cost=cost,
-            answer=answer.answer_hash(),
+            answer=answer.hash(self._session),
             quote=answer.quote_id,
         )
         raw = receipt.encode(self._sign)
-        answer.bill = Bill(answer.reason, tin, tout, cost, receipt.n, raw)
+        answer.bill = Bill(answer.reason, counts, cost, receipt.n, raw)
         answer.phase = Phase.COMMITTING
         self._commands.append(Commit(answer.q, receipt.model, answer.bill))
 
@@ -505,9 +512,7 @@ class GhostSession:
             self._unreported = bill.cost
             return
         self._unreported = 0
-        self._out.append(
-            wire.Done(answer.q, bill.reason, bill.tin, bill.tout, bill.cost, bill.receipt)
-        )
+        self._out.append(done_message(answer.q, bill))
 
     def _needed_msat(self) -> int:
         """What the running answer needs in all to go on."""

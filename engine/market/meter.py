@@ -4,7 +4,10 @@ While an answer streams, both sides count the same thing: the input by an estima
 of the question, the output by the tokens announced with the last delta that was sent. At the end
 the provider's own counts replace the estimate, within bounds the client can check by itself:
 
-    tokens in  <= bytes of the body + 64 per message      tokens out <= bytes of the answer + 1
+    tokens in  <= bytes of the body + 64 per message      cached <= tokens in
+    tokens out <= bytes of the answer + 1 + hidden        reasoning <= tokens out
+    hidden      = reasoning beyond the bytes of reasoning text that was delivered,
+                  at most the allowance that the offer names
     final bill <= running meter + half a chunk, and never above the cap of the quote
 
 An empty answer costs nothing. Every part is rounded up to a whole msat. Pure.
@@ -14,14 +17,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.wire.quote import ModelOffer, Quote
+from engine.wire.quote import MILLION, ModelOffer, Quote
 
-MILLION = 1_000_000
+PART_MARK = b"\x1e"
+REASONING = b"r"
+"""A part of an answer begins with the mark and a letter; see engine/wire/answer.py."""
 BYTES_PER_TOKEN = 4
 """The usual rule of thumb for English; only the running estimate depends on it."""
 PIECE_BYTES = 64
 """The most text that is sent on for one credit check. Its 16 tokens cost at most half a chunk,
 because a chunk buys at least 32 (engine.wire.quote), so a topped-up credit always affords it."""
+SPLITS = 2
+"""msat by which two prices for one kind of token can round up further than one price does."""
 TOKENS_PER_MESSAGE = 64
 """Room for the chat template a provider wraps around each message."""
 
@@ -34,6 +41,31 @@ def part_cost(tokens: int, price: int) -> int:
 def tokens_of(text_bytes: int) -> int:
     """Running estimate of the tokens in so many bytes."""
     return text_bytes // BYTES_PER_TOKEN
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The tokens of a bill: `cached` are part of those in, `reasoning` part of those out."""
+
+    tin: int
+    tout: int
+    cached: int = 0
+    reasoning: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The bytes of an answer, and those of its parts that hold reasoning."""
+
+    total: int
+    reasoning: int = 0
+
+    @classmethod
+    def of(cls, answer: bytes | bytearray) -> Size:
+        """The size of a whole answer as it stands on the wire."""
+        _, *parts = answer.split(PART_MARK)
+        reasoning = (len(part) + 1 for part in parts if part.startswith(REASONING))
+        return cls(len(answer), sum(reasoning))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +89,9 @@ class Tariff:
     @property
     def most_msat(self) -> int:
         """The most this answer can cost under its quote."""
-        dearest = part_cost(self.most_tokens_in, self.offer.in_price)
-        return min(self.cap_msat, dearest + part_cost(self.offer.max_out, self.offer.out_price))
+        tin = part_cost(self.most_tokens_in, self.offer.in_price)
+        tout = part_cost(self.offer.max_out, self.offer.out_price)
+        return min(self.cap_msat, tin + tout + SPLITS)
 
     @property
     def accepted_msat(self) -> int:
@@ -76,22 +109,34 @@ class Tariff:
         total = self._input_msat + part_cost(tokens_out, self.offer.out_price)
         return min(self.cap_msat, total)
 
-    def clip_counts(self, tokens_in: int, tokens_out: int, answer_bytes: int) -> tuple[int, int]:
+    def clip_counts(self, counts: Counts, size: Size) -> Counts:
         """The ghost's counts, cut to what a client accepts."""
-        most_out = min(answer_bytes + 1, self.offer.max_out)
-        return min(tokens_in, self.most_tokens_in), min(tokens_out, most_out)
+        tin = min(counts.tin, self.most_tokens_in)
+        reasoning = min(counts.reasoning, counts.tout, size.reasoning + self.offer.max_hidden)
+        hidden = max(0, reasoning - size.reasoning)
+        tout = min(counts.tout, size.total + 1 + hidden, self.offer.max_out)
+        return Counts(tin, tout, min(counts.cached, tin), min(reasoning, tout))
 
-    def counts_are_possible(self, tokens_in: int, tokens_out: int, answer_bytes: int) -> bool:
+    def counts_are_possible(self, counts: Counts, size: Size) -> bool:
         """The client's check of the ghost's counts."""
-        return (tokens_in, tokens_out) == self.clip_counts(tokens_in, tokens_out, answer_bytes)
+        return counts == self.clip_counts(counts, size)
 
-    def final_msat(self, tokens_in: int, tokens_out: int, delivered: int, answer_bytes: int) -> int:
+    def exact_msat(self, counts: Counts) -> int:
+        """What these tokens cost, each part at its own price."""
+        offer = self.offer
+        return (
+            part_cost(counts.tin - counts.cached, offer.in_price)
+            + part_cost(counts.cached, offer.cached_price)
+            + part_cost(counts.tout - counts.reasoning, offer.out_price)
+            + part_cost(counts.reasoning, offer.reasoning_price)
+        )
+
+    def final_msat(self, counts: Counts, delivered: int, size: Size) -> int:
         """The bill. `delivered` is the token count of the last delta, the running meter's base."""
-        if answer_bytes == 0:
+        if size.total == 0:
             return 0
-        exact = part_cost(tokens_in, self.offer.in_price)
-        exact += part_cost(tokens_out, self.offer.out_price)
-        return min(self.cap_msat, exact, self.running_msat(delivered) + self.chunk_msat // 2)
+        most = self.running_msat(delivered) + self.chunk_msat // 2
+        return min(self.cap_msat, self.exact_msat(counts), most)
 
     def may_need(self, due: int, delivered: int, *, started: bool) -> bool:
         """The client's check of a `need`: the next piece or the final bill can really ask this."""

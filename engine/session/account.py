@@ -94,8 +94,8 @@ class Account:
         result = AskResult(
             answer="".join(run.parts),
             model=run.model,
-            tokens_in=finished.tokens_in,
-            tokens_out=finished.tokens_out,
+            tokens_in=finished.counts.tin,
+            tokens_out=finished.counts.tout,
             quoted_msat=run.quoted_msat,
             cost_msat=finished.cost_msat,
             finish_reason=finished.reason,

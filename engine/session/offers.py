@@ -82,7 +82,7 @@ class Offers:
         sheet = self._sheet(ghost)
         if sheet is not None and not sheet.allows(quote):
             raise GhostError(
-                "A ghost asks for more than it advertises.",
+                "A ghost asks for more than it advertises, or under another policy.",
                 kept="Nothing was paid; the question is kept in the chat.",
                 hint="Another ghost is tried; see: peer2prompt models",
             )

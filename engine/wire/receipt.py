@@ -1,10 +1,13 @@
 """The receipt of one answer: signed by the ghost, countersigned by the session key, hash-chained.
 
     raw  = ghost's signature (64) || body
-    body = deterministic CBOR {v, session, n, prev, model, tin, tout, cost, answer, quote}
+    body = deterministic CBOR {v, session, n, prev, model, tin, tout, tcached, treason, cost,
+           answer, quote}
 
 `session` is the session hash (never the id), `prev` the hash of the receipt before it (32 zero
-bytes for the first), `answer` the SHA-256 of the answer's UTF-8. No text of either side. Pure.
+bytes for the first), `answer` a hash of the answer's UTF-8 keyed with the session id, which is in
+no receipt: a third party who is shown one cannot test guesses of a short answer. No text of either
+side. Pure.
 """
 
 from __future__ import annotations
@@ -20,18 +23,20 @@ from engine.wire import cbor, signed
 from engine.wire.quote import MAX_MODEL_NAME
 from engine.wire.schema import dump, octets, take, text, uint
 
-LABEL = b"peer2prompt receipt v1"
+LABEL = b"peer2prompt receipt v2"
 COUNTERSIGN_LABEL = b"peer2prompt receipt countersign v1"
 HASH_LABEL = b"peer2prompt receipt hash v1"
+ANSWER_LABEL = b"peer2prompt receipt answer v2"
 FIRST = bytes(32)
 MAX_RECEIPT_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What one answer cost, in a form both sides can prove later."""
+    """What one answer cost, in a form both sides can prove later. `tcached` are the tokens of `tin`
+    read from a cache, `treason` those of `tout` spent on reasoning."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     session: bytes
     n: int
@@ -39,6 +44,8 @@ class Receipt:
     model: str
     tin: int
     tout: int
+    tcached: int
+    treason: int
     cost: int
     answer: bytes
     quote: bytes
@@ -58,6 +65,11 @@ class Receipt:
         fields = take(cbor.decode_map(body), _RECEIPT)
         fields.pop("v")
         return cls(**fields)
+
+
+def answer_hash(session_id: bytes, answer: bytes | bytearray) -> bytes:
+    """What a receipt says of the answer's text. `session_id` is 16 bytes."""
+    return hashlib.sha256(ANSWER_LABEL + session_id + answer).digest()
 
 
 def receipt_hash(raw: bytes) -> bytes:
@@ -83,6 +95,8 @@ _RECEIPT = {
     "model": text(MAX_MODEL_NAME),
     "tin": uint(),
     "tout": uint(),
+    "tcached": uint(),
+    "treason": uint(),
     "cost": uint(),
     "answer": octets(32),
     "quote": octets(16),

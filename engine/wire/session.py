@@ -21,7 +21,7 @@ from engine.wire.quote import MAX_MODEL_NAME, MAX_QUOTE_BYTES, MAX_URL
 from engine.wire.receipt import MAX_RECEIPT_BYTES
 from engine.wire.schema import Fields, blob, flag, many, octets, record, text, uint
 
-VERSION = 1
+VERSION = 2
 MAX_MESSAGE = 1 << 20
 """One mebibyte: a 200,000-token prompt fits, and a peer cannot make us hold more than this."""
 MAX_BODY = 1_000_000
@@ -177,10 +177,15 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Done:
+    """The bill. `tcached` are the tokens of `tin` read from a cache, `treason` those of `tout`
+    spent on reasoning."""
+
     q: int
     reason: str
     tin: int
     tout: int
+    tcached: int
+    treason: int
     cost: int
     receipt: bytes = field(repr=False)
 
@@ -267,6 +272,8 @@ _GHOST: dict[str, tuple[type[GhostMessage], Fields]] = {
             "reason": text(32),
             "tin": uint(),
             "tout": uint(),
+            "tcached": uint(),
+            "treason": uint(),
             "cost": uint(),
             "receipt": blob(MAX_RECEIPT_BYTES),
         },

@@ -54,7 +54,7 @@ RELAYS = 7
 PAUSE_S = 0.06
 WORDS = [f"word{index} " for index in range(50)]
 ANSWER = "".join(WORDS)
-CHEAP = ModelOffer(MODEL, 1_000_000, 10_000_000, 1000)  # one chunk buys the whole answer
+CHEAP = ModelOffer.plain(MODEL, 1_000_000, 10_000_000, 1000)  # one chunk buys the whole answer
 T = TypeVar("T")
 
 

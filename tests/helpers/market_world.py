@@ -35,7 +35,7 @@ HI = [{"role": "user", "content": "What is an onion?"}]
 def terms(**changes: Any) -> GhostTerms:
     """A ghost whose chunk of 10 sat buys 100 output tokens."""
     values: dict[str, Any] = {
-        "models": (ModelOffer(MODEL, 10_000_000, 100_000_000, 1000),),
+        "models": (ModelOffer.plain(MODEL, 10_000_000, 100_000_000, 1000),),
         "mints": (MINT,),
         "chunk_msat": 10_000,
         "cap_msat": 1_000_000,

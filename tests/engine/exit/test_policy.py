@@ -16,7 +16,7 @@ from engine.wire.quote import ModelOffer, Quote
 from engine.wire.session import Ask
 
 TERMS = GhostTerms(
-    models=(ModelOffer("tiny", 1, 1, 100),),
+    models=(ModelOffer.plain("tiny", 1, 1, 100),),
     mints=("http://mint",),
     chunk_msat=10_000,
     cap_msat=50_000,
@@ -61,7 +61,8 @@ def test_output_is_limited_by_both_sides() -> None:
 def test_user_is_told_only_when_the_provider_asks_for_one() -> None:
     terms = GhostTerms(TERMS.models, TERMS.mints, 10_000, 50_000, policy=GhostPolicy(user=True))
     assert request_of(admit(terms, ask({"messages": HI}), "u1")).user == "u1"
-    assert terms.policy_hash() != TERMS.policy_hash()
+    assert terms.policy.hash() != TERMS.policy.hash()
+    assert terms.sheet().policy_hash == terms.policy.hash()
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ async def test_a_broken_block_costs_the_client_its_letter_only(autojump_clock: M
 
 async def test_a_letter_that_must_be_short_holds_the_beginning(autojump_clock: MockClock) -> None:
     words = [f"word{index:04d} " * 6 for index in range(100)]
-    cheap = (ModelOffer(MODEL, 1_000_000, 10_000_000, 5000),)
+    cheap = (ModelOffer.plain(MODEL, 1_000_000, 10_000_000, 5000),)
     async with world(ScriptedBackend(words), models=cheap) as w:
         post = posted(w, cell_bytes=30)
         await ask(w, sat=20)

@@ -20,7 +20,7 @@ from tests.helpers.raw_client import RawClient
 pytestmark = pytest.mark.trio
 
 
-@pytest.mark.parametrize("change", [{"sig": bytes(64)}, {"v": 2}, {"key": bytes(32)}])
+@pytest.mark.parametrize("change", [{"sig": bytes(64)}, {"v": 1}, {"v": 3}, {"key": bytes(32)}])
 async def test_hellos_that_do_not_prove_the_key(
     change: dict[str, Any], autojump_clock: MockClock
 ) -> None:

@@ -6,12 +6,14 @@ python -m tests.engine.market.make_vectors
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from engine.identity import Identity
-from engine.market.meter import Tariff
+from engine.market.meter import Counts, Size, Tariff
 from engine.wire import cbor, session
+from engine.wire.policy import policy_hash
 from engine.wire.quote import ModelOffer, Quote
 from engine.wire.receipt import FIRST, Receipt, countersign, receipt_hash
 
@@ -22,18 +24,31 @@ SESSION = bytes(range(16))
 TAG = bytes(range(64, 96))
 KEYSET = bytes.fromhex("00ad268c4d1f5826")
 POINT = b"\x02" + bytes(range(32))
+OFFER = ModelOffer(
+    name="smollm2-135m-instruct",
+    in_price=10_000_000,
+    out_price=100_000_000,
+    max_out=512,
+    cached_price=2_000_000,
+    reasoning_price=50_000_000,
+    context=8192,
+    features=("json", "reasoning"),
+    weights=bytes(range(32)),
+    max_hidden=100,
+)
 
 
 def quote() -> Quote:
     return Quote(
         key=GHOST.public,
         id=bytes(range(16)),
-        models=(ModelOffer("smollm2-135m-instruct", 10_000_000, 100_000_000, 512),),
+        models=(OFFER,),
         chunk_msat=10_000,
         cap_msat=200_000,
         mints=("http://127.0.0.1:3338",),
-        policy=bytes(32),
+        policy=policy_hash(b""),
         expires=1_800_000_000,
+        lock=POINT,
     )
 
 
@@ -45,7 +60,9 @@ def receipt() -> Receipt:
         model="smollm2-135m-instruct",
         tin=12,
         tout=3,
-        cost=420,
+        tcached=4,
+        treason=0,
+        cost=388,
         answer=bytes(32),
         quote=bytes(range(16)),
     )
@@ -57,7 +74,7 @@ def messages() -> list[session.Message]:
     body = b'{"messages":[{"role":"user","content":"What is an onion?"}]}'
     change = (session.WireSignature(2, KEYSET, POINT, bytes(32), bytes(32)),)
     return [
-        session.Hello(1, SESSION, CLIENT.public, False, CLIENT.sign(signed)),
+        session.Hello(session.VERSION, SESSION, CLIENT.public, False, CLIENT.sign(signed)),
         session.QuoteMsg(raw_quote),
         session.Pay(
             1,
@@ -74,7 +91,7 @@ def messages() -> list[session.Message]:
         session.Delta(1, 0, 1, "An"),
         session.Delta(1, 2, 2, " oni\u00f6n"),
         session.Need(1, 10_030, 10_000),
-        session.Done(1, "stop", 12, 3, 420, raw_receipt),
+        session.Done(1, "stop", 12, 3, 4, 0, 388, raw_receipt),
         session.Sign(1, countersign(raw_receipt, CLIENT.sign)),
         session.Cancel(1),
         session.Resume(1, 9),
@@ -102,18 +119,29 @@ def invalid() -> list[dict[str, str]]:
 
 def meter() -> list[dict[str, Any]]:
     tariff = Tariff.of(quote(), quote().models[0], 60, 1)
-    cases = [(0, 0, 0, 0), (12, 3, 3, 11), (500, 500, 3, 11), (12, 90, 80, 400)]
+    cases = [
+        (Counts(0, 0), 0, b""),
+        (Counts(12, 3), 3, b"three words."),
+        (Counts(12, 3, 4), 3, b"three words."),
+        (Counts(500, 500, 600, 0), 3, b"three words."),
+        (Counts(12, 90), 80, b"x" * 400),
+        (Counts(12, 30, 0, 20), 24, b"\x1er" + b"why " * 20 + b"\x1et" + b"x" * 20),
+        (Counts(12, 140, 0, 120), 8, b"hidden thought"),
+    ]
     found = []
-    for tin, tout, delivered, size in cases:
-        counts = tariff.clip_counts(tin, tout, size)
+    for claimed, delivered, answer in cases:
+        size = Size.of(answer)
+        counts = tariff.clip_counts(claimed, size)
         found.append(
             {
-                "claimed": [tin, tout],
+                "claimed": list(astuple(claimed)),
                 "delivered_tokens": delivered,
-                "answer_bytes": size,
-                "billed": list(counts),
+                "answer": answer.decode(),
+                "reasoning_bytes": size.reasoning,
+                "billed": list(astuple(counts)),
                 "running_msat": tariff.running_msat(delivered),
-                "final_msat": tariff.final_msat(*counts, delivered, size),
+                "exact_msat": tariff.exact_msat(counts),
+                "final_msat": tariff.final_msat(counts, delivered, size),
             }
         )
     return found

@@ -10,12 +10,12 @@ from engine.errors import ProtocolError
 from engine.market.ghost_answer import Bill, GhostAnswer, Phase
 from engine.market.ghost_mail import is_over, write_letter
 from engine.market.letter import Letter, holds_end, read_letter
-from engine.market.meter import Tariff
+from engine.market.meter import Counts, Tariff
 from engine.wire import session as wire
 from engine.wire.quote import ModelOffer
 
-OFFER = ModelOffer("tiny", 10_000_000, 100_000_000, 4000)
-BILL = Bill("stop", 5, 7, 900, 1, b"r" * 200)
+OFFER = ModelOffer.plain("tiny", 10_000_000, 100_000_000, 4000)
+BILL = Bill("stop", Counts(5, 7), 900, 1, b"r" * 200)
 
 
 def answer(words: list[str], sent: int) -> GhostAnswer:
@@ -81,7 +81,7 @@ def test_a_damaged_letter_is_read_or_refused(at: int, byte: int) -> None:
         (wire.Delta(1, 5, 1, "not from the start"),),
         (wire.Started(1),),
         (wire.Need(1, 5, 0), wire.Delta(1, 0, 1, "behind the end")),
-        (wire.Done(2, "stop", 1, 1, 1, b""),),
+        (wire.Done(2, "stop", 1, 1, 0, 0, 1, b""),),
     ],
 )
 def test_letters_that_are_none(messages: tuple[wire.Message, ...]) -> None:

@@ -6,7 +6,6 @@ than was paid for, both ledgers agree when everything is delivered, free answers
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from typing import Any
 
@@ -22,16 +21,16 @@ from engine.market import commands as gs
 from engine.market.client_session import ClientSession, Overbilled
 from engine.market.credit import Ledger
 from engine.market.ghost_session import GhostSession
-from engine.market.meter import Tariff
+from engine.market.meter import Counts, Size, Tariff
 from engine.wire import session as wire
 from engine.wire.quote import ModelOffer, Quote
-from engine.wire.receipt import Receipt
+from engine.wire.receipt import Receipt, answer_hash
 
 MINT = "m"
 KEYSET = bytes(8)
 GHOST = Identity(bytes(range(32)))
 CLIENT = Identity(bytes(range(32, 64)))
-OFFER = ModelOffer("tiny", 50_000_000, 100_000_000, 400)
+OFFER = ModelOffer.plain("tiny", 50_000_000, 100_000_000, 400)
 QUOTE = Quote(
     key=GHOST.public,
     id=bytes(16),
@@ -54,7 +53,7 @@ class Pair(RuleBasedStateMachine):
             node_id=GHOST.node_id, session=bytes(16), key=CLIENT.public, sign=CLIENT.sign
         )
         self.ghost = GhostSession(
-            session_hash=self.client.hash,
+            session=bytes(16),
             key=CLIENT.public,
             balance=0,
             chain=gs.Chain(),
@@ -280,10 +279,11 @@ def test_meter_rises_with_the_answer_and_stops_at_the_cap() -> None:
 
 def test_final_bill_is_bounded_by_what_the_client_can_check() -> None:
     found = tariff()
-    assert found.final_msat(100, 10, 10, 0) == 0
-    assert found.final_msat(100, 10, 10, 40) == 5000 + 1000
-    assert found.final_msat(10**6, 10**6, 10, 40) == found.running_msat(10) + 2500
-    assert found.clip_counts(10**6, 10**6, 40) == (464, 41)
+    size = Size(40)
+    assert found.final_msat(Counts(100, 10), 10, Size(0)) == 0
+    assert found.final_msat(Counts(100, 10), 10, size) == 5000 + 1000
+    assert found.final_msat(Counts(10**6, 10**6), 10, size) == found.running_msat(10) + 2500
+    assert found.clip_counts(Counts(10**6, 10**6), size) == Counts(464, 41)
     assert found.most_msat == min(60_000, 464 * 50 + 400 * 100)
 
 
@@ -319,9 +319,12 @@ def opened() -> ClientSession:
         wire.Delta(1, 0, 9, "two"),
         wire.Delta(1, 0, 401, "x" * 500),
         wire.Need(1, 50_000, 0),
-        wire.Done(1, "stop", 40 + 65, 0, 0, b""),
-        wire.Done(1, "stop", 0, 2, 0, b""),
-        wire.Done(1, "stop", 1, 1, 1, b""),
+        wire.Done(1, "stop", 40 + 65, 0, 0, 0, 0, b""),
+        wire.Done(1, "stop", 0, 2, 0, 0, 0, b""),
+        wire.Done(1, "stop", 1, 1, 2, 0, 0, b""),
+        wire.Done(1, "stop", 1, 1, 0, 1, 0, b""),
+        wire.Done(1, "stop", 1, 1, 0, 2, 0, b""),
+        wire.Done(1, "stop", 1, 1, 0, 0, 1, b""),
         wire.Settled(10, ()),
     ],
 )
@@ -342,7 +345,7 @@ def test_a_ghost_that_reports_less_credit_is_caught() -> None:
 def test_receipts_must_match_the_answer_they_bill() -> None:
     client = opened()
     client.receive(wire.Delta(1, 0, 1, "word"))
-    answer = hashlib.sha256(b"other").digest()
-    receipt = Receipt(client.hash, 1, bytes(32), "tiny", 10, 1, 600, answer, bytes(16))
+    answer = answer_hash(bytes(16), b"other")
+    receipt = Receipt(client.hash, 1, bytes(32), "tiny", 10, 1, 0, 0, 600, answer, bytes(16))
     with pytest.raises(ProtocolError, match="match"):
-        client.receive(wire.Done(1, "stop", 10, 1, 600, receipt.encode(GHOST.sign)))
+        client.receive(wire.Done(1, "stop", 10, 1, 0, 0, 600, receipt.encode(GHOST.sign)))

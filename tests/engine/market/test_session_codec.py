@@ -26,7 +26,7 @@ GHOST = Identity(bytes(range(32)))
 QUOTE = Quote(
     key=GHOST.public,
     id=bytes(16),
-    models=(ModelOffer("tiny", 10_000_000, 100_000_000, 1000),),
+    models=(ModelOffer.plain("tiny", 10_000_000, 100_000_000, 1000),),
     chunk_msat=10_000,
     cap_msat=500_000,
     mints=("http://mint.example",),
@@ -78,7 +78,15 @@ MESSAGES = st.one_of(
     st.builds(session.Delta, u32, amount, amount, words),
     st.builds(session.Need, u32, amount, amount),
     st.builds(
-        session.Done, u32, st.text(max_size=8), amount, amount, amount, st.binary(max_size=300)
+        session.Done,
+        u32,
+        st.text(max_size=8),
+        amount,
+        amount,
+        amount,
+        amount,
+        amount,
+        st.binary(max_size=300),
     ),
     st.builds(session.Settled, amount, change),
     st.builds(
@@ -214,6 +222,10 @@ def test_quote_signature_and_sense() -> None:
             Quote.decode(bytes(broken))
     with pytest.raises(WireError):
         Quote.decode(QUOTE.encode(Identity.generate().sign))
+    locked = replace(QUOTE, lock=b"\x02" + bytes(32))
+    assert Quote.decode(locked.encode(GHOST.sign)) == locked
+    with pytest.raises(WireError):
+        Quote.decode(replace(QUOTE, lock=bytes(32)).encode(GHOST.sign))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +236,11 @@ def test_quote_signature_and_sense() -> None:
         {"mints": ()},
         {"mints": ("a", "a")},
         {"models": (QUOTE.models[0], QUOTE.models[0])},
-        {"models": (ModelOffer("dear", 0, 400_000_000, 10),)},
+        {"models": (ModelOffer.plain("dear", 0, 400_000_000, 10),)},
+        {"models": (replace(QUOTE.models[0], cached_price=10_000_001),)},
+        {"models": (replace(QUOTE.models[0], reasoning_price=100_000_001),)},
+        {"models": (replace(QUOTE.models[0], max_hidden=51),)},
+        {"models": tuple(ModelOffer.plain("m" * 100 + str(n), 1, 1, 1) for n in range(400))},
     ],
 )
 def test_quotes_that_make_no_sense(change: dict[str, Any]) -> None:
@@ -234,7 +250,7 @@ def test_quotes_that_make_no_sense(change: dict[str, Any]) -> None:
 
 def test_receipt_chain_and_countersignature() -> None:
     client = Identity.generate()
-    receipt = Receipt(bytes(32), 1, bytes(32), "tiny", 5, 7, 900, bytes(32), bytes(16))
+    receipt = Receipt(bytes(32), 1, bytes(32), "tiny", 5, 7, 1, 2, 900, bytes(32), bytes(16))
     raw = receipt.encode(GHOST.sign)
     assert Receipt.decode(raw, GHOST.public) == receipt
     with pytest.raises(WireError):

@@ -24,7 +24,11 @@ pytestmark = pytest.mark.trio
 
 def sheet_of(number: int) -> Sheet:
     return Sheet(
-        (ModelOffer(f"model-{number}", 10, 40, 512),), 16_000, 200_000, ("https://m",), bytes(32)
+        (ModelOffer.plain(f"model-{number}", 10, 40, 512),),
+        16_000,
+        200_000,
+        ("https://m",),
+        b"policy",
     )
 
 
@@ -126,10 +130,10 @@ async def test_a_quote_dearer_than_the_sheet_is_refused(autojump_clock: MockCloc
         chunk_msat=sheet.chunk_msat,
         cap_msat=sheet.cap_msat,
         mints=sheet.mints,
-        policy=sheet.policy,
+        policy=sheet.policy_hash,
         expires=NOW,
     )
-    dearer = replace(quote, models=(ModelOffer("model-1", 11, 40, 512),))
+    dearer = replace(quote, models=(ModelOffer.plain("model-1", 11, 40, 512),))
     assert world.offers.take(ghost(1), dearer) is dearer  # nothing to hold it against yet
     await world.sheets.refresh()
     assert world.offers.take(ghost(1), quote) is quote
@@ -161,7 +165,7 @@ async def test_ranges_tell_the_prices_of_each_model_and_ask_nobody() -> None:
     world = World(1, 2)
     assert world.offers.ranges() == []
     for number, price in ((1, 30), (2, 50)):
-        offer = ModelOffer("shared", price, 2 * price, 512)
+        offer = ModelOffer.plain("shared", price, 2 * price, 512)
         ghost = world.relays.get(identity_of(number).node_id)
         assert ghost is not None
         sheet = replace(sheet_of(number), models=(offer, *sheet_of(number).models))

@@ -91,7 +91,7 @@ async def room(
     earner: Party, mint: RealMint, backend: ScriptedBackend, mints: tuple[str, ...] = ()
 ) -> AsyncIterator[Room]:
     identity = Identity.generate()
-    offer = ModelOffer(MODEL, 10_000_000, 100_000_000, 1000)
+    offer = ModelOffer.plain(MODEL, 10_000_000, 100_000_000, 1000)
     ghost = GhostService(
         identity=identity,
         wallet=earner.wallet,

@@ -25,7 +25,7 @@ from tests.helpers.market_world import HI, MODEL, NOW, World, world
 pytestmark = pytest.mark.trio
 LONG = [f"word{index} " for index in range(250)]
 ANSWER = "".join(LONG)
-CHEAP = ModelOffer(MODEL, 1_000_000, 10_000_000, 1000)  # one chunk buys the whole answer
+CHEAP = ModelOffer.plain(MODEL, 1_000_000, 10_000_000, 1000)  # one chunk buys the whole answer
 
 
 async def gate(_index: int) -> None:

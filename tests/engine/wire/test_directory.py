@@ -25,7 +25,7 @@ MESSAGES = st.one_of(
     st.builds(wire.Kept, st.integers(0, 512), st.integers(0, 512)),
     st.builds(wire.Offer, st.binary(max_size=11)),
     st.just(wire.AskSheet()),
-    st.builds(wire.Offer, st.binary(max_size=16_384)),
+    st.builds(wire.Offer, st.binary(max_size=32_768)),
 )
 
 
@@ -61,7 +61,7 @@ def test_any_bytes_decode_or_raise_wire_error(data: bytes) -> None:
         wire.Adverts((bytes(513),)),
         wire.Put((b"",) * 513),
         wire.Kept(513, 0),
-        wire.Offer(bytes(16_385)),
+        wire.Offer(bytes(32_769)),
     ],
     ids=lambda message: type(message).__name__,
 )

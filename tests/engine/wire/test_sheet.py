@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import WireError
-from engine.wire.quote import ModelOffer, Quote
+from engine.wire.policy import MAX_POLICY_BYTES
+from engine.wire.quote import FEATURES, ModelOffer, Quote
 from engine.wire.sheet import MAX_SHEET_BYTES, Sheet, commitment
 
 NAMES = st.text(min_size=1, max_size=20)
+FEATURE_SETS = st.sets(st.sampled_from(FEATURES)).map(lambda found: tuple(sorted(found)))
 OFFERS = st.builds(
-    ModelOffer, NAMES, st.integers(0, 10**9), st.integers(0, 10**9), st.integers(1, 10**6)
+    ModelOffer,
+    NAMES,
+    st.integers(10**6, 10**9),
+    st.integers(10**6, 10**7),
+    st.integers(1, 10**6),
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
+    st.integers(0, 2**53),
+    FEATURE_SETS,
+    st.sampled_from([b"", bytes(range(32))]),
+    st.integers(0, 1000),
 )
 SHEETS = st.builds(
     Sheet,
     st.lists(OFFERS, max_size=6, unique_by=lambda offer: offer.name).map(tuple),
+    st.integers(10, 10**6).map(lambda sat: 1000 * sat),
     st.integers(0, 10**6),
-    st.integers(0, 10**6),
-    st.lists(NAMES, max_size=4, unique=True).map(tuple),
-    st.binary(min_size=32, max_size=32),
+    st.lists(NAMES, min_size=1, max_size=4, unique=True).map(tuple),
+    st.binary(max_size=2048),
 )
 SHEET = Sheet(
-    (ModelOffer("small", 10, 40, 512), ModelOffer("big", 100, 400, 4_096)),
+    (ModelOffer.plain("small", 10, 40, 512), ModelOffer.plain("big", 100, 400, 4_096)),
     16_000,
     200_000,
     ("https://mint.example",),
-    bytes(32),
+    b"a policy",
 )
+SMALL = SHEET.models[0]
 
 
 def quote(**changes: object) -> Quote:
@@ -41,7 +55,7 @@ def quote(**changes: object) -> Quote:
         "chunk_msat": SHEET.chunk_msat,
         "cap_msat": SHEET.cap_msat,
         "mints": SHEET.mints,
-        "policy": SHEET.policy,
+        "policy": SHEET.policy_hash,
         "expires": 1,
         **changes,
     }
@@ -75,7 +89,9 @@ def test_another_sheet_has_another_commitment(sheet: Sheet, data: st.DataObject)
     [
         dataclasses.replace(SHEET, models=SHEET.models[:1] * 2),
         dataclasses.replace(SHEET, mints=SHEET.mints * 2),
-        dataclasses.replace(SHEET, policy=b"short"),
+        dataclasses.replace(SHEET, mints=()),
+        dataclasses.replace(SHEET, chunk_msat=16_001),
+        dataclasses.replace(SHEET, policy=bytes(MAX_POLICY_BYTES + 1)),
     ],
 )
 def test_senseless_sheets_are_refused(sheet: Sheet) -> None:
@@ -83,8 +99,36 @@ def test_senseless_sheets_are_refused(sheet: Sheet) -> None:
         Sheet.decode(sheet.encode())
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"out_price": 500_000_001},
+        {"cached_price": 11},
+        {"reasoning_price": 41},
+        {"features": ("tools", "json")},
+        {"features": ("json", "json")},
+        {"features": ("mind-reading",)},
+        {"weights": b"short"},
+        {"max_out": 0},
+        {"max_hidden": 201_000_000},
+    ],
+)
+def test_senseless_offers_are_refused(change: dict[str, Any]) -> None:
+    sheet = dataclasses.replace(SHEET, models=(dataclasses.replace(SMALL, **change),))
+    with pytest.raises(WireError):
+        Sheet.decode(sheet.encode())
+
+
+def test_hidden_reasoning_is_worth_half_a_chunk_at_most() -> None:
+    dear = ModelOffer("dear", 10, 500_000_000, 512, 10, 400_000_000, max_hidden=20)
+    sheet = dataclasses.replace(SHEET, models=(dear,))
+    assert Sheet.decode(sheet.encode()) == sheet
+    with pytest.raises(WireError, match="half a chunk"):
+        dataclasses.replace(sheet, models=(dataclasses.replace(dear, max_hidden=21),)).encode()
+
+
 def test_a_sheet_has_a_size() -> None:
-    long = dataclasses.replace(SHEET, mints=tuple(f"https://{n}" + "x" * 240 for n in range(80)))
+    long = dataclasses.replace(SHEET, mints=tuple(f"https://{n}" + "x" * 240 for n in range(160)))
     with pytest.raises(WireError, match="too long"):
         long.encode()
     with pytest.raises(WireError, match="too long"):
@@ -98,11 +142,19 @@ def test_a_sheet_has_a_size() -> None:
         ({"chunk_msat": 15_000}, True),
         ({"chunk_msat": 17_000}, False),
         ({"cap_msat": 200_001}, False),
-        ({"models": (ModelOffer("small", 11, 40, 512),)}, False),
-        ({"models": (ModelOffer("small", 10, 41, 512),)}, False),
-        ({"models": (ModelOffer("small", 9, 39, 512),)}, True),
-        ({"models": (ModelOffer("new", 9_999, 9_999, 512),)}, True),
+        ({"policy": bytes(32)}, False),
+        ({"in_price": 11}, False),
+        ({"out_price": 41}, False),
+        ({"cached_price": 11}, False),
+        ({"reasoning_price": 41}, False),
+        ({"max_hidden": 1}, False),
+        ({"weights": bytes(32)}, False),
+        ({"in_price": 9, "out_price": 39, "cached_price": 0, "reasoning_price": 0}, True),
+        ({"name": "new", "in_price": 9_999}, True),
     ],
 )
 def test_a_quote_may_be_cheaper_never_dearer(changes: dict[str, object], allowed: bool) -> None:
+    model = {name: changes.pop(name) for name in list(changes) if hasattr(SMALL, name)}
+    if model:
+        changes["models"] = (dataclasses.replace(SMALL, **model),)  # type: ignore[arg-type]
     assert SHEET.allows(quote(**changes)) is allowed
