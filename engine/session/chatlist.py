@@ -104,7 +104,9 @@ def _session(chat: ChatSession) -> Session:
 
 
 def _message(message: ChatMessage) -> Message:
-    known = {name: message.meta.get(name) for name in ("cost_msat", "tokens_in", "tokens_out")}
+    known: dict[str, Any] = {
+        name: message.meta.get(name) for name in ("cost_msat", "tokens_in", "tokens_out")
+    }
     return Message(
         message_id=message.message_id,
         role=message.role,

@@ -7,11 +7,15 @@ All SQL of the program lives in this package. `Store` is the door; the named par
 
 from __future__ import annotations
 
-from wallet.store.chat import ChatMessage, ChatSession, StoredReceipt
+from wallet.store.chat import ChatSession
 from wallet.store.core import Store
 from wallet.store.evidence import SeenRow, SignedPiece
 from wallet.store.key import KdfCost, KeyFile, Passphrase, StoreKey
 from wallet.store.market import BilledAnswer, Earning, EarningTotals
+from wallet.store.messages import ChatMessage, Enclosed, Measured
+from wallet.store.pins import Pin
+from wallet.store.receipts import StoredReceipt
+from wallet.store.search import Hit
 from wallet.store.transaction import Transaction
 from wallet.store.unfinished import UnfinishedAnswer
 
@@ -21,9 +25,13 @@ __all__ = [
     "ChatSession",
     "Earning",
     "EarningTotals",
+    "Enclosed",
+    "Hit",
     "KdfCost",
     "KeyFile",
+    "Measured",
     "Passphrase",
+    "Pin",
     "SeenRow",
     "SignedPiece",
     "Store",

@@ -20,11 +20,16 @@ import trio
 from wallet.errors import ForeignStore, StoreDamaged, StoreError, StoreLocked, StoreMissing
 from wallet.store import key as keys
 from wallet.store import schema
-from wallet.store.chat import Messages, Receipts, Sessions
+from wallet.store.chat import Sessions
 from wallet.store.evidence import Evidence
 from wallet.store.key import Secret, StoreKey
 from wallet.store.market import Credits, Earnings
+from wallet.store.messages import Messages
+from wallet.store.pins import Pins
+from wallet.store.receipts import Receipts
+from wallet.store.search import Search
 from wallet.store.settings import Guards, Secrets, Settings
+from wallet.store.snippets import Snippets
 from wallet.store.transaction import Transaction
 from wallet.store.unfinished import Unfinished
 
@@ -39,7 +44,7 @@ class Store:
     """The open store. `await Store.open(...)`, use the parts, `await aclose()`."""
 
     def __init__(
-        self, path: Path, connection: Any, lock_fd: int, clock: Callable[[], float]
+        self, path: Path, connection: Any, lock_fd: int | None, clock: Callable[[], float]
     ) -> None:
         self.path = path
         self._connection = connection
@@ -51,6 +56,9 @@ class Store:
         self.guards = Guards(self)
         self.sessions = Sessions(self)
         self.messages = Messages(self)
+        self.pins = Pins(self)
+        self.search = Search(self)
+        self.snippets = Snippets(self)
         self.unfinished = Unfinished(self)
         self.receipts = Receipts(self)
         self.credits = Credits(self)
@@ -68,6 +76,12 @@ class Store:
     ) -> Store:
         """Open the store at `path`; with `create` make it when it does not exist."""
         return await trio.to_thread.run_sync(_open, Path(path), secret, create, clock)
+
+    @classmethod
+    async def in_memory(cls, *, clock: Callable[[], float] = time.time) -> Store:
+        """An empty store of this process alone: nothing of it is written anywhere."""
+        connection = await trio.to_thread.run_sync(_connect_memory)
+        return cls(Path(), connection, None, clock)
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction: all its changes are on disk when this returns."""
@@ -131,7 +145,8 @@ class Store:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-            os.close(self._lock_fd)
+            if self._lock_fd is not None:
+                os.close(self._lock_fd)
 
 
 def damaged(exc: BaseException) -> StoreError:
@@ -219,6 +234,14 @@ def _connect(path: Path, key: StoreKey) -> Any:
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def _connect_memory() -> Any:
+    connection = sqlcipher.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.execute("PRAGMA foreign_keys = ON")
+    schema.migrate(connection)
     return connection
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from wallet.store.chat import add_receipt
+from wallet.store.receipts import add_receipt
 from wallet.store.transaction import Runner, Transaction
 
 

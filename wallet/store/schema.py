@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wallet.errors import ForeignStore, NewerStore
+from wallet.store.schema_chats import CHAT_TREE
 
 # "P2Ps" in PRAGMA application_id: tells our files from other SQLCipher databases.
 APPLICATION_ID = 0x50325073
@@ -191,6 +192,8 @@ STEPS: tuple[Step, ...] = (
                 AND instr(dedup, ' ') = 0""",
         ),
     ),
+    # An older program would add messages beside the tree, and knows no index of words.
+    Step(8, 8, CHAT_TREE),
 )
 CURRENT = STEPS[-1].version
 

@@ -6,7 +6,8 @@ from typing import Final
 
 import msgspec
 
-from engine.control.protocol.asking import AskDelta, AskDone, AskFailed, AskPaid, AskState
+from engine.control.protocol.asking import AskDelta, AskDone, AskFailed, AskPaid, AskPart, AskState
+from engine.control.protocol.chats import SessionsChanged
 from engine.control.protocol.circuits import CircuitChanged
 from engine.control.protocol.frames import Event, Result
 from engine.control.protocol.wallet import Restore
@@ -30,9 +31,11 @@ class Lagged(Result, frozen=True):
 EVENTS: Final[dict[str, type[Result]]] = {
     "ask.state": AskState,
     "ask.delta": AskDelta,
+    "ask.part": AskPart,
     "ask.paid": AskPaid,
     "ask.done": AskDone,
     "ask.failed": AskFailed,
+    "sessions.changed": SessionsChanged,
     "circuit.changed": CircuitChanged,
     "status.changed": Changed,
     "wallet.changed": Changed,

@@ -6,7 +6,31 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.control.protocol.asking import AskCancelParams, AskParams, AskStarted
+from engine.control.protocol.asking import (
+    AskCancelParams,
+    AskParams,
+    AskStarted,
+    Estimate,
+    EstimateParams,
+    Failover,
+    FailoverParams,
+    RawParams,
+)
+from engine.control.protocol.chats import (
+    BranchParams,
+    ChooseParams,
+    EditParams,
+    Exported,
+    ExportParams,
+    Found,
+    Imported,
+    ImportParams,
+    RetryParams,
+    SearchParams,
+    Snippet,
+    SnippetName,
+    SnippetParams,
+)
 from engine.control.protocol.circuits import Circuit, CircuitEvent, Traffic
 from engine.control.protocol.earnings import Earnings
 from engine.control.protocol.frames import Empty, NoParams
@@ -25,10 +49,14 @@ from engine.control.protocol.sessions import (
     Message,
     Model,
     Session,
+    SessionArchiveParams,
     SessionCreateParams,
+    SessionListParams,
     SessionMessagesParams,
     SessionParams,
+    SessionPinParams,
     SessionRenameParams,
+    SessionSetParams,
     Shape,
 )
 from engine.control.protocol.tokens import SentParams, SentToken, SentTokenParams, TakenBack
@@ -86,12 +114,30 @@ METHODS: Final[dict[str, Method]] = {
     "wipe": Method(NoParams, Wiped),
     "models": Method(NoParams, list[Model]),
     "shapes": Method(NoParams, list[Shape]),
-    "sessions.list": Method(NoParams, list[Session]),
+    "sessions.list": Method(SessionListParams, list[Session]),
+    "sessions.show": Method(SessionParams, Session),
     "sessions.create": Method(SessionCreateParams, Session),
     "sessions.messages": Method(SessionMessagesParams, list[Message]),
     "sessions.rename": Method(SessionRenameParams, Empty),
     "sessions.delete": Method(SessionParams, Empty),
+    "sessions.set": Method(SessionSetParams, Session),
+    "sessions.pin": Method(SessionPinParams, Session),
+    "sessions.archive": Method(SessionArchiveParams, Session),
+    "sessions.rotate": Method(SessionParams, Session),
+    "sessions.branch": Method(BranchParams, Session),
+    "sessions.choose": Method(ChooseParams, Session),
+    "sessions.edit": Method(EditParams, AskStarted),
+    "sessions.retry": Method(RetryParams, AskStarted),
+    "sessions.search": Method(SearchParams, list[Found]),
+    "sessions.export": Method(ExportParams, Exported),
+    "sessions.import": Method(ImportParams, Imported),
+    "snippets.list": Method(NoParams, list[Snippet]),
+    "snippets.put": Method(SnippetParams, Empty),
+    "snippets.delete": Method(SnippetName, Empty),
     "ask": Method(AskParams, AskStarted),
+    "ask.raw": Method(RawParams, AskStarted),
+    "ask.estimate": Method(EstimateParams, Estimate),
+    "ask.failover": Method(FailoverParams, Failover),
     "ask.cancel": Method(AskCancelParams, Empty),
     "circuits": Method(NoParams, list[Circuit]),
     "circuit.notes": Method(NoParams, list[CircuitEvent]),

@@ -35,7 +35,7 @@ def columns(tx: Transaction) -> dict[str, list[str]]:
     return {
         name: [column for _, column, *_ in tx.rows(f"PRAGMA table_info({name})")]
         for name in names
-        if name != "schema_version" and not name.startswith("sqlite_")
+        if name != "schema_version" and not name.startswith(("sqlite_", "message_words"))
     }
 
 

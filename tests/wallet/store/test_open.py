@@ -274,7 +274,12 @@ async def test_a_store_of_the_first_release_is_brought_up_with_all_it_holds(
                     " VALUES ('c', 'Old', 'm', 1, 1)"
                 )
             )
-            await store.messages.add("c", "user", "kept")
+            await store.run(
+                lambda tx: tx.execute(
+                    "INSERT INTO messages (session_id, role, text, created, meta)"
+                    " VALUES ('c', 'user', 'kept', 1, '{}')"
+                )
+            )
     async with await Store.open(path, key) as store:
         assert [message.text for message in await store.messages.list("c")] == ["kept"]
         await store.unfinished.begin("c", "ask", b"data")
