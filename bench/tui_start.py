@@ -3,30 +3,22 @@
 Both run in a pseudo-terminal of their own, in turn, and are ended after the paint. A run is timed
 from the start of the process until a word of its own stands on the terminal.
 
-    python bench/tui_start.py --json
+    python -m bench.tui_start --json
 """
 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
-import pty
-import select
-import signal
 import statistics
-import struct
-import subprocess
 import sys
 import tempfile
-import termios
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-PATIENCE_S = 30.0
+from bench.tui_terminal import ROOT, PtyProgram
+
 MINIMAL = """
 from textual.app import App
 from textual.widgets import Static
@@ -43,10 +35,8 @@ sys.exit(run_tui(Path(sys.argv[1])))
 """
 
 
-def first_paint_s(code: str, word: bytes, folder: Path) -> float:
+def first_paint_s(code: str, word: str, folder: Path) -> float:
     """Seconds from the start of the process to `word` on its terminal."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {
         **os.environ,
         "TERM": "xterm-256color",
@@ -56,35 +46,9 @@ def first_paint_s(code: str, word: bytes, folder: Path) -> float:
         "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(folder / "none.sock")],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        env=environment,
-        cwd=ROOT,
-        start_new_session=True,
-    )
-    os.close(slave)
-    try:
-        return _until(master, word) - started
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        os.close(master)
-
-
-def _until(master: int, word: bytes) -> float:
-    seen = b""
-    deadline = time.perf_counter() + PATIENCE_S
-    while time.perf_counter() < deadline:
-        if not select.select([master], [], [], 1.0)[0]:
-            continue
-        seen += os.read(master, 65536)
-        if word in seen:
-            return time.perf_counter()
-    raise SystemExit(f"{word!r} was not painted within {PATIENCE_S:.0f} s")
+    argv = [sys.executable, "-c", code, str(folder / "none.sock")]
+    with PtyProgram(argv, environment, 80, 24) as program:
+        return program.until(word) - program.started
 
 
 def measure(runs: int) -> dict[str, float | int]:
@@ -95,8 +59,8 @@ def measure(runs: int) -> dict[str, float | int]:
         folder = Path(name)
         for number in range(runs + 1):
             pair = (
-                first_paint_s(MINIMAL, b"first paint", folder),
-                first_paint_s(SCREEN, b"Earnings", folder),
+                first_paint_s(MINIMAL, "first paint", folder),
+                first_paint_s(SCREEN, "Earnings", folder),
             )
             if number:  # the first pair compiles the modules and warms the disk's caches
                 minimal.append(pair[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from io import StringIO
+from itertools import takewhile
 from typing import TYPE_CHECKING, cast
 
 from rich.segment import Segment
@@ -216,6 +217,22 @@ class MessageLines:
         if strips and self._frozen:
             self._frozen.append(renderer.blank())
         self._frozen += strips
+
+
+def first_difference(old: Strip | None, new: Strip | None) -> int:
+    """The first column in which two rows differ; 0 when one is missing, their width when none."""
+    if old is None or new is None:
+        return 0
+    column = 0
+    for was, now in zip(old, new, strict=False):
+        if was == now:
+            column += now.cell_length
+            continue
+        if was.style == now.style and was.text.isascii() and now.text.isascii():
+            pairs = zip(was.text, now.text, strict=False)
+            column += sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        return column
+    return max(old.cell_length, new.cell_length) if len(old) == len(new) else column
 
 
 def _facts(message: Message) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.geometry import Offset
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Offset, Region
 from textual.selection import Selection
+from textual.strip import Strip
 
 from tests.helpers.screen import Screen, open_screen
 from tests.helpers.scripted_node import ScriptedNode
 from tui.app.conversation import Message
 from tui.app.look import Look
-from tui.app.render import MessageLines, Renderer
+from tui.app.render import MessageLines, Renderer, first_difference
 from tui.app.themes import BUILT_IN
-from tui.app.widgets.transcript import SCROLL_STEP
+from tui.app.widgets.transcript import SCROLL_STEP, Transcript
 
 LOOK = Look.of(BUILT_IN.colours, True)
 
@@ -131,3 +134,39 @@ async def test_a_thousand_messages_open_at_once(folder: Path, node: ScriptedNode
         await screen.until(lambda: not screen.chat.transcript._pending, "the rest")
         assert "number 999" in screen.seen()
         assert len(screen.chat.transcript._lines) == 1000
+
+
+def _strip(*parts: tuple[str, str]) -> Strip:
+    return Strip([Segment(text, Style.parse(style)) for text, style in parts])
+
+
+def test_the_first_difference_of_two_rows() -> None:
+    row = _strip(("a word ", "bold"), ("more   ", "red"))
+    assert first_difference(row, _strip(("a word ", "bold"), ("more   ", "red"))) == 14
+    assert first_difference(row, _strip(("a word ", "bold"), ("move   ", "red"))) == 9
+    assert first_difference(row, _strip(("a word ", "bold"), ("more   ", "blue"))) == 7
+    assert first_difference(row, _strip(("a word ", "bold"))) == 7
+    assert first_difference(None, row) == first_difference(row, None) == 0
+
+
+@pytest.mark.asyncio
+async def test_a_streamed_word_paints_only_its_own_place(folder: Path, node: ScriptedNode) -> None:
+    node.answer = None
+    async with open_screen(folder) as screen:
+        await _long(screen, node)
+        transcript = screen.app.query_one(Transcript)
+        painted: list[Region] = []
+        whole = transcript.refresh
+
+        def refresh(*regions: Region, **options: bool) -> Transcript:
+            painted.extend(regions or [transcript.size.region])
+            return whole(*regions, **options)
+
+        transcript.refresh = refresh  # type: ignore[method-assign]
+        text = "\n\n".join(f"line {n}" for n in range(40)) + "\n\n"
+        _say(node, "and one", len(text))
+        await screen.until(lambda: "and one" in screen.seen(), "the first words")
+        painted.clear()
+        _say(node, " more", len(text) + 7)
+        await screen.until(lambda: "and one more" in screen.seen(), "the next word")
+        assert [(region.x, region.height) for region in painted] == [(len("  and one "), 1)]

@@ -12,7 +12,7 @@ from itertools import accumulate
 
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message as TextualMessage
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
@@ -20,7 +20,7 @@ from textual.strip import Strip
 
 from tui.app.conversation import Conversation, Message
 from tui.app.look import Look
-from tui.app.render import MessageLines, Renderer
+from tui.app.render import MessageLines, Renderer, first_difference
 
 SCROLL_STEP = 8  # rows the view moves at once while an answer streams: a third of the bytes
 BUDGET_S = 0.03  # rendering of old messages per paint
@@ -107,6 +107,7 @@ class Transcript(ScrollView, can_focus=True):
         self.refresh()
 
     def _update(self, conversation: Conversation, renderer: Renderer) -> None:
+        before = self._visible()
         self._notice, self._notice_strips = [], []
         self._reconcile(conversation)
         changed = False
@@ -120,7 +121,31 @@ class Transcript(ScrollView, can_focus=True):
         self._ends = list(accumulate(len(lines.strips) for lines in self._lines))
         live = conversation.live is not None
         self._place(streaming=live, added_above=added_above)
-        self.refresh()
+        if resized:
+            self.refresh()
+        else:
+            self._repaint(*before)
+
+    def _visible(self) -> tuple[int, list[Strip | None]]:
+        """The first row in view, and the rows that are shown."""
+        top = self.scroll_offset.y
+        return top, [self._row(row) for row in range(top, top + self.size.height)]
+
+    def _repaint(self, old_top: int, old: list[Strip | None]) -> None:
+        """Have only those parts of rows painted that differ: a streamed word costs its own bytes,
+        not a screen full of text."""
+        top, new = self._visible()
+        if top != old_top or self.text_selection is not None:
+            self.refresh()
+            return
+        width = self.size.width
+        parts = [
+            Region(start, y, width - start, 1)
+            for y, (was, now) in enumerate(zip(old, new, strict=True))
+            if was is not now and (start := first_difference(was, now)) < width
+        ]
+        if parts:
+            self.refresh(*parts)
 
     def _reconcile(self, conversation: Conversation) -> None:
         """Line cached messages up with the conversation's; older ones wait to be rendered."""
@@ -157,7 +182,7 @@ class Transcript(ScrollView, can_focus=True):
         if streaming and height > view:
             overflow = height - view
             height = view + -(-overflow // SCROLL_STEP) * SCROLL_STEP
-        self.virtual_size = Size(self.size.width, height)
+        self.virtual_size = Size(self.size.width, max(height, view))
         if self.following:
             target = max(0, height - view)
         elif added_above:
