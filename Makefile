@@ -2,7 +2,7 @@
 # scripts/env.sh for what goes where. `make demo ARGS="--help"` passes options on.
 
 .DEFAULT_GOAL := help
-.PHONY: help env app-env dev-env mint-env provider-env demo test lint format clean
+.PHONY: help env app-env dev-env mint-env provider-env gpu-env demo test lint format clean
 
 ARGS ?=
 PYTEST_ARGS ?=
@@ -13,11 +13,11 @@ help:
 	@echo "make test    lint, types, import directions and all tests      (PYTEST_ARGS=\"-k wallet\")"
 	@echo "make lint    only the checks that run no test"
 	@echo "make format  lay the code out as lint wants it"
-	@echo "make env     only build the environments (also: mint-env, provider-env, dev-env)"
+	@echo "make env     only build the environments (also: mint-env, provider-env, dev-env, gpu-env)"
 	@echo "make clean   remove environments, caches and build results"
 
 env:
-	@sh scripts/env.sh dev mint provider
+	@sh scripts/env.sh dev gpu mint provider
 
 app-env:
 	@sh scripts/env.sh app
@@ -30,6 +30,9 @@ mint-env:
 
 provider-env:
 	@sh scripts/env.sh provider
+
+gpu-env:
+	@sh scripts/env.sh gpu
 
 demo:
 	@sh scripts/env.sh app mint provider

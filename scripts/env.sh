@@ -3,6 +3,7 @@
 #   app       .venv           the program, editable
 #   dev       .venv           and its test and lint tools
 #   mint      .venv-mint      the Nutshell mint
+#   gpu       .venv           and the llama.cpp bindings, compiled once (scripts/llama-wheel.sh)
 #   provider  .venv-provider  the OpenAI-compatible stand-in provider and its model
 # Usage: scripts/env.sh NAME...   (several names are built side by side)
 # A stamp is written last, so an interrupted build is taken up again by the next call.
@@ -14,11 +15,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
 folder_of() {
     case $1 in
-    app | dev) echo .venv ;;
+    app | dev | gpu) echo .venv ;;
     mint) echo .venv-mint ;;
     provider) echo .venv-provider ;;
     *)
-        echo "unknown environment '$1' (app, dev, mint, provider)" >&2
+        echo "unknown environment '$1' (app, dev, gpu, mint, provider)" >&2
         return 2
         ;;
     esac
@@ -27,6 +28,7 @@ folder_of() {
 inputs_of() {
     case $1 in
     app | dev) echo "pyproject.toml" ;;
+    gpu) echo "pyproject.toml scripts/llama-wheel.sh scripts/constraints/gpu.txt scripts/gpu/*" ;;
     mint) echo "scripts/constraints/mint.txt" ;;
     provider) echo "scripts/constraints/provider.txt" ;;
     esac
@@ -62,6 +64,10 @@ steps() {
     case $2 in
     app) $pip -e . ;;
     dev) $pip -e '.[dev]' ;;
+    gpu)
+        wheels=$(sh scripts/llama-wheel.sh "$ROOT/$folder/bin/python") &&
+            $pip --find-links "$wheels" --only-binary llama-cpp-python -e '.[gpu]'
+        ;;
     mint) $pip -r scripts/constraints/mint.txt ;;
     provider)
         $pip --no-deps -r scripts/constraints/provider.txt &&

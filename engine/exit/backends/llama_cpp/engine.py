@@ -1,0 +1,124 @@
+"""The loop that owns the model's memory: many answers computed together, in short steps.
+
+It runs in a thread of its own and talks through a queue (in) and one function (out), called once
+per step with everything that happened in it. Between two steps it takes in new questions and drops
+cancelled ones, so either waits for one call of the library at most.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.exit.backends.faults import provider_error
+from engine.exit.backends.llama_cpp.answers import Answers
+from engine.exit.backends.llama_cpp.job import ChatJob, EmbedJob, Outbox
+from engine.exit.backends.llama_cpp.model import LlamaModel
+from engine.exit.backends.llama_cpp.settings import LlamaSettings
+from engine.exit.backends.llama_cpp.sizes import Sizes
+from engine.exit.backends.llama_cpp.vectors import VectorQueue
+
+Wish = Literal["submit", "cancel", "resume", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """Where the engine stands; nothing of any content."""
+
+    running: int = 0
+    waiting: int = 0
+    paused: int = 0
+    resting: int = 0
+    cells_used: int = 0
+    steps: int = 0
+    tokens_in: int = 0
+    tokens_cached: int = 0
+    tokens_out: int = 0
+
+
+class Engine:
+    """Computes jobs until stopped. `deliver` is called in the engine's thread."""
+
+    def __init__(
+        self,
+        model: LlamaModel,
+        settings: LlamaSettings,
+        sizes: Sizes,
+        deliver: Callable[[Outbox], None],
+    ) -> None:
+        self.stats = EngineStats()
+        self._deliver = deliver
+        self._orders: queue.SimpleQueue[tuple[Wish, ChatJob | EmbedJob | None]]
+        self._orders = queue.SimpleQueue()
+        self._outbox: Outbox = []
+        self._answers = Answers(model, settings, sizes, self._outbox)
+        self._vectors = VectorQueue(model, settings, sizes, self._outbox)
+        self._stopped = False
+
+    def __repr__(self) -> str:
+        return f"Engine({self.stats})"
+
+    def order(self, wish: Wish, job: ChatJob | EmbedJob | None = None) -> None:
+        """Tell the engine what is wanted: `submit` or `cancel` a job, `resume` a paused answer
+        whose reader has caught up, `stop` after the step that runs. From any thread."""
+        self._orders.put((wish, job))
+
+    def run(self) -> None:
+        """Until told to stop. Frees the contexts; the model stays."""
+        try:
+            while not self._stopped:
+                self._take_orders()
+                self._answers.admit()
+                self._answers.step()
+                self._vectors.step()
+                self._publish()
+        finally:
+            error = provider_error("overloaded")
+            self._answers.close(error)
+            self._vectors.close(error)
+            self._publish()
+
+    def _take_orders(self) -> None:
+        """All that are there; when there is nothing to compute, wait for the next."""
+        idle = not (self._answers.busy or self._vectors.busy)
+        try:
+            while True:
+                self._obey(*self._orders.get(block=idle))
+                idle = False
+        except queue.Empty:
+            return
+
+    def _obey(self, wish: Wish, job: ChatJob | EmbedJob | None) -> None:
+        match wish, job:
+            case "stop", _:
+                self._stopped = True
+            case "submit", ChatJob():
+                self._answers.waiting.append(job)
+            case "submit", EmbedJob():
+                self._vectors.add(job)
+            case "resume", ChatJob():
+                self._answers.resume(job)
+            case "cancel", ChatJob():
+                self._answers.end(job)
+            case "cancel", EmbedJob():
+                self._vectors.end(job)
+
+    def _publish(self) -> None:
+        answers, book, done = self._answers, self._answers.book, self._answers.counters
+        self.stats = EngineStats(
+            running=len(answers.running),
+            waiting=len(answers.waiting),
+            paused=len(answers.paused),
+            resting=book.resting,
+            cells_used=book.used,
+            steps=done.steps,
+            tokens_in=done.tokens_in,
+            tokens_cached=done.tokens_cached,
+            tokens_out=done.tokens_out,
+        )
+        if self._outbox:
+            events = list(self._outbox)
+            self._outbox.clear()
+            self._deliver(events)
