@@ -1,4 +1,4 @@
-"""The wallet's methods about tokens that are out, as the control protocol names them.
+"""The wallet's methods about tokens that are out and about waiting for mints.
 
 A thin border like `engine.handlers`: no policy lives here.
 """
@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.control.protocol.tokens import SentToken, TakenBack
+import trio
+from msgspec import structs
+
+from engine.control.protocol.frames import Empty
+from engine.control.protocol.tokens import SentToken, TakenBack, Waited
 from engine.control.server import Handler
 from engine.handlers import to_its_end
 from wallet import types
@@ -22,6 +26,8 @@ class EcashHandlers:
     def __init__(self, wallet: Wallet, *, changed: Callable[[], None]) -> None:
         self._wallet = wallet
         self._changed = changed
+        self._complete = to_its_end(self._take_paid)
+        self._waits: dict[str, trio.CancelScope] = {}
 
     def table(self) -> Mapping[str, Handler]:
         """Method name to handler."""
@@ -29,6 +35,8 @@ class EcashHandlers:
             "wallet.sent": self.sent,
             "wallet.sent.check": self.check_sent,
             "wallet.sent.back": to_its_end(self.take_back),
+            "wallet.wait": self.wait,
+            "wallet.wait.stop": self.stop_waiting,
         }
 
     async def sent(self, params: dict[str, Any]) -> list[SentToken]:
@@ -41,6 +49,43 @@ class EcashHandlers:
         came = await self._wallet.sent.take_back(params["op_id"])
         self._changed()
         return TakenBack(amount_sat=came)
+
+    async def wait(self, params: dict[str, Any]) -> Waited:
+        """Ends with its client, too: nobody is left on the line to a mint."""
+        with trio.CancelScope() as scope:
+            if params["handle"]:
+                self._waits[params["handle"]] = scope
+            try:
+                waited = await self._wait(**params)
+            finally:
+                if self._waits.get(params["handle"]) is scope:
+                    del self._waits[params["handle"]]
+            if params["kind"] == "fund" and waited.state:
+                return structs.replace(waited, minted_sat=await self._complete(params))
+            if waited.state:
+                self._changed()
+            return waited
+        return Waited()
+
+    async def _wait(self, kind: str, id: str, mint: str, timeout_s: float, handle: str) -> Waited:
+        del handle
+        waiting = self._wallet.waiting
+        if kind == "sent":
+            found = await waiting.sent(id, timeout_s)
+        else:
+            found = await (waiting.fund if kind == "fund" else waiting.melt)(id, mint, timeout_s)
+        return Waited(state=found.state, live=found.live)
+
+    async def _take_paid(self, params: dict[str, Any]) -> int:
+        came = await self._wallet.complete_mint(params["id"], params["mint"])
+        self._changed()
+        return came
+
+    async def stop_waiting(self, params: dict[str, Any]) -> Empty:
+        scope = self._waits.get(params["handle"])
+        if scope is not None:
+            scope.cancel()
+        return Empty()
 
 
 def _sent(token: types.SentToken) -> SentToken:

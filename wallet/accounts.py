@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wallet.ecash.tokens import Token
+from wallet.ecash.errors import EcashError
+from wallet.ecash.tokens import Token, check_mint_url
 from wallet.ecash.types import Proof
+from wallet.errors import UntrustedMint
 
 SAT = "sat"
 # msat: thousandths of a sat; usd: cents. As mints count them.
@@ -35,3 +37,15 @@ def token(account: str, proofs: Sequence[Proof], memo: str) -> Token:
     """Ecash of an account as others read it."""
     url, unit = split(account)
     return Token(url, tuple(proofs), unit=unit, memo=memo)
+
+
+def normal(url: str) -> str:
+    """An account's name in its one spelling (`wallet.accounts`). Raises UntrustedMint."""
+    address, unit = split(url)
+    try:
+        return join(check_mint_url(address), unit)
+    except EcashError as exc:
+        raise UntrustedMint(
+            f"This is not a mint's address: {exc}.",
+            hint="It looks like https://mint.example or http://127.0.0.1:3338.",
+        ) from exc

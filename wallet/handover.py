@@ -20,7 +20,7 @@ from wallet.ecash.types import Proof
 from wallet.errors import MintError, TokenInvalid
 from wallet.executor import Executor
 from wallet.journal import Body, Kind, Result, Role, State
-from wallet.mints import MintBook, normal_url
+from wallet.mints import MintBook
 from wallet.opening import Opener, Seal
 from wallet.prepare import (
     choose,
@@ -260,7 +260,7 @@ def account_of(token: Token) -> str:
     if token.unit not in accounts.UNITS:
         hint = "Units that can be taken: " + ", ".join(accounts.UNITS)
         raise TokenInvalid("The token is in a unit that is not supported.", hint=hint)
-    return normal_url(accounts.join(token.mint, token.unit))
+    return accounts.normal(accounts.join(token.mint, token.unit))
 
 
 def _checked(lock: Lock) -> None:

@@ -7,21 +7,23 @@ user asked for. Keysets are kept, so that paying needs no question to the mint.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
 import httpx
 import msgspec
 
 from wallet import accounts
+from wallet.comparing import compare_keysets
 from wallet.ecash.errors import EcashError
 from wallet.ecash.keysets import SHORT_HEX, Keyset
-from wallet.ecash.tokens import check_mint_url
+from wallet.ecash.subscriptions import Topic
 from wallet.ecash.types import Proof
 from wallet.errors import MintLied, MintUnreachable, UntrustedMint, WalletError, WrongUnit
 from wallet.health import Health
+from wallet.live import Feed, open_feed
 from wallet.mint import MintClient
-from wallet.schemas import KeysetHead, MintInfo
+from wallet.schemas import MintInfo
 from wallet.store import Store, Transaction
 
 NUT_LOCKED_QUOTES = 20
@@ -91,7 +93,7 @@ class MintBook:
 
     def require(self, url: str) -> str:
         """The account's name in its normal spelling, if it is on the list."""
-        normal = normal_url(url)
+        normal = accounts.normal(url)
         if normal not in self._names:
             raise UntrustedMint(
                 f"The mint {normal} is not on your list.",
@@ -114,7 +116,7 @@ class MintBook:
 
     async def add(self, url: str) -> str:
         """Put a mint on the list, with its keysets. Asks the mint."""
-        url = normal_url(url)
+        url = accounts.normal(url)
         client = self._client(url)
         try:
             info = await client.info()
@@ -138,7 +140,7 @@ class MintBook:
     async def look(self, url: str) -> tuple[str, MintInfo, dict[str, Keyset], tuple[str, ...]]:
         """What a mint says of itself, before it is trusted, and the units of its active keysets.
         Asks the mint; keeps nothing."""
-        url = normal_url(url)
+        url = accounts.normal(url)
         client = self._client(url)
         try:
             info, keysets = await client.info(), await self._fetch(client, {})
@@ -172,6 +174,20 @@ class MintBook:
     def pays_parts(self, url: str) -> bool:
         """Whether the mint announces that it pays parts of invoices in the account's unit."""
         return self._infos[url].pays_parts(accounts.unit_of(url))
+
+    def tells(self, url: str, topic: Topic) -> bool:
+        """Whether the mint announces news of this (NUT-17)."""
+        return self._infos[url].tells(accounts.unit_of(url), topic.value)
+
+    def feed(
+        self, url: str, topic: Topic, names: Sequence[str], *, stranger: bool = False
+    ) -> AbstractAsyncContextManager[Feed]:
+        """A live connection of its own to a listed mint, on the way that all requests to it take;
+        as a stranger on the way on which it cannot know us again."""
+        address, _ = accounts.split(self.require(url))
+        way = self._second if stranger and self._second is not None else self._transport_for
+        transport = way(address) if way is not None else None
+        return open_feed(address, transport, topic, names, self._timeout_s)
 
     def keysets(self, url: str) -> list[Keyset]:
         return list(self._keysets[self.require(url)].values())
@@ -257,7 +273,8 @@ class MintBook:
             for keyset in known.values()
         }
         if self._second is not None:
-            await self._compare(client, heads, self._second(client.url))
+            stranger = MintClient(client.url, self._second(client.url), timeout_s=self._timeout_s)
+            await compare_keysets(client, heads, stranger)
         for head in heads:
             if head.unit != client.unit or not head.id.startswith(("00", "01")):
                 continue
@@ -286,41 +303,7 @@ class MintBook:
         finally:
             await client.aclose()
 
-    async def _compare(
-        self, client: MintClient, heads: Sequence[KeysetHead], transport: httpx.AsyncBaseTransport
-    ) -> None:
-        """MintLied when the mint shows somebody else other keysets: keys of one's own would mark
-        every coin of this wallet. It may have changed them between the questions, so the first
-        way is asked once more before it is accused."""
-        stranger = MintClient(client.url, transport, timeout_s=self._timeout_s)
-        try:
-            others = _shown(await stranger.keysets())
-        finally:
-            await stranger.aclose()
-        if others not in (_shown(heads), _shown(await client.keysets())):
-            raise MintLied(
-                f"The mint {client.url} shows different keys to different askers.",
-                kept="Nothing was asked of it with these keys.",
-                hint="Such keys can mark your ecash: do not use this mint.",
-            )
-
-
-def _shown(heads: Sequence[KeysetHead]) -> set[tuple[str, str, bool, int]]:
-    return {(head.id, head.unit, head.active, head.input_fee_ppk or 0) for head in heads}
-
 
 def printable(text: str | None) -> str:
     """A mint's words on one line, cut short."""
     return "".join(c for c in text or "" if c.isprintable())[:300]
-
-
-def normal_url(url: str) -> str:
-    """An account's name in its one spelling (`wallet.accounts`). Raises UntrustedMint."""
-    address, unit = accounts.split(url)
-    try:
-        return accounts.join(check_mint_url(address), unit)
-    except EcashError as exc:
-        raise UntrustedMint(
-            f"This is not a mint's address: {exc}.",
-            hint="It looks like https://mint.example or http://127.0.0.1:3338.",
-        ) from exc

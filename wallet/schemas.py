@@ -45,6 +45,19 @@ class MintInfo(msgspec.Struct, frozen=True):
             for item in methods
         )
 
+    def tells(self, unit: str, command: str) -> bool:
+        """Whether NUT-17 is announced for this command, for invoices in this unit."""
+        raw = self.nuts.get("17")
+        value: Any = msgspec.json.decode(raw) if raw is not None else None
+        listed = value.get("supported") if isinstance(value, dict) else None
+        return isinstance(listed, list) and any(
+            isinstance(item, dict)
+            and (item.get("method"), item.get("unit")) == ("bolt11", unit)
+            and isinstance(item.get("commands"), list)
+            and command in item["commands"]
+            for item in listed
+        )
+
     def disabled(self) -> list[int]:
         """Minting (4) and melting (5), where the mint says `"disabled": true`."""
         found: list[int] = []

@@ -140,6 +140,12 @@ class Transfers:
         tx.proofs.reserve(chosen, op_id)
         return op_id
 
+    async def require_begun(self, quote: MeltQuoteRow) -> None:
+        """Raises UnknownOperation for a quote of which nothing was paid yet."""
+        row = await self._store.run(lambda tx: tx.operations.by_dedup(_melt_key(quote)))
+        if row is None:
+            raise UnknownOperation("This payment was not begun.", hint="Pay it first.")
+
     async def is_open(self, quote_id: str, mint: str = "") -> bool:
         """Whether a payment of this quote is in the journal and not at its end."""
         key = _melt_key(await self.melt_row(quote_id, mint))

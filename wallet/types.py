@@ -97,6 +97,15 @@ class SentToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Waited:
+    """How a wait ended: the final state, or "" when it was over before. `live` says that the mint
+    told of it by itself (NUT-17)."""
+
+    state: str
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PaidRequest:
     """A payment request that was paid. Its `token` has to be handed over by hand unless it was
     `delivered`; until someone redeems it, `receive` takes it back if it is not locked."""

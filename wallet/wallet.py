@@ -58,6 +58,7 @@ from wallet.types import (
     RestoreReport,
     SentToken,
 )
+from wallet.waiting import Waiting
 
 SEED_BITS = 128  # twelve words
 TIMEOUT_S = 30.0
@@ -95,6 +96,8 @@ class Wallet:
         self._keys: KeyRing
         # Tokens that were handed out: what became of them, and taking them back.
         self.sent: SentDesk
+        # Waiting for a mint while somebody looks on.
+        self.waiting: Waiting
         self._market: Market
         self._executor: Executor
         self._seed: Seed
@@ -123,6 +126,7 @@ class Wallet:
             self._rest_s,
         )
         self.sent = SentDesk(self._store, self._mints, self._handover.receive)
+        self.waiting = Waiting(self._mints, self._transfers, self.sent)
         self._paying = Paying(self._store, self._mints, self._handover, self._keys, self._post)
         self._market = Market(self._store, seed, self._mints, self._executor)
         await self._store.run(lambda tx: tx.operations.prune(self._store.clock() - PRUNE_AFTER_S))

@@ -6,9 +6,8 @@ import argparse
 import sys
 import time
 
-import anyio
-
 from engine.control.client import ControlClient
+from engine.control.protocol.tokens import Waited
 from engine.control.protocol.wallet import FundCheck, FundQuote, Melt, MeltQuote
 from tui.cli import style
 from tui.cli.call import call_as, print_json, with_node
@@ -16,7 +15,6 @@ from tui.cli.failures import FUNDS, CliError, usage
 from tui.cli.prompts import confirmed, text_or_stdin
 from tui.cli.qr import print_qr
 
-_POLL_S = 2.0
 _WAIT_S = 3600.0
 _DONE = ("paid", "issued", "minted", "complete", "done")
 
@@ -137,25 +135,27 @@ def _pay_parts(args: argparse.Namespace, invoice: str) -> int:
 
 
 def _wait(args: argparse.Namespace, quote: FundQuote) -> FundCheck:
-    """Ask the node every two seconds until the invoice is paid or has expired."""
+    """Until the invoice is paid or has expired; the node waits for its mint."""
 
     async def work(client: ControlClient) -> FundCheck:
-        deadline = quote.expiry if quote.expiry else time.time() + _WAIT_S
-        while True:
-            state = await client.call_as(
-                FundCheck, "wallet.fund.check", quote_id=quote.quote_id, mint=quote.mint
+        left_s = quote.expiry - time.time() if quote.expiry else _WAIT_S
+        waited = await client.call_as(
+            Waited,
+            "wallet.wait",
+            kind="fund",
+            id=quote.quote_id,
+            mint=quote.mint,
+            timeout_s=min(_WAIT_S, max(1.0, left_s)),
+        )
+        if not waited.state:
+            raise CliError(
+                "The invoice was not paid in time.",
+                code="expired",
+                exit_code=FUNDS,
+                kept="Nothing was spent.",
+                hint="Get a new one with `peer2prompt wallet fund`.",
             )
-            if state.minted_sat or state.state.lower() in _DONE:
-                return state
-            if time.time() > deadline:
-                raise CliError(
-                    "The invoice expired before it was paid.",
-                    code="expired",
-                    exit_code=FUNDS,
-                    kept="Nothing was spent.",
-                    hint="Get a new one with `peer2prompt wallet fund`.",
-                )
-            await anyio.sleep(_POLL_S)
+        return FundCheck(state=waited.state, minted_sat=waited.minted_sat)
 
     return with_node(args, work)
 

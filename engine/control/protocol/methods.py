@@ -59,7 +59,15 @@ from engine.control.protocol.sessions import (
     SessionSetParams,
     Shape,
 )
-from engine.control.protocol.tokens import SentParams, SentToken, SentTokenParams, TakenBack
+from engine.control.protocol.tokens import (
+    SentParams,
+    SentToken,
+    SentTokenParams,
+    TakenBack,
+    Waited,
+    WaitParams,
+    WaitStopParams,
+)
 from engine.control.protocol.wallet import (
     FundCheck,
     FundParams,
@@ -174,6 +182,8 @@ METHODS: Final[dict[str, Method]] = {
     "wallet.sent": Method(SentParams, list[SentToken]),
     "wallet.sent.check": Method(SentTokenParams, SentToken),
     "wallet.sent.back": Method(SentTokenParams, TakenBack),
+    "wallet.wait": Method(WaitParams, Waited),
+    "wallet.wait.stop": Method(WaitStopParams, Empty),
     "wallet.seed": Method(NoParams, SeedWords),
     "earnings": Method(NoParams, Earnings),
 }

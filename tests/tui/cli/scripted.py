@@ -226,6 +226,7 @@ class ScriptedNode:
             "wallet.move": {"amount_sat": 9, "cost_sat": 1, "arrived": True},
             "wallet.fund": {"quote_id": "q1", "invoice": INVOICE, "amount_sat": 100, "mint": MINT},
             "wallet.fund.check": {"state": "PAID", "minted_sat": 100},
+            "wallet.wait": {"state": "PAID", "live": True, "minted_sat": 100},
             "wallet.send": {"token": "cashuBabc"},
             "store.passphrase": {},
             "store.backup": {"path": "/tmp/b", "bytes": 4096},
