@@ -129,6 +129,7 @@ class ClientRole:
                 on_change=lambda: bus.publish("network.changed", {}),
             ),
             self._find_ghosts,
+            config.market.wishes,
         )
         self.cover = CoverTraffic(config.cover, config.shapes.plan("text"), self.pool.build_cover)
         self._relays = relays
@@ -257,7 +258,7 @@ class ClientRole:
         return {
             **wallet.table(),
             **ecash.table(),
-            "models": chats.desk.offers.models,
+            "models": chats.desk.chooser.models,
             "ask": chats.ask,
             "ask.cancel": chats.cancel,
             "shapes": chats.listing.shapes,

@@ -24,6 +24,7 @@ from engine.link.settings import Advertised, parse_advertise
 from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
 from engine.mint_way import MintWay, parse_way
 from engine.session.cover_settings import CoverSettings
+from engine.session.market_settings import BOUNDS, LISTS, MarketSettings, parse_market
 from engine.wire.shape import DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass
 from wallet.errors import BadAmount
 from wallet.policy import PRIVATE, Policy
@@ -87,6 +88,7 @@ class NodeConfig:
     paths: PathSettings = field(default_factory=PathSettings)
     mailbox: MailboxSettings = field(default_factory=MailboxSettings)
     limits: Limits = field(default_factory=Limits)
+    market: MarketSettings = field(default_factory=MarketSettings)
 
 
 class _Table:
@@ -175,7 +177,7 @@ def parse_config(
     store, link, network = top.table("store"), top.table("link"), top.table("network")
     wallet, ghost, exits, shape = (top.table(k) for k in ("wallet", "ghost", "exit", "shape"))
     mailbox, paths, limits = (top.table(k) for k in ("mailbox", "paths", "limits"))
-    cover = top.table("cover")
+    cover, market = top.table("cover"), top.table("market")
     listen_on = link.take("listen", str, "")
     listen = parse_address(listen_on) if listen_on else None
     advertise = link.take("advertise", str, "")
@@ -201,8 +203,22 @@ def parse_config(
         mailbox=_mailbox_settings(mailbox),
         paths=_path_settings(paths, base),
         limits=parse_limits(limits),
+        market=_market_settings(market),
     )
-    tables = [top, store, link, network, wallet, exits, shape, mailbox, paths, limits, cover]
+    tables = [
+        top,
+        store,
+        link,
+        network,
+        wallet,
+        exits,
+        shape,
+        mailbox,
+        paths,
+        limits,
+        cover,
+        market,
+    ]
     for table in [*tables, ghost] if "ghost" in roles else tables:
         table.finish()
     if roles & {"relay", "ghost"} and config.listen is None:
@@ -321,6 +337,16 @@ def _cover_settings(table: _Table) -> CoverSettings:
         enabled=table.take("enabled", bool, usual.enabled),
         per_hour=table.positive("per_hour", round(usual.per_hour), MAX_COVER_PER_HOUR),
         bytes_per_hour=table.positive("mb_per_hour", usual.bytes_per_hour // MB, 10_000) * MB,
+    )
+
+
+def _market_settings(table: _Table) -> MarketSettings:
+    return parse_market(
+        {name: table.bounded(name, *bounds) for name, bounds in BOUNDS.items()},
+        {name: table.strings(name) for name in LISTS},
+        table.take("weights", dict, {}),
+        table.take("tiers", dict, {}),
+        share_evidence=table.take("share_evidence", bool, False),
     )
 
 

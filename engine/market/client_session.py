@@ -69,6 +69,8 @@ class ClientSession:
         """The payment under way: (n, sat)."""
         self.reported_msat = 0
         """The credit the ghost named when the session was last resumed."""
+        self.disputed = b""
+        """The signed receipt of the last bill that was refused."""
         self.settling = False
         """Whether a refund was asked for, which the ghost may have made already."""
         self._session = session
@@ -345,6 +347,7 @@ class ClientSession:
 
     def _on_done(self, done: wire.Done) -> ClientEvent:
         answer = self._current(done.q)
+        self.disputed = done.receipt
         tariff, size = answer.tariff, Size.of(answer.body)
         counts = Counts(done.tin, done.tout, done.tcached, done.treason)
         if not tariff.counts_are_possible(counts, size):
@@ -352,6 +355,7 @@ class ClientSession:
         if done.cost > tariff.final_msat(counts, answer.out, size):
             raise _overbilled("The ghost's bill is above its quote.")
         receipt = self._check_receipt(done, answer)
+        self.disputed = b""
         self.answer = None
         self._needed = 0
         self.ledger.close_answer(done.cost)

@@ -23,7 +23,8 @@ class Seen(StrEnum):
     FAILED = "failed"
     """The ghost said that it cannot answer, or its provider failed."""
     CUT = "cut"
-    """The way broke in the middle. A relay may have done it, so it weighs little."""
+    """The way broke in the middle, and new circuits did not help. A relay may have done it, so it
+    weighs less than a failure."""
     UNREACHABLE = "unreachable"
     """No session could be opened. The same caution."""
     BUSY = "busy"
@@ -35,8 +36,6 @@ class Seen(StrEnum):
     """A receipt that does not match the answer or its chain, or signed twice in two ways."""
     DEARER = "dearer"
     """A quote above the sheet that the ghost's advert stands for."""
-    PRICED = "priced"
-    """What a usual question costs there now."""
     PROBE_RIGHT = "probe right"
     PROBE_WRONG = "probe wrong"
     CANARY = "canary seen"
@@ -51,7 +50,8 @@ GRAVE = frozenset({Seen.OVERBILLED, Seen.CHEATED, Seen.CANARY, Seen.PROBE_WRONG,
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """`at` in unix seconds, a whole hour; `price` in msat for a usual question; 0 for unknown."""
+    """`at` in unix seconds, a whole hour; `price` in msat for a usual question to the model at the
+    time; 0 for unknown."""
 
     seen: Seen
     at: int

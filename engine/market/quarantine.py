@@ -3,7 +3,7 @@
     a false bill, a false receipt, a word told to it alone that came back    30 days
     answers to probes that were wrong again and again                         7 days
     four failures in a row                                                   30 minutes: a rest
-    three times in a row no session could be opened                          10 minutes: a rest
+    three times in a row no session could be opened, or its stream was cut   10 minutes: a rest
 
 Each further time within half a year doubles it, up to a year for the grave ones and a day for
 rests. A rest is soft: a resting ghost is asked when there is no other. When a quarantine ends half
@@ -33,7 +33,7 @@ _GRAVE = {
 }
 WRONG = ("its answers to probes were wrong", 7 * DAY_S)
 _REST_FAILED = ("it failed several times in a row", 30 * MINUTE_S)
-_REST_SILENT = ("it could not be reached several times in a row", 10 * MINUTE_S)
+_REST_SILENT = ("the way to it was lost several times in a row", 10 * MINUTE_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ class Conduct:
             self._streak.clear()
         elif seen is Seen.FAILED:
             self._count(seen, FAILURES_IN_A_ROW, _REST_FAILED, now)
-        elif seen is Seen.UNREACHABLE:
-            self._count(seen, UNREACHABLE_IN_A_ROW, _REST_SILENT, now)
+        elif seen in (Seen.UNREACHABLE, Seen.CUT):
+            self._count(Seen.UNREACHABLE, UNREACHABLE_IN_A_ROW, _REST_SILENT, now)
 
     def _count(self, seen: Seen, most: int, rest: tuple[str, float], now: float) -> None:
         count = self._streak.get(seen, 0) + 1

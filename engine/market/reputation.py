@@ -45,7 +45,7 @@ MAX_MODELS = 256
 _WEIGHTS: dict[Seen, tuple[tuple[str, float, float], ...]] = {
     Seen.ANSWERED: (("reliability", 1, 0), ("honesty", 0.25, 0), ("load", 1, 0)),
     Seen.FAILED: (("reliability", 0, 1),),
-    Seen.CUT: (("reliability", 0, 0.25),),
+    Seen.CUT: (("reliability", 0, 0.5),),
     Seen.UNREACHABLE: (("reliability", 0, 0.25),),
     Seen.BUSY: (("load", 0, 1),),
     Seen.REFUSED: (),
@@ -87,9 +87,10 @@ class Score:
 class _Model:
     """One model of one ghost."""
 
-    __slots__ = ("quality", "rate", "reliability", "ttft_ms")
+    __slots__ = ("price", "quality", "rate", "reliability", "ttft_ms")
 
     def __init__(self) -> None:
+        self.price = 0
         self.reliability = Tally(RELIABILITY)
         self.quality = Tally(QUALITY)
         self.ttft_ms = FadingMean(SPEED_HALF_LIFE_S)
@@ -109,7 +110,6 @@ class _Ghost:
         }
         self.experience = Tally(EXPERIENCE)
         self.told = 0.0
-        self.price = 0
         self.models: dict[str, _Model] = {}
         self.conduct = Conduct()
         self.last = 0.0
@@ -153,8 +153,7 @@ class Reputation:
             if model is not None:
                 model.ttft_ms.add(observation.ttft_ms, at)
                 model.rate.add(observation.rate, at)
-        elif seen is Seen.PRICED:
-            self._priced(about, observation.price, at)
+                self._priced(about, model, observation.price, at)
         elif seen is Seen.TOLD and about.told < TOLD_COUNTS:
             about.told += 1.0
             about.all["honesty"].add(0, 1, at)
@@ -254,12 +253,12 @@ class Reputation:
         about.experience = Tally(EXPERIENCE)
 
     @staticmethod
-    def _priced(about: _Ghost, price: int, now: float) -> None:
-        if about.price and price > about.price * STEADY:
+    def _priced(about: _Ghost, model: _Model, price: int, now: float) -> None:
+        if model.price and price > model.price * STEADY:
             about.all["steadiness"].add(0, 1, now)
-        elif about.price:
+        elif model.price:
             about.all["steadiness"].add(0.25, 0, now)
-        about.price = price
+        model.price = price or model.price
 
 
 _PARTS = {"honesty": 3.0, "reliability": 3.0, "quality": 1.0, "speed": 1.0, "steadiness": 1.0}

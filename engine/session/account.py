@@ -25,6 +25,7 @@ class Run:
         self.quoted_msat = 0
         self.parts: list[str] = []
         self.begun = trio.current_time()
+        self.asked: float | None = None
         self.first: float | None = None
         self.ended = self.begun
         self.finished: Finished | None = None

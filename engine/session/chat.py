@@ -26,6 +26,7 @@ from engine.session.keeper import AnswerKeeper, LeftAnswer
 from engine.session.lifeline import Lifeline
 from engine.session.offers import FindMore
 from engine.session.pinned import Pinned, SessionDesk
+from engine.session.preferences import Preferences
 from engine.session.route import Route
 from engine.session.sheets import SheetBook
 from engine.wire.shape import ShapePlan
@@ -51,7 +52,7 @@ class _Ask:
     chat: str
     settle: bool
     params: dict[str, Any]
-    model: str | None
+    want: Preferences
     plan: ShapePlan
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     pinned: Pinned | None = None
@@ -83,10 +84,11 @@ class ChatService:
         boxes: Mailboxes | None = None,
         sheets: SheetBook | None = None,
         find_more: FindMore | None = None,
+        wishes: Preferences | None = None,
     ) -> None:
         self.last_cost_msat: int | None = None
         self.desk = SessionDesk(
-            store, wallet, relays, route_to, shapes, bus, boxes, sheets, find_more
+            store, wallet, relays, route_to, shapes, bus, boxes, sheets, find_more, wishes
         )
         self._keeper = AnswerKeeper(store, boxes)
         self.listing = ChatList(
@@ -132,7 +134,7 @@ class ChatService:
             chat=left.chat,
             settle=True,
             params={},
-            model=left.record.model,
+            want=self.desk.chooser.want(left.record.model),
             plan=self._shapes.default,
             line=left.line,
             text=[left.text] if left.text else [],
@@ -169,7 +171,11 @@ class ChatService:
             chat=chat.session_id,
             settle=params["settle"],
             params=options,
-            model=params["model"] or chat.model or None,
+            want=self.desk.chooser.want(
+                params["model"] or chat.model or None,
+                ghost=params.get("ghost", ""),
+                prefer=params.get("prefer", ""),
+            ),
             plan=self._shapes.plan(params["shape"] or chat.shape),
         )
         self._asks[ask.ask_id] = ask
@@ -209,7 +215,7 @@ class ChatService:
     async def _ask_ghost(self, ask: _Ask) -> dict[str, Any]:
         history = await self._history(ask.chat)
         pinned = ask.pinned = await self.desk.session_for(
-            ask.chat, ask.model, ask.plan, lambda: self._tell_state(ask, "building")
+            ask.chat, ask.want, ask.plan, lambda: self._tell_state(ask, "building")
         )
         pinned.asking = True
         if not ask.settle:
@@ -217,7 +223,7 @@ class ChatService:
         quote = pinned.quote
         if quote is None:
             raise GhostError("The ghost sent no quote.")
-        model = ask.model or quote.models[0].name
+        model = ask.want.model or pinned.model or quote.models[0].name
         cells = pinned.route.cells
         line = ask.line = self._keeper.line(ask.chat, ask.ask_id, pinned.shelf)
         result = await pinned.session.ask(
@@ -226,7 +232,7 @@ class ChatService:
         await self._complete(ask, line, result)
         if ask.settle:
             await self._settle_after(pinned)
-        return self._result(result, pinned.route, cells)
+        return {**self._result(result, pinned.route, cells), "why": pinned.why}
 
     async def _go_on(self, ask: _Ask, left: LeftAnswer) -> dict[str, Any]:
         """Bring an answer to its end that an earlier process asked for, and settle its session."""

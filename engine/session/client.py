@@ -22,6 +22,7 @@ from engine.session.account import Run
 from engine.session.events import AskResult, OnEvent
 from engine.session.lifeline import Lifeline
 from engine.session.link import LOST
+from engine.session.outcome import Outcome
 from engine.session.record import AnswerRecord
 from engine.session.rescue import Patience
 from engine.session.talk import Talk, ignore
@@ -106,9 +107,13 @@ class AskSession(Talk):
             self._patience = Patience(line, now=self._now) if line is not None else None
             cuts = self._link.cuts
             try:
-                return await work(run)
+                result = await work(run)
+                self._on_outcome(self._outcome(run, None))
             except (Peer2PromptError, WalletError) as error:
+                self._on_outcome(self._outcome(run, error))
                 raise await self._failed(error, run) from error
+            else:
+                return result
             finally:
                 self._run = self._line = self._patience = None
                 self._busy(False)
@@ -187,6 +192,7 @@ class AskSession(Talk):
     async def _send_ask(self, run: Run, ask: wire.Ask) -> None:
         """Send the question and read until it is over or the way is lost for now."""
         run.q = ask.q
+        run.asked = trio.current_time()
         self._tell("asking")
         self._busy(True)
         try:
@@ -254,6 +260,27 @@ class AskSession(Talk):
         mint = self._saved.mint if self._saved is not None else ""
         run.mailboxes = len(self._line.blocks) if self._line is not None else 0
         return self._account.close(run, finished, credit_msat=session.at_ghost_msat, mint=mint)
+
+    def _outcome(self, run: Run, error: Exception | None) -> Outcome:
+        """How the question ended, for the client's opinion of the ghost."""
+        session, finished = self._session, run.finished
+        tokens = 0 if finished is None else finished.counts.tout
+        ttft_s = run.first - run.asked if run.first and run.asked else 0.0
+        stream_s = run.ended - run.first if run.first else 0.0
+        by_mail = run.by_mail or run.asked is None
+        return Outcome(
+            model=run.model,
+            error=error,
+            code="" if run.failed is None else run.failed.code,
+            stopped=self._cancel_wanted,
+            tokens_out=tokens,
+            ttft_ms=0.0 if by_mail else ttft_s * 1000,
+            rate=tokens / stream_s if stream_s > 0 and not by_mail else 0.0,
+            session=b"" if session is None else session.hash,
+            quote=b"" if session is None else session.raw_quote,
+            disputed=b"" if session is None else session.disputed,
+            text="".join(run.parts),
+        )
 
     async def _failed(self, error: Exception, run: Run) -> Exception:
         """The error for the caller, after everything that can be saved was saved."""

@@ -30,6 +30,10 @@ FindMore = Callable[[str], Awaitable[bool]]
 """Looks for ghosts that serve a model beyond those known; True when some are known now."""
 
 
+class DearerQuote(GhostError):
+    """A quote is dearer than the ghost's sheet, or stands under another policy."""
+
+
 class Offers:
     """The book of offers. `ask` connects to a ghost, which brings its quote here by `take`."""
 
@@ -74,14 +78,14 @@ class Offers:
 
     def may_serve(self, ghost: bytes, model: str | None) -> bool:
         """False when the ghost is known not to serve the model."""
-        terms = self._terms(ghost)
+        terms = self.terms(ghost)
         return model is None or terms is None or terms.offer(model) is not None
 
     def take(self, ghost: bytes, quote: Quote) -> Quote:
         """Note a ghost's quote. Raises GhostError when it is dearer than what it advertises."""
-        sheet = self._sheet(ghost)
+        sheet = self.sheet(ghost)
         if sheet is not None and not sheet.allows(quote):
-            raise GhostError(
+            raise DearerQuote(
                 "A ghost asks for more than it advertises, or under another policy.",
                 kept="Nothing was paid; the question is kept in the chat.",
                 hint="Another ghost is tried; see: peer2prompt models",
@@ -93,10 +97,10 @@ class Offers:
         """Every model of every known ghost."""
         ghosts = self.ghosts()
         async with self._learning:
-            if self._sheets is not None and not all(self._terms(ghost) for ghost in ghosts):
+            if self._sheets is not None and not all(self.terms(ghost) for ghost in ghosts):
                 await self._sheets.refresh()
             for ghost in ghosts:
-                if self._terms(ghost) is None and self._may_ask(ghost):
+                if self.terms(ghost) is None and self._may_ask(ghost):
                     await self._learn(ghost)
         return [model for ghost in ghosts for model in self._listed(ghost)]
 
@@ -112,7 +116,7 @@ class Offers:
         return [_range(name, [m for m in listed if m.model == name]) for name in names]
 
     def _listed(self, ghost: bytes) -> list[Model]:
-        terms = self._terms(ghost)
+        terms = self.terms(ghost)
         if terms is None:
             return []
         return [
@@ -128,11 +132,12 @@ class Offers:
             for offer in terms.models
         ]
 
-    def _terms(self, ghost: bytes) -> Quote | Sheet | None:
+    def terms(self, ghost: bytes) -> Quote | Sheet | None:
         """The quote where there is one, else the sheet."""
-        return self._known.get(ghost) or self._sheet(ghost)
+        return self._known.get(ghost) or self.sheet(ghost)
 
-    def _sheet(self, ghost: bytes) -> Sheet | None:
+    def sheet(self, ghost: bytes) -> Sheet | None:
+        """The ghost's sheet, where it is here and its advert stands by it."""
         return None if self._sheets is None else self._sheets.sheet_of(ghost)
 
     def _may_ask(self, ghost: bytes) -> bool:

@@ -9,21 +9,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import trio
 
 from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
 from engine.directory.relays import RelaySet
-from engine.errors import CircuitClosed, GhostError, NoRoute, Peer2PromptError
+from engine.errors import CircuitClosed, GhostError, NoRoute, PaymentError, Peer2PromptError
+from engine.market.observations import Seen
 from engine.market.seams import Mailboxes
+from engine.session.chooser import Chooser
 from engine.session.client import AskSession
-from engine.session.offers import FindMore, Offers
+from engine.session.offers import DearerQuote, FindMore, Offers
 from engine.session.pickups import PickupShelf, cells_for
+from engine.session.preferences import Preferences
 from engine.session.route import Route
 from engine.session.sheets import SheetBook
 from engine.session.vault import SavedSession, SessionVault
 from engine.session.watch import SilenceWatch
+from engine.session.witness import Witness
 from engine.wire.quote import Quote
 from engine.wire.shape import ShapePlan
 from wallet.errors import WalletError
@@ -48,15 +53,20 @@ class Pinned:
     route: Route
     last_used: float
     quote: Quote | None = None
+    model: str = ""
+    """The one it was chosen for."""
+    why: str = ""
+    """Why this ghost, in one sentence for its user."""
     asking: bool = False
     shelf: PickupShelf | None = None
     stocking: trio.CancelScope = field(default_factory=trio.CancelScope)
     silence: SilenceWatch = field(default_factory=SilenceWatch)
 
-    def fits(self, model: str | None, plan: ShapePlan) -> bool:
-        """Whether a question for this model in this shape may go over it."""
-        served = model is None or _serves(self.quote, model)
-        return served and self.route.plan == plan
+    def fits(self, want: Preferences, plan: ShapePlan) -> bool:
+        """Whether a question for this model and ghost in this shape may go over it."""
+        served = want.model is None or _serves(self.quote, want.model)
+        named = not want.ghost or self.route.ghost.hex().startswith(want.ghost)
+        return served and named and self.route.plan == plan
 
 
 class SessionDesk:
@@ -73,6 +83,7 @@ class SessionDesk:
         boxes: Mailboxes | None = None,
         sheets: SheetBook | None = None,
         find_more: FindMore | None = None,
+        wishes: Preferences | None = None,
     ) -> None:
         self.claimed: set[str] = set()
         """Sessions of an earlier run that are not to be reclaimed: answers of theirs go on."""
@@ -89,12 +100,15 @@ class SessionDesk:
         self._spare: Pinned | None = None
         self._warming = trio.Lock()
         self.offers = Offers(relays, self._ask_offer, sheets, find_more)
+        self.witness = Witness(store, on_change=lambda: bus.publish("market.changed", {}))
+        self.chooser = Chooser(self.offers, self.witness, wallet, wishes or Preferences())
         self._nursery: trio.Nursery | None = None
         self._closing = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Reclaim what was left, settle what rests, until cancelled."""
         saved = await self._vault.load_all()
+        await self.witness.load()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             for record in saved:
@@ -102,6 +116,7 @@ class SessionDesk:
                     nursery.start_soon(self.reclaim, record)
             nursery.start_soon(self._watch_silence)
             nursery.start_soon(self.offers.run)
+            nursery.start_soon(self.witness.run)
             task_status.started()
             try:
                 await self._settle_idle()
@@ -116,6 +131,7 @@ class SessionDesk:
         async with trio.open_nursery() as nursery:
             for one in pinned:
                 nursery.start_soon(self.leave, one)
+        await self.witness.flush()
 
     def wake(self) -> None:
         """The machine slept: no circuit of before is of use, and lost answers go on at once."""
@@ -135,7 +151,13 @@ class SessionDesk:
         self, ghost: bytes, plan: ShapePlan, saved: SavedSession | None = None
     ) -> Pinned:
         route = self._route_to(ghost, plan)
-        session = AskSession(route.open_stream, self._wallet, self._store, saved=saved)
+        session = AskSession(
+            route.open_stream,
+            self._wallet,
+            self._store,
+            saved=saved,
+            on_outcome=partial(self.witness.ended, ghost),
+        )
         pinned = Pinned(session, route, trio.current_time())
         self.open_sessions.append(pinned)
         return pinned
@@ -169,7 +191,7 @@ class SessionDesk:
             if self._spare is not None or not await self._funded():
                 return
             try:
-                self._spare = await self._open_any(None, self._shapes.default)
+                self._spare = await self._open_any(self.chooser.want(None), self._shapes.default)
             except (Peer2PromptError, WalletError) as error:
                 log.info("no session could be opened ahead of need (%s)", error.code)
 
@@ -204,31 +226,32 @@ class SessionDesk:
     async def _funded(self) -> bool:
         return any(balance.available_sat for balance in await self._wallet.balances())
 
-    async def _open_any(self, model: str | None, plan: ShapePlan) -> Pinned:
-        """An open, prepaid session with some ghost that serves `model`: with one that is known,
-        else with one that is looked for."""
+    async def _open_any(self, want: Preferences, plan: ShapePlan) -> Pinned:
+        """An open, prepaid session with some ghost that fits: with one that is known, else with
+        one that is looked for."""
         try:
-            return await self._open_known(model, plan)
-        except (GhostError, NoRoute, CircuitClosed):
-            if not await self.offers.look_for(model):
+            return await self._open_known(want, plan)
+        except (GhostError, NoRoute, CircuitClosed, PaymentError):
+            if not await self.offers.look_for(want.model):
                 raise
-        return await self._open_known(model, plan)
+        return await self._open_known(want, plan)
 
-    async def _open_known(self, model: str | None, plan: ShapePlan) -> Pinned:
+    async def _open_known(self, want: Preferences, plan: ShapePlan) -> Pinned:
+        """With the first, of those that fit and in the order they are chosen, that opens."""
         failure: Exception | None = None
-        for ghost in self.offers.ghosts():
-            if not self.offers.may_serve(ghost, model):
-                continue
-            pinned = self.open_session(ghost, plan)
+        for choice in await self.chooser.order(want):
+            pinned = self.open_session(choice.ghost, plan)
+            pinned.model, pinned.why = choice.candidate.model, choice.why
             try:
                 await self._connect(pinned)
-                if model is not None and not _serves(pinned.quote, model):
+                if want.model is not None and not _serves(pinned.quote, want.model):
                     await self.leave(pinned)
                     continue
                 await pinned.session.open()
             except (Peer2PromptError, WalletError) as error:
                 pinned.route.drop("the session could not be opened")
                 self._gone(pinned)
+                self.witness.not_opened(choice.ghost, error)
                 failure = error
                 continue
             self._stock(pinned)
@@ -236,30 +259,35 @@ class SessionDesk:
         if failure is not None:
             raise failure
         raise GhostError(
-            "No ghost serves this model." if model else "No ghost is known.",
+            "No ghost serves this model." if want.model else "No ghost is known.",
             kept="Nothing was paid; the question is kept in the chat.",
             hint="See what is offered with: peer2prompt models",
         )
 
     async def _connect(self, pinned: Pinned) -> Quote:
-        quote = self.offers.take(pinned.route.ghost, await pinned.session.connect())
+        ghost = pinned.route.ghost
+        try:
+            quote = self.offers.take(ghost, await pinned.session.connect())
+        except DearerQuote:
+            self.witness.note(ghost, Seen.DEARER)
+            raise
         pinned.quote = quote
         return quote
 
     async def session_for(
-        self, chat: str, model: str | None, plan: ShapePlan, on_building: Callable[[], None]
+        self, chat: str, want: Preferences, plan: ShapePlan, on_building: Callable[[], None]
     ) -> Pinned:
         """The chat's pinned session, else the spare, else a new one (`on_building` tells)."""
         pinned = self._pinned.get(chat)
-        if pinned is not None and pinned.fits(model, plan):
+        if pinned is not None and pinned.fits(want, plan):
             return pinned
         if pinned is not None:
             del self._pinned[chat]
             await self.leave(pinned)
-        pinned = await self._take_spare(model, plan)
+        pinned = await self._take_spare(want, plan)
         if pinned is None:
             on_building()
-            pinned = await self._open_any(model, plan)
+            pinned = await self._open_any(want, plan)
         self._pinned[chat] = pinned
         if plan.always_on:
             self._bound_always_on()
@@ -283,10 +311,12 @@ class SessionDesk:
         if pinned is not None:
             await self.leave(pinned)
 
-    async def _take_spare(self, model: str | None, plan: ShapePlan) -> Pinned | None:
+    async def _take_spare(self, want: Preferences, plan: ShapePlan) -> Pinned | None:
+        if want.weights != self.chooser.wishes.weights:
+            return None  # the spare was chosen by other weights
         async with self._warming:  # a spare that is being opened is worth waiting for
             spare = self._spare
-            if spare is None or not spare.fits(model, plan):
+            if spare is None or not spare.fits(want, plan):
                 return None
             self._spare = None
             return spare

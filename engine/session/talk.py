@@ -20,6 +20,7 @@ from engine.session.account import Account, Run
 from engine.session.events import AnswerDelta, OnEvent, PaidOut, StateChanged
 from engine.session.lifeline import Lifeline
 from engine.session.link import LOST, STALL_S, GhostLink, OpenStream
+from engine.session.outcome import Outcome
 from engine.session.payer import Payer
 from engine.session.rescue import Patience
 from engine.session.settling import Settler
@@ -44,6 +45,7 @@ class Talk:
         *,
         saved: SavedSession | None = None,
         check_quote: Callable[[Quote], None] = ignore,
+        on_outcome: Callable[[Outcome], None] = ignore,
         now: Callable[[], float] = time.time,
         stall_s: float = STALL_S,
     ) -> None:
@@ -55,6 +57,7 @@ class Talk:
         self._leftover = saved is not None
         self._known = saved is not None
         self._check_quote = check_quote
+        self._on_outcome = on_outcome
         self._now = now
         self._link = GhostLink(open_stream, greet=self._greet, handle=self._handle, stall_s=stall_s)
         self._session: ClientSession | None = None

@@ -44,7 +44,14 @@ from engine.wire.frames import Purpose
 from engine.wire.quote import ModelOffer
 from engine.wire.shape import BULK_PLAN, ShapeClass
 from tests.helpers.mailbox import MailboxRelay
-from tests.helpers.market_fakes import FakeEarner, FakeMint, FakePayer, FakeStore, ScriptedBackend
+from tests.helpers.market_fakes import (
+    MINT,
+    FakeEarner,
+    FakeMint,
+    FakePayer,
+    FakeStore,
+    ScriptedBackend,
+)
 from tests.helpers.market_world import MODEL, terms
 from tests.helpers.network import LocalNode
 from wallet.store import ChatMessage, KeyFile, Store
@@ -81,6 +88,7 @@ def threads_inline() -> Iterator[None]:
 @dataclass
 class _Balance:
     available_sat: int
+    url: str = MINT
 
 
 class SimWallet(FakePayer):

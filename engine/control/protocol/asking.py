@@ -24,6 +24,10 @@ class AskParams(Params, frozen=True):
     temperature: float | None = None
     shape: str | None = None
     """Traffic shape of this chat from now on; None keeps what was chosen."""
+    ghost: str = ""
+    """Ask this ghost and no other: its id or the beginning of it. Quarantine does not count."""
+    prefer: str = ""
+    """price, speed, quality or reliability above all else, for this session."""
     settle: bool = False
     """Get the unspent credit back before `ask.done`, so that its account is final."""
     attachments: list[Attachment] = []
@@ -137,6 +141,8 @@ class AskResult(Result, frozen=True):
     """The whole answer, when it is more than text."""
     message_id: int | None = None
     """Where it is in the chat; null for a raw question."""
+    why: str = ""
+    """Why this ghost, in one sentence."""
 
 
 class AskState(Result, frozen=True):

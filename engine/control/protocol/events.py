@@ -41,6 +41,7 @@ EVENTS: Final[dict[str, type[Result]]] = {
     "wallet.changed": Changed,
     "wallet.restoring": Restore,
     "earnings.changed": Changed,
+    "market.changed": Changed,
     "log": LogLine,
     "control.lagged": Lagged,
 }

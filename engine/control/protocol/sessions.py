@@ -15,6 +15,18 @@ class Model(Result, frozen=True):
     chunk_msat: int = 0
     cap_msat: int = 0
     mints: list[str] = []
+    score: float | None = None
+    """What is thought of the ghost for this model, from 0 to 1; newcomers have the prior."""
+    why: str = ""
+    """What speaks for and against it, in one sentence."""
+    latency_ms: int | None = None
+    """From a question to its first word, as measured here."""
+    quarantined: str = ""
+    """Why the ghost is left alone; empty when it is not."""
+    misfit: str = ""
+    """Why the settings rule this offer out; empty when they do not."""
+    tier: int = 0
+    """The user's own quality tier of the model, from 1 to 5."""
 
 
 class RotateAfter(Params, frozen=True):

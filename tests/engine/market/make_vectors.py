@@ -6,13 +6,14 @@ python -m tests.engine.market.make_vectors
 from __future__ import annotations
 
 import json
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
 from engine.identity import Identity
 from engine.market.meter import Counts, Size, Tariff
 from engine.wire import cbor, session
+from engine.wire.evidence import CHAIN, OVERBILL, TWICE, Evidence
 from engine.wire.policy import policy_hash
 from engine.wire.quote import ModelOffer, Quote
 from engine.wire.receipt import FIRST, Receipt, countersign, receipt_hash
@@ -147,6 +148,25 @@ def meter() -> list[dict[str, Any]]:
     return found
 
 
+def evidence() -> list[dict[str, str]]:
+    """Each kind once, and one that proves nothing."""
+    raw_quote, first = quote().encode(GHOST.sign), receipt().encode(GHOST.sign)
+    dear = replace(receipt(), cost=389).encode(GHOST.sign)
+    loose = replace(receipt(), n=2, prev=FIRST).encode(GHOST.sign)
+    good = replace(receipt(), n=2, prev=receipt_hash(first)).encode(GHOST.sign)
+    one, other = sorted((first, dear))
+    cases = {
+        "overbill": Evidence(OVERBILL, GHOST.public, raw_quote, dear),
+        "twice": Evidence(TWICE, GHOST.public, one, other),
+        "chain": Evidence(CHAIN, GHOST.public, first, loose),
+        "nothing": Evidence(CHAIN, GHOST.public, first, good),
+    }
+    return [
+        {"proves": kind, "hex": case.encode().hex(), "digest": case.digest.hex()}
+        for kind, case in cases.items()
+    ]
+
+
 def vectors() -> dict[str, Any]:
     raw_receipt = receipt().encode(GHOST.sign)
     signed = session.hello_bytes(GHOST.node_id, TAG, SESSION, resume=False)
@@ -170,6 +190,7 @@ def vectors() -> dict[str, Any]:
             "hash": receipt_hash(raw_receipt).hex(),
             "countersignature": countersign(raw_receipt, CLIENT.sign).hex(),
         },
+        "evidence": evidence(),
         "meter": {"body_bytes": 60, "messages": 1, "cases": meter()},
         "messages": [
             {"type": type(message).__name__, "hex": session.encode(message).hex()}

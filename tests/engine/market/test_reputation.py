@@ -146,7 +146,7 @@ def test_what_others_tell_counts_for_little_and_never_bans() -> None:
 def test_a_rising_price_is_seen() -> None:
     reputation = Reputation()
     for price in (100, 102, 150, 220):
-        reputation.note(GHOST, observe(Seen.PRICED, NOW, price=price), NOW)
+        reputation.note(GHOST, observe(Seen.ANSWERED, NOW, model="small", price=price), NOW)
     assert reputation.score(GHOST, "small", NOW).steadiness < 0.6
 
 

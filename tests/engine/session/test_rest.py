@@ -13,6 +13,7 @@ import trio.testing
 
 from engine.circuit.shape_menu import ShapeMenu
 from engine.session.pinned import SETTLE_IDLE_S, SPARE_AFTER_S, Pinned, SessionDesk
+from engine.session.preferences import Preferences
 from engine.wire.shape import ShapeClass, ShapePlan
 
 TEXT = ShapeMenu(ShapeClass.TEXT)
@@ -67,7 +68,7 @@ def desk_with(menu: ShapeMenu, balance_sat: int, warmed_at: list[float]) -> Sess
 
     bus = SimpleNamespace(publish=lambda _name, _data: None)
     desk = SessionDesk(
-        cast("Any", SimpleNamespace(secrets=None)),
+        cast("Any", SimpleNamespace(secrets=None, evidence=None, receipts=None)),
         cast("Any", Wallet()),
         cast("Any", None),
         cast("Any", None),
@@ -165,7 +166,9 @@ def test_no_more_than_two_always_on_sessions_are_kept() -> None:
             for number, pinned in enumerate(sessions):
                 pinned.last_used = float(number)
                 desk._spare = pinned
-                await desk.session_for(f"chat {number}", None, ALWAYS_ON.default, lambda: None)
+                await desk.session_for(
+                    f"chat {number}", Preferences(), ALWAYS_ON.default, lambda: None
+                )
         assert [pinned.last_used for pinned in left] == [0.0, 1.0]
 
     virtual(main)
