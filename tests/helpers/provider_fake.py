@@ -95,7 +95,7 @@ class FakeProvider:
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         try:
-            request = await _read_request(stream)
+            request = await read_request(stream)
             if request is None:
                 return
             path, headers, body = request
@@ -148,7 +148,7 @@ class FakeProvider:
         head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n"
         await stream.send_all((head + "Connection: close\r\n\r\n").encode())
         if self.mode == "huge-line":
-            await _chunk(stream, b"data: " + b"x" * (3 << 20))
+            await send_chunk(stream, b"data: " + b"x" * (3 << 20))
             return
         blocks = self._blocks(request)
         half = len(blocks) // 2
@@ -183,7 +183,7 @@ class FakeProvider:
     async def _send(self, stream: trio.SocketStream, data: bytes) -> None:
         size = {"one-byte": 1, "odd-chunks": 7}.get(self.mode, len(data))
         for start in range(0, len(data), size):
-            await _chunk(stream, data[start : start + size])
+            await send_chunk(stream, data[start : start + size])
 
     def _blocks(self, request: dict[str, Any]) -> list[str]:
         """The events, each with its line ends."""
@@ -230,7 +230,7 @@ def _delta(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
     return {"id": "c1", "object": "chat.completion.chunk", "model": "fake", "choices": [choice]}
 
 
-async def _chunk(stream: trio.SocketStream, data: bytes) -> None:
+async def send_chunk(stream: trio.SocketStream, data: bytes) -> None:
     await stream.send_all(b"%x\r\n%s\r\n" % (len(data), data))
 
 
@@ -244,7 +244,7 @@ async def _respond(
     await stream.send_all("\r\n".join(head).encode() + raw)
 
 
-async def _read_request(
+async def read_request(
     stream: trio.SocketStream,
 ) -> tuple[str, dict[str, str], bytes] | None:
     data = bytearray()

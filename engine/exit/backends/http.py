@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import trio
@@ -24,6 +24,52 @@ MAX_ERROR_BYTES = 64 * 1024
 """What is read of the body of a refusal, to find its error codes."""
 ERROR_READ_S = 10.0
 EVENT_STREAM = "text/event-stream"
+
+
+class HttpBackend:
+    """What the backends of all HTTP formats share. `base_url` may end in its version or not; `key`
+    may be empty for local servers."""
+
+    version: ClassVar[str] = "v1"
+    able: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str = "",
+        *,
+        connect_timeout_s: float = 15.0,
+        read_timeout_s: float = 120.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._base = versioned(base_url, self.version)
+        self._http = ProviderHttp(
+            self.headers(key),
+            connect_timeout_s=connect_timeout_s,
+            read_timeout_s=read_timeout_s,
+            transport=transport,
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    @staticmethod
+    def headers(key: str) -> dict[str, str]:
+        """The headers that carry the key."""
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    def features(self, model: str) -> frozenset[str]:  # noqa: ARG002 - the format knows them all
+        """What can be asked in this format; whether a model can do it is its operator's word."""
+        return self.able
+
+
+def versioned(base_url: str, version: str) -> str:
+    """The base address with its version, when it names no path of its own."""
+    url = base_url.rstrip("/")
+    return url if httpx.URL(url).path.strip("/") else f"{url}/{version}"
 
 
 class ProviderHttp:

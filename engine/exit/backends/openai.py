@@ -25,7 +25,7 @@ from engine.exit.backends.base import (
     Usage,
 )
 from engine.exit.backends.faults import kind_of, provider_error
-from engine.exit.backends.http import ProviderHttp
+from engine.exit.backends.http import HttpBackend
 from engine.exit.backends.reading import (
     CallPieces,
     StreamReader,
@@ -43,35 +43,14 @@ MAX_MODELS = 10_000
 _FLOAT32 = 3.4028234663852886e38
 
 
-class OpenAIBackend:
+class OpenAIBackend(HttpBackend):
     """One provider. `base_url` may end in /v1 or not; `key` may be empty for local servers."""
 
-    def __init__(
-        self,
-        base_url: str,
-        key: str = "",
-        *,
-        connect_timeout_s: float = 15.0,
-        read_timeout_s: float = 120.0,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._base = versioned(base_url)
+    able = FEATURES
+
+    def __init__(self, base_url: str, key: str = "", **options: Any) -> None:
+        super().__init__(base_url, key, **options)
         self._official = httpx.URL(self._base).host == OPENAI_HOST
-        self._http = ProviderHttp(
-            {"Authorization": f"Bearer {key}"} if key else {},
-            connect_timeout_s=connect_timeout_s,
-            read_timeout_s=read_timeout_s,
-            transport=transport,
-        )
-
-    def __repr__(self) -> str:
-        return "OpenAIBackend()"
-
-    async def aclose(self) -> None:
-        await self._http.aclose()
-
-    def features(self, model: str) -> frozenset[str]:  # noqa: ARG002 - the format knows them all
-        return FEATURES
 
     async def models(self) -> Sequence[str]:
         """The names the provider serves. Raises ProviderError."""
@@ -92,12 +71,6 @@ class OpenAIBackend:
         found = await self._http.document("POST", self._base + "/embeddings", body)
         for event in read_embeddings(found, len(request.inputs)):
             yield event
-
-
-def versioned(base_url: str, version: str = "v1") -> str:
-    """The base address with its version, when it names no path of its own."""
-    url = base_url.rstrip("/")
-    return url if httpx.URL(url).path.strip("/") else f"{url}/{version}"
 
 
 def listed(found: Mapping[str, Any], key: str, name: str) -> list[str]:
@@ -215,7 +188,10 @@ def read_usage(usage: object) -> Iterator[Usage]:
 
 def read_embeddings(found: Mapping[str, Any], inputs: int) -> Iterator[BackendEvent]:
     """The vectors in order, each input's once; ProviderError when one is missing or malformed."""
-    vectors = {count(item.get("index")): _vector(item) for item in items(found.get("data"))}
+    vectors = {
+        count(item.get("index")): read_vector(item.get("embedding"))
+        for item in items(found.get("data"))
+    }
     if sorted(vectors) != list(range(inputs)):
         raise provider_error("protocol")
     for index in range(inputs):
@@ -224,8 +200,8 @@ def read_embeddings(found: Mapping[str, Any], inputs: int) -> Iterator[BackendEv
     yield Finish("stop")
 
 
-def _vector(item: Mapping[str, Any]) -> tuple[float, ...]:
-    values = item.get("embedding")
+def read_vector(values: object) -> tuple[float, ...]:
+    """A list of numbers that float32 can hold; ProviderError for anything else."""
     if not isinstance(values, list) or not 1 <= len(values) <= MAX_DIMENSIONS:
         raise provider_error("protocol")
     for value in values:

@@ -126,13 +126,19 @@ class CallPieces:
 
 def json_object(data: str) -> dict[str, Any]:
     """`data` as a JSON object; ProviderError when it is none."""
+    found = parsed_object(data)
+    if found is None:
+        raise provider_error("protocol")
+    return found
+
+
+def parsed_object(data: str) -> dict[str, Any] | None:
+    """`data` as a JSON object, or None when it is none."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
-        raise provider_error("protocol") from None
-    if not isinstance(found, dict):
-        raise provider_error("protocol")
-    return found
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def sendable(text: str) -> str:

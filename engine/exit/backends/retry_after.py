@@ -20,9 +20,9 @@ from email.utils import parsedate_to_datetime
 
 MAX_S = 86_400.0
 _UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:us|ms|d|h|m|s))+")
-_PIECE = re.compile(r"(\d+(?:\.\d+)?)(us|ms|d|h|m|s)")
-_NUMBER = re.compile(r"\d{1,16}(?:\.\d{1,9})?")
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:us|ms|d|h|m|s))+", re.ASCII)
+_PIECE = re.compile(r"(\d+(?:\.\d+)?)(us|ms|d|h|m|s)", re.ASCII)
+_NUMBER = re.compile(r"\d{1,16}(?:\.\d{1,9})?", re.ASCII)
 _EPOCH_S = 1e9
 _EPOCH_MS = 1e12
 
@@ -74,7 +74,8 @@ def _moment(value: str, now: float | None) -> float | None:
 
 
 def _scaled(value: str, unit: float) -> float | None:
-    return float(value) * unit if _NUMBER.fullmatch(value.strip()) else None
+    value = value.strip()
+    return float(value) * unit if _NUMBER.fullmatch(value) else None
 
 
 def _date(value: str) -> float | None:

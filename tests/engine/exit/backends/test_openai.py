@@ -10,9 +10,22 @@ import pytest
 import trio
 
 from engine.errors import ProviderError
-from engine.exit.backends.base import BackendEvent, ChatRequest, Delta, Finish, Usage
-from engine.exit.backends.openai import OpenAIBackend
+from engine.exit.backends.base import (
+    BackendEvent,
+    ChatRequest,
+    Declined,
+    Delta,
+    Embedding,
+    EmbedRequest,
+    Finish,
+    Reasoning,
+    ToolCall,
+    Usage,
+)
+from engine.exit.backends.openai import ChatReader, OpenAIBackend, chat_body
+from tests.helpers.backends import LONG, SCHEMA, TOOL, answer, chat
 from tests.helpers.provider_fake import FakeProvider
+from tests.helpers.wire_server import Reply, events, serving
 
 pytestmark = pytest.mark.trio
 REQUEST = ChatRequest(
@@ -158,3 +171,179 @@ async def test_base_url_may_lack_its_version() -> None:
         await backend.aclose()
     assert events[-1] == Finish("stop")
     assert "authorization" not in fake.headers[-1]
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return {"id": "c", "object": "chat.completion.chunk", "choices": [choice], **more}
+
+
+def calls(*pieces: dict[str, Any]) -> dict[str, Any]:
+    return chunk({"tool_calls": list(pieces)})
+
+
+async def answered(*found: object, **options: Any) -> list[BackendEvent]:
+    async with serving(Reply.stream(events(*found, "[DONE]"), **options)) as server:
+        backend = OpenAIBackend(server.url)
+        whole = await answer(backend, chat())
+        await backend.aclose()
+        return whole
+
+
+@pytest.mark.parametrize("piece", [0, 1, 11])
+async def test_an_answer_with_everything(piece: int) -> None:
+    usage = {
+        "prompt_tokens": 40,
+        "completion_tokens": 30,
+        "prompt_tokens_details": {"cached_tokens": 24},
+        "completion_tokens_details": {"reasoning_tokens": 9},
+    }
+    found = await answered(
+        chunk({"role": "assistant", "content": None, "reasoning_content": "Rain"}),
+        chunk({"reasoning_content": "?"}),
+        chunk({"content": "Let me see"}),
+        calls({"index": 0, "id": "a", "function": {"name": "weather", "arguments": ""}}),
+        calls({"index": 0, "function": {"arguments": '{"place":'}}),
+        calls({"index": 1, "id": "b", "function": {"name": "now", "arguments": ""}}),
+        calls({"index": 0, "function": {"arguments": '"Oslo"}'}}),
+        chunk({}, "tool_calls"),
+        {"choices": [], "usage": usage},
+        piece=piece,
+    )
+    assert found == [
+        Reasoning("Rain?"),
+        Delta("Let me see"),
+        ToolCall("a", "weather", '{"place":"Oslo"}'),
+        ToolCall("b", "now", "{}"),
+        Usage(40, 30, cached=24, reasoning=9),
+        Finish("tool_calls"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("deltas", "expected"),
+    [
+        ([{"reasoning": "a"}, {"content": "b"}], [Reasoning("a"), Delta("b")]),
+        ([{"refusal": "no"}, {"refusal": "!"}], [Declined("no!")]),
+        (
+            [
+                {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "a"}]}]},
+                {"content": [{"type": "text", "text": "b"}]},
+            ],
+            [Reasoning("a"), Delta("b")],
+        ),
+    ],
+    ids=["openrouter", "refusal", "mistral"],
+)
+async def test_dialects(deltas: list[dict[str, Any]], expected: list[BackendEvent]) -> None:
+    found = await answered(*map(chunk, deltas), chunk({}, "stop"))
+    assert found == [*expected, Finish("stop")]
+
+
+async def test_whole_calls_that_share_an_index_are_several() -> None:
+    first = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
+    second = {"id": "b", "function": {"name": "g", "arguments": '{"x":1}'}}
+    found = await answered(calls(first), calls(second), chunk({}, "tool_calls"))
+    assert found[:2] == [ToolCall("a", "f", "{}"), ToolCall("b", "g", '{"x":1}')]
+
+
+async def test_cached_tokens_as_deepseek_names_them() -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 1, "prompt_cache_hit_tokens": 8}
+    found = await answered(chunk({"content": "a"}, "stop", usage=usage))
+    assert found[1] == Usage(9, 1, cached=8)
+
+
+async def test_half_a_character_is_replaced() -> None:
+    broken = '{"choices":[{"delta":{"content":"a\\ud800"},"finish_reason":"stop"}]}'
+    assert (await answered(broken))[0] == Delta("a?")
+
+
+async def test_an_error_that_a_gateway_reports_late() -> None:
+    error = {"error": {"code": 502, "message": "SECRET"}}
+    for last, kind in (
+        (chunk({"content": ""}, "error", **error), "overloaded"),
+        (chunk({}, "error"), "broken_stream"),
+    ):
+        reader = ChatReader()
+        assert list(reader.feed(events(chunk({"content": "a"})).encode())) == [Delta("a")]
+        with pytest.raises(ProviderError) as caught:
+            list(reader.feed(events(last).encode()))
+        assert caught.value.kind == kind
+
+
+async def test_the_request_as_most_servers_take_it() -> None:
+    asked = chat(
+        messages=LONG,
+        tools=[TOOL],
+        tool_choice="auto",
+        response_format=SCHEMA,
+        params={"reasoning_effort": "low", "parallel_tool_calls": False},
+        user="u1",
+        session=b"\x01",
+    )
+    body = chat_body(asked, official=False)
+    assert [message["role"] for message in body["messages"][:2]] == ["system", "system"]
+    assert body["messages"][2:] == LONG[2:]
+    assert {**body, "messages": 0} == {
+        "model": "m",
+        "messages": 0,
+        "max_tokens": 100,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "tools": [TOOL],
+        "tool_choice": "auto",
+        "response_format": SCHEMA,
+        "reasoning_effort": "low",
+        "parallel_tool_calls": False,
+        "user": "u1",
+    }
+    official = chat_body(asked, official=True)
+    assert official["messages"] == LONG
+    assert official["max_completion_tokens"] == 100
+    assert official["safety_identifier"] == "u1"
+    assert official["prompt_cache_key"] == "01"
+    assert not official.keys() & {"user", "max_tokens"}
+
+
+async def test_embeddings_and_models() -> None:
+    vectors = {
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": 1, "embedding": [0.5, -1]},
+            {"object": "embedding", "index": 0, "embedding": [1, 2]},
+        ],
+        "usage": {"prompt_tokens": 7, "total_tokens": 7},
+    }
+    names = {"object": "list", "data": [{"id": "a"}, {"id": "b"}, {"id": None}, "x"]}
+    async with serving(Reply.document(vectors), Reply.document(names)) as server:
+        backend = OpenAIBackend(server.url, "k")
+        found = await answer(backend, EmbedRequest("e", ["x", "y"], 2, "u1"))
+        assert await backend.models() == ["a", "b"]
+        await backend.aclose()
+    assert found == [
+        Embedding(0, (1.0, 2.0)),
+        Embedding(1, (0.5, -1.0)),
+        Usage(7, 0),
+        Finish("stop"),
+    ]
+    asked, listed = server.seen
+    assert (asked.path, listed.path) == ("/v1/embeddings", "/v1/models")
+    assert asked.body == {"model": "e", "input": ["x", "y"], "dimensions": 2, "user": "u1"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [],
+        [{"index": 0, "embedding": [1]}, {"index": 0, "embedding": [1]}],
+        [{"index": 0, "embedding": []}, {"index": 1, "embedding": [1]}],
+        [{"index": 0, "embedding": "SECRET"}, {"index": 1, "embedding": [1]}],
+        [{"index": 0, "embedding": [True]}, {"index": 1, "embedding": [1]}],
+        [{"index": 0, "embedding": [float("nan")]}, {"index": 1, "embedding": [1]}],
+    ],
+)
+async def test_embeddings_that_are_none(data: list[Any]) -> None:
+    async with serving(Reply.document({"data": data})) as server:
+        with pytest.raises(ProviderError) as caught:
+            await answer(OpenAIBackend(server.url), EmbedRequest("e", ["x", "y"]))
+    assert caught.value.kind == "protocol"
