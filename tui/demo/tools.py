@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from tui.demo.errors import DemoError
+from tui.demo.provider_server import MODEL_FILE, MODEL_PACKAGE
 
 MINT_ENV_VARIABLE = "PEER2PROMPT_MINT_ENV"
 PROVIDER_ENV_VARIABLE = "PEER2PROMPT_PROVIDER_ENV"
@@ -26,6 +27,20 @@ def provider_python() -> Path:
     return _find(
         PROVIDER_ENV_VARIABLE, ".venv-provider", "python", "stand-in provider", "--provider-url URL"
     )
+
+
+def provider_model() -> Path:
+    """The model file in the provider environment; also what the demo's GPU node serves."""
+    environment = provider_python().parent.parent
+    found = sorted(environment.glob(f"lib/python3*/site-packages/{MODEL_PACKAGE}/{MODEL_FILE}"))
+    if not found:
+        raise DemoError(
+            f"The demo's model {MODEL_FILE} is not in {environment}.",
+            hint="Run `make provider-env` in the source folder.",
+            code="config",
+            exit_code=2,
+        )
+    return found[0]
 
 
 def _find(variable: str, folder: str, program: str, what: str, instead: str) -> Path:

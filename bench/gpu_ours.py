@@ -1,0 +1,146 @@
+"""The GPU node's backend in a process of its own, as bench/gpu.py measures it.
+
+    python -m bench.gpu_ours MODEL CONTEXT PARALLEL THREADS MICRO_BATCH
+
+Reads one task as JSON per line, or `lag`, `cancel`, `prefix`, `unhurried`; answers one line of
+JSON each. Ends when its input ends.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import trio
+
+from bench.gpu_tasks import OPTIONS, Done, Task
+from engine.exit.backends.base import ChatRequest, Delta, Usage
+from engine.exit.backends.llama_cpp.backend import LlamaCppBackend
+from engine.exit.backends.llama_cpp.settings import LlamaSettings
+
+TICK_S = 0.005
+STORY = "Tell a story about a fox. " * 60
+
+
+async def answer(
+    backend: LlamaCppBackend, text: str, tokens: int, session: bytes | None = None
+) -> tuple[Usage, float]:
+    """The usage of one answer, and the seconds to its first text."""
+    begun, first = time.perf_counter(), 0.0
+    usage = Usage(0, 0)
+    request = ChatRequest("m", [{"role": "user", "content": text}], tokens, OPTIONS, None, session)
+    async for event in backend.stream_chat(request):
+        match event:
+            case Delta():
+                first = first or time.perf_counter() - begun
+            case Usage():
+                usage = event
+    return usage, first
+
+
+async def together(backend: LlamaCppBackend, task: Task) -> Done:
+    made: list[int] = []
+
+    async def one(text: str) -> None:
+        usage, _ = await answer(backend, text, task.tokens)
+        made.append(usage.tokens_out)
+
+    begun, cpu = time.perf_counter(), time.process_time()
+    async with trio.open_nursery() as nursery:
+        for text in task.questions():
+            nursery.start_soon(one, text)
+    return Done(sum(made), time.perf_counter() - begun, time.process_time() - cpu)
+
+
+async def lag(backend: LlamaCppBackend, *, busy: bool) -> dict[str, float]:
+    """How late the loop wakes, in ms: while four answers run, or while nothing does."""
+    late: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            due = time.perf_counter() + TICK_S
+            await trio.sleep(TICK_S)
+            late.append((time.perf_counter() - due) * 1e3)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        if busy:
+            await together(backend, Task(900, 4, 64))
+        else:
+            await trio.sleep(3)
+        nursery.cancel_scope.cancel()
+    late.sort()
+    return {"p50": late[len(late) // 2], "p99": late[int(len(late) * 0.99)], "max": late[-1]}
+
+
+async def cancel(backend: LlamaCppBackend) -> dict[str, float]:
+    """Milliseconds from closing an answer to its place being free: while answers flow, and while a
+    long prompt is being read."""
+    found = {}
+    for name, text, wait in (("answering", "Tell a story.", True), ("reading", STORY, False)):
+        times = []
+        for number in range(3):
+            async with trio.open_nursery() as nursery:
+                for place in range(3):
+                    nursery.start_soon(answer, backend, f"{number}{place} Tell a story", 400)
+                request = ChatRequest("m", [{"role": "user", "content": f"{number}{text}"}], 400)
+                events = backend.stream_chat(request)
+                with trio.move_on_after(60 if wait else 1.0):
+                    await anext(events)
+                while backend.stats.running < 4 and wait:
+                    await trio.sleep(0.001)
+                begun = time.perf_counter()
+                await events.aclose()
+                while backend.stats.running >= 4:
+                    await trio.sleep(0.0005)
+                times.append((time.perf_counter() - begun) * 1e3)
+                nursery.cancel_scope.cancel()
+            while backend.stats.running:
+                await trio.sleep(0.001)
+        found[name] = sorted(times)[1]
+    return found
+
+
+async def prefix(backend: LlamaCppBackend) -> dict[str, float]:
+    """The second question of a session, beside the same one where nothing is cached."""
+    session = b"bench"
+    cold, cold_s = await answer(backend, STORY, 4, session)
+    warm, warm_s = await answer(backend, STORY + "And now of an owl.", 4, session)
+    again, again_s = await answer(backend, STORY + "And now of an owl.", 4, None)
+    return {
+        "tokens": warm.tokens_in,
+        "cached": warm.cached,
+        "first_ms_warm": warm_s * 1e3,
+        "first_ms_without": again_s * 1e3,
+        "times_faster": again_s / warm_s,
+        "cold_cached": cold.cached + again.cached + 0 * cold_s,
+    }
+
+
+async def serve(path: Path, context: int, parallel: int, threads: int, micro_batch: int) -> None:
+    settings = LlamaSettings(
+        context=context, parallel=parallel, threads=threads, micro_batch=micro_batch
+    )
+    backend = LlamaCppBackend(path, settings)
+    await backend.load()
+    print("ready", flush=True)
+    while line := await trio.to_thread.run_sync(sys.stdin.readline):
+        match line.strip():
+            case "lag":
+                found = await lag(backend, busy=True)
+            case "idle":
+                found = await lag(backend, busy=False)
+            case "cancel":
+                found = await cancel(backend)
+            case "prefix":
+                found = await prefix(backend)
+            case _:
+                found = (await together(backend, Task.read(line))).as_dict()
+        print(json.dumps(found), flush=True)
+    await backend.aclose()
+
+
+if __name__ == "__main__":
+    trio.run(serve, Path(sys.argv[1]), *map(int, sys.argv[2:]))
