@@ -134,6 +134,7 @@ class LiveSession:
             if not data or self.serving is not scope:
                 return
             self._heard_at = trio.current_time()
+            self.session.forget_quotes(self._shop.now())
             for message in reader.feed(data):
                 self.session.receive(message)
                 self.carry_on()
@@ -146,6 +147,7 @@ class LiveSession:
             stream.set_busy(self.session.busy)
             if data:
                 self._heard_at = self._writing_since = trio.current_time()
+                self._changed.notify()  # there may be room for more of the provider's text
                 await stream.send_all(data)
                 self._writing_since = None
             else:

@@ -152,12 +152,16 @@ class GhostAnswer:
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def drop_unsent(self) -> None:
-        """Forget what was never sent (the client cancelled or did not come back)."""
+    def cut_short(self, reason: str) -> int:
+        """Its client left: forget what was never sent. The bill in msat: for what was sent, or,
+        when the provider was asked and no word was sent yet, for a part of the question."""
+        unheard = 0 if self.phase in UNASKED else self.tariff.unheard_msat
         self._sent = self._most_sent
         del self._marks[self._sent + 1 :]
         del self._text[self._marks[-1][0] :]
         self.usage = None
+        self.phase, self.reason = Phase.ENDED, reason
+        return self.final_msat() if self._text else unheard
 
     def counts(self) -> Counts:
         """The tokens as they will be billed: the provider's counts, or the estimates."""

@@ -99,6 +99,11 @@ class Tariff:
         return min(self.cap_msat, -(-self._input_msat // 2))
 
     @property
+    def unheard_msat(self) -> int:
+        """What an answer costs that its client left after `started` and before its first word."""
+        return min(self.accepted_msat, self.chunk_msat)
+
+    @property
     def _input_msat(self) -> int:
         return part_cost(tokens_of(self.body_bytes), self.offer.in_price)
 

@@ -16,7 +16,7 @@ import trio
 from engine.crypto.keys import SIGNATURE_BYTES
 from engine.errors import GhostError, Peer2PromptError, ProtocolError
 from engine.market import client_events as events
-from engine.market.client_session import Overbilled
+from engine.market.overbilled import Overbilled
 from engine.session import failures
 from engine.session.account import Run
 from engine.session.events import AskResult, OnEvent
@@ -33,6 +33,8 @@ from wallet.errors import WalletError
 QUOTE_MARGIN_S = 30
 """A quote that ends sooner is renewed before a question is asked under it."""
 UNKNOWN = "unknown_answer"
+EXPIRED = "quote_expired"
+ASKED_AGAIN = (UNKNOWN, EXPIRED)
 
 
 class AskSession(Talk):
@@ -174,8 +176,11 @@ class AskSession(Talk):
         ask = session.ask(run.model, body, messages)
         await self._write_down(ask, messages)
         await self._send_ask(run, ask)
-        if run.failed is not None and run.failed.code == UNKNOWN and not run.parts:
-            run.failed = None  # it was lost before its first word: it costs nothing to ask again
+        if run.failed is not None and run.failed.code in ASKED_AGAIN and not run.parts:
+            if run.failed.code == EXPIRED:  # by the ghost's clock; its new terms are looked at
+                await self._link.drop()
+                await self._link.ensure()
+            run.failed = None  # nothing of it came: it costs nothing to ask again
             ask = session.ask(run.model, body, messages)
             await self._write_down(ask, messages)
             await self._send_ask(run, ask)
@@ -259,7 +264,9 @@ class AskSession(Talk):
             )
         mint = self._saved.mint if self._saved is not None else ""
         run.mailboxes = len(self._line.blocks) if self._line is not None else 0
-        return self._account.close(run, finished, credit_msat=session.at_ghost_msat, mint=mint)
+        return self._account.close(
+            run, finished, credit_msat=session.credit.at_ghost_msat, mint=mint
+        )
 
     def _outcome(self, run: Run, error: Exception | None) -> Outcome:
         """How the question ended, for the client's opinion of the ghost."""
@@ -306,9 +313,9 @@ class AskSession(Talk):
         saved = self._saved
         if saved is not None and saved.slot:
             await self._settler.resolve(saved.slot)
-        credit = session.ledger.balance
+        credit = session.credit.ledger.balance
         if self._leftover:  # only the ghost knows what another process had paid
-            credit = max(credit, session.reported_msat)
+            credit = max(credit, session.credit.reported_msat)
         if saved is None or not saved.mint or credit < 1000:
             await self._forget()
             return 0

@@ -17,8 +17,8 @@ from engine.errors import (
     ProtocolError,
     ProviderError,
 )
-from engine.market.client_session import Overbilled
 from engine.market.observations import Seen
+from engine.market.overbilled import Overbilled
 
 FULL = ("busy", "cap_reached", "provider_rate_limit", "provider_overloaded")
 DECLINED = ("refused", "moderated", "provider_bad_request")

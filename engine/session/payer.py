@@ -160,7 +160,7 @@ class Payer:
             try:
                 with trio.CancelScope(shield=True):
                     payment = await self._wallet.pay_prepare(mint, sat)
-                    n = self._session.begin_payment(sat)
+                    n = self._session.credit.begin(sat)
                     self._pending = _Pending(pay_message(n, mint, payment), payment)
                 await self._on_paid(mint, payment.total_sat)
             except (InsufficientFunds, MintProblem) as error:
@@ -254,7 +254,7 @@ class Payer:
         pending, self._pending = self._pending, None
         if pending is None:
             return _Fate.BACK
-        self._session.drop_payment()
+        self._session.credit.drop()
         return await self._look_at_mint(pending)
 
     async def _look_at_mint(self, pending: _Pending) -> _Fate:

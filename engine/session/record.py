@@ -98,5 +98,5 @@ class AnswerRecord:
     def hand_over(self, session: ClientSession) -> None:
         """Put a fresh state machine where the recorded one stood."""
         footing = Footing(self.q, self.n, self.receipts, self.head)
-        ask = Ask(self.q, self.model, b"")
-        session.take_over(footing, ask, self.tariff, Quote.decode(self.quote))
+        quote = Quote.decode(self.quote)
+        session.take_over(footing, Ask(self.q, self.model, b"", quote.id), self.tariff, quote)

@@ -68,8 +68,8 @@ class Settler:
             await self._keep(saved.with_slot(slot.id))
         outs = tuple(slot.outputs)
         self._settle = wire.Settle(saved.mint, sat, keyset_bytes(slot.keyset_id), outs)
-        session.settling = True
-        credit = session.ledger.balance
+        session.credit.settling = True
+        credit = session.credit.ledger.balance
         try:
             settled = await self._ask(self._settle)
         except LOST as error:
@@ -77,7 +77,7 @@ class Settler:
             raise failures.of_way(error, 0, credit) from error
         finally:
             self._settle = None
-            session.settling = False
+            session.credit.settling = False
         with trio.CancelScope(shield=True):
             back = await self._wallet.refund_settle(slot.id, signatures_of(settled.change))
             await self._forget()

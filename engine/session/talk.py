@@ -93,7 +93,7 @@ class Talk:
     @property
     def credit_msat(self) -> int:
         """Our credit with the ghost by our own books."""
-        return self._session.ledger.balance if self._session is not None else 0
+        return self._session.credit.ledger.balance if self._session is not None else 0
 
     @property
     def ghost_node_id(self) -> bytes:
@@ -314,7 +314,7 @@ class Talk:
     def _on_pay_failure(self, error: Exception) -> None:
         """Without money an answer may still run on the credit it has; anything else ends."""
         session, _ = self._parts()
-        if self._run is None or session.waits_for_credit:
+        if self._run is None or session.credit.waits:
             self._abort(error)
 
     async def _keep(self, saved: SavedSession) -> None:

@@ -84,11 +84,13 @@ class Pay:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question: `body` is the JSON of an OpenAI chat request without `model` and `stream`."""
+    """A question: `body` is the JSON of an OpenAI chat request without `model` and `stream`.
+    `quote` is the id of the quote whose terms hold for it; b"" means the one sent last."""
 
     q: int
     model: str
     body: bytes = field(repr=False)
+    quote: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +250,7 @@ _CLIENT: dict[str, tuple[type[ClientMessage], Fields]] = {
             "outs": _OUTS,
         },
     ),
-    "ask": (Ask, {"q": _Q, "model": _MODEL, "body": blob(MAX_BODY)}),
+    "ask": (Ask, {"q": _Q, "model": _MODEL, "body": blob(MAX_BODY), "quote": octets(0, 16)}),
     "mail": (Mail, {"q": _Q, "blocks": many(blob(MAX_BLOCK_BYTES), MAX_BLOCKS, 1)}),
     "cancel": (Cancel, {"q": _Q}),
     "resume": (Resume, {"q": _Q, "have": uint()}),

@@ -86,7 +86,7 @@ def messages() -> list[session.Message]:
             (POINT, POINT),
         ),
         session.Paid(1, 10_000, change),
-        session.Ask(1, "smollm2-135m-instruct", body),
+        session.Ask(1, "smollm2-135m-instruct", body, bytes(range(16))),
         session.Mail(1, (bytes(range(48)), bytes(range(48, 96)))),
         session.Started(1),
         session.Delta(1, 0, 1, "An"),

@@ -1,12 +1,14 @@
 """Both session state machines against each other under random order, loss and failure.
 
 After any history: the client never has more than one chunk at stake, the ghost never gives more
-than was paid for, both ledgers agree when everything is delivered, free answers are free.
+than was paid for nor reads more than a chunk ahead, both books agree at every message, answers that
+fail or are empty are free, and an answer keeps its terms whatever quote comes meanwhile.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,10 +20,13 @@ from engine.errors import ProtocolError
 from engine.identity import Identity
 from engine.market import client_events as cs
 from engine.market import commands as gs
-from engine.market.client_session import ClientSession, Overbilled
+from engine.market.client_session import ClientSession
 from engine.market.credit import Ledger
+from engine.market.ghost_answer import Phase as AnswerPhase
+from engine.market.ghost_answering import QUOTE_GRACE_S
 from engine.market.ghost_session import GhostSession
 from engine.market.meter import Counts, Size, Tariff
+from engine.market.overbilled import Overbilled
 from engine.wire import session as wire
 from engine.wire.quote import ModelOffer, Quote
 from engine.wire.receipt import Receipt, answer_hash
@@ -30,7 +35,7 @@ MINT = "m"
 KEYSET = bytes(8)
 GHOST = Identity(bytes(range(32)))
 CLIENT = Identity(bytes(range(32, 64)))
-OFFER = ModelOffer.plain("tiny", 50_000_000, 100_000_000, 400)
+OFFER = ModelOffer("tiny", 50_000_000, 100_000_000, 400, 5_000_000, 80_000_000, max_hidden=30)
 QUOTE = Quote(
     key=GHOST.public,
     id=bytes(16),
@@ -40,6 +45,12 @@ QUOTE = Quote(
     mints=(MINT,),
     policy=bytes(32),
     expires=2**40,
+)
+RENEWED = replace(
+    QUOTE,
+    id=bytes(15) + b"2",
+    models=(ModelOffer.plain("tiny", 20_000_000, 60_000_000, 300),),
+    chunk_msat=6000,
 )
 RAW_QUOTE = QUOTE.encode(GHOST.sign)
 
@@ -73,6 +84,9 @@ class Pair(RuleBasedStateMachine):
         self.connected = False
         self.known = False
         self.refused = 0
+        self.quote = QUOTE
+        self.ahead = 0
+        self.left = False
         self.connect()
 
     # -- plumbing --------------------------------------------------------------------------------
@@ -81,7 +95,8 @@ class Pair(RuleBasedStateMachine):
         self.up.clear()
         self.down.clear()
         self.ghost.detach()
-        self.ghost.attach(QUOTE, RAW_QUOTE, resumed=self.known)
+        self.ghost.attach(self.quote, self.quote.encode(GHOST.sign), resumed=self.known)
+        self.left = True
         self.drain_ghost()
         while self.down:
             self.client_reads()
@@ -106,11 +121,13 @@ class Pair(RuleBasedStateMachine):
                 self.pending = None
             case cs.PaymentRefused(code=code):
                 assert code == "credit_limit"
-                assert self.client.paying is not None
-                assert self.client.ledger.balance + self.client.paying[1] * 1000 > 10_000
+                assert self.client.credit.paying is not None
+                assert (
+                    self.client.credit.ledger.balance + self.client.credit.paying[1] * 1000 > 10_000
+                )
                 self.refused += 1
                 self.pending = None
-                self.client.drop_payment()
+                self.client.credit.drop()
             case cs.Text(text, _):
                 self.received += text
             case cs.Finished():
@@ -118,7 +135,8 @@ class Pair(RuleBasedStateMachine):
                 if event.reason == "stop":
                     assert self.received == self.produced
                 if not self.received:
-                    assert event.cost_msat == 0
+                    assert event.cost_msat <= (QUOTE.chunk_msat if self.left else 0)
+                    assert event.cost_msat == 0 or event.reason == "cancelled"
                 self.finished.append(event)
                 self.up.append(event.sign)
             case cs.Failed(error):
@@ -130,9 +148,9 @@ class Pair(RuleBasedStateMachine):
         if sat and self.pending is None and self.client.answer is not None:
             # One chunk at most beyond what is metered, when it is handed over. (A question that
             # fails later frees what it had metered, so credit can stand higher for a while.)
-            before = self.client.ledger.available
-            assert before + sat * 1000 <= QUOTE.chunk_msat
-            n = self.client.begin_payment(sat)
+            before = self.client.credit.ledger.available
+            assert before + sat * 1000 <= self.quote.chunk_msat
+            n = self.client.credit.begin(sat)
             proof = wire.WireProof(sat, KEYSET, str(n), bytes(33))
             self.pending = wire.Pay(n, MINT, sat, KEYSET, (proof,), ())
             self.up.append(self.pending)
@@ -143,6 +161,7 @@ class Pair(RuleBasedStateMachine):
     @rule(size=st.integers(20, 3000))
     def ask(self, size: int) -> None:
         self.received = self.produced = ""
+        self.left = False
         self.up.append(self.client.ask("tiny", b"x" * size, 1))
         self.pay()
 
@@ -181,18 +200,19 @@ class Pair(RuleBasedStateMachine):
         self.drain_ghost()
 
     @precondition(lambda self: self.running is not None and self.ghost.read_ahead)
-    @rule(text=st.text(min_size=1, max_size=300))
-    def provider_speaks(self, text: str) -> None:
+    @rule(mark=st.sampled_from(["", "", "\x1er", "\x1et"]), text=st.text(min_size=1, max_size=300))
+    def provider_speaks(self, mark: str, text: str) -> None:
         assert self.running is not None
-        text = text.encode("utf-8", "replace").decode()
+        text = mark + text.encode("utf-8", "replace").decode()
+        self.ahead = max(self.ahead, len(text.encode()))
         if self.ghost.answer is not None and self.ghost.answer.q == self.running:
             self.produced += text
         self.ghost.provider_text(self.running, text)
         self.drain_ghost()
 
     @precondition(lambda self: self.running is not None)
-    @rule(usage=st.none() | st.tuples(st.integers(0, 5000), st.integers(0, 5000)))
-    def provider_ends(self, usage: tuple[int, int] | None) -> None:
+    @rule(usage=st.none() | st.tuples(*[st.integers(0, 5000)] * 2, *[st.integers(0, 500)] * 2))
+    def provider_ends(self, usage: tuple[int, int, int, int] | None) -> None:
         assert self.running is not None
         if usage is not None:
             self.ghost.provider_usage(self.running, *usage)
@@ -213,10 +233,16 @@ class Pair(RuleBasedStateMachine):
     def cancel(self) -> None:
         cancel = self.client.cancel()
         assert cancel is not None
+        self.left = True
         self.up.append(cancel)
 
     @rule()
     def cut(self) -> None:
+        self.connect()
+
+    @rule(quote=st.sampled_from([QUOTE, RENEWED]))
+    def cut_with_another_quote(self, quote: Quote) -> None:
+        self.quote = quote
         self.connect()
 
     # -- what must hold --------------------------------------------------------------------------
@@ -227,6 +253,26 @@ class Pair(RuleBasedStateMachine):
         if answer is not None and self.ghost.busy:
             assert answer.delivered_tokens == 0 or answer.due_msat <= self.ghost.ledger.balance
         assert self.book >= 0
+
+    @invariant()
+    def the_ghost_reads_no_more_than_a_chunk_ahead(self) -> None:
+        """Of the provider's, beyond the event that came when there was still room."""
+        answer = self.ghost.answer
+        if answer is not None and answer.phase is AnswerPhase.RUNNING:
+            event = answer.tariff.running_msat(self.ahead) - answer.tariff.accepted_msat
+            assert answer.read_msat <= answer.due_msat + answer.tariff.chunk_msat // 2 + event
+
+    @invariant()
+    def the_books_agree_but_for_what_is_on_its_way(self) -> None:
+        expected = self.client.credit.ledger.balance
+        paying = self.client.credit.paying
+        if paying is not None and paying[0] in self.redeemed:
+            expected += paying[1] * 1000
+        answer, asked = self.ghost.answer, self.client.answer
+        if answer is not None and answer.phase is AnswerPhase.BILLED and answer.bill is not None:
+            unseen = asked is not None and answer.q == asked.ask.q
+            expected -= answer.bill.cost if unseen else 0
+        assert expected == self.book
 
     def teardown(self) -> None:
         self.connect()
@@ -244,8 +290,8 @@ class Pair(RuleBasedStateMachine):
             else:
                 break
         assert self.client.answer is None
-        assert self.client.ledger.balance == self.ghost.ledger.balance == self.book
-        assert len(self.redeemed) + self.refused == self.client._last_n
+        assert self.client.credit.ledger.balance == self.ghost.ledger.balance == self.book
+        assert len(self.redeemed) + self.refused == self.client.credit.last_n
         spent = sum(item.cost_msat for item in self.finished)
         assert spent >= 0
 
@@ -307,7 +353,7 @@ def opened() -> ClientSession:
         node_id=GHOST.node_id, session=bytes(16), key=CLIENT.public, sign=CLIENT.sign
     )
     client.receive(wire.QuoteMsg(RAW_QUOTE))
-    client.begin_payment(5)
+    client.credit.begin(5)
     client.receive(wire.Paid(1, 5000, ()))
     client.ask("tiny", b"x" * 40, 1)
     return client
@@ -322,7 +368,8 @@ def opened() -> ClientSession:
         wire.Done(1, "stop", 40 + 65, 0, 0, 0, 0, b""),
         wire.Done(1, "stop", 0, 2, 0, 0, 0, b""),
         wire.Done(1, "stop", 1, 1, 2, 0, 0, b""),
-        wire.Done(1, "stop", 1, 1, 0, 1, 0, b""),
+        wire.Done(1, "stop", 1, 32, 0, 31, 0, b""),
+        wire.Done(1, "cancelled", 10, 0, 0, 0, 1, b""),
         wire.Done(1, "stop", 1, 1, 0, 2, 0, b""),
         wire.Done(1, "stop", 1, 1, 0, 0, 1, b""),
         wire.Settled(10, ()),
@@ -349,3 +396,98 @@ def test_receipts_must_match_the_answer_they_bill() -> None:
     receipt = Receipt(client.hash, 1, bytes(32), "tiny", 10, 1, 0, 0, 600, answer, bytes(16))
     with pytest.raises(ProtocolError, match="match"):
         client.receive(wire.Done(1, "stop", 10, 1, 0, 0, 600, receipt.encode(GHOST.sign)))
+
+
+# -- quotes that end -------------------------------------------------------------------------------
+
+
+def serving(quote: Quote, *, balance: int = 0) -> GhostSession:
+    ghost = GhostSession(
+        session=bytes(16),
+        key=CLIENT.public,
+        balance=balance,
+        chain=gs.Chain(),
+        sign=GHOST.sign,
+        admit=lambda _ask: gs.Admitted(1, None),
+    )
+    ghost.attach(quote, quote.encode(GHOST.sign), resumed=False)
+    return ghost
+
+
+def said(ghost: GhostSession) -> list[wire.Message]:
+    return wire.MessageReader(from_client=False).feed(ghost.take(10_000))
+
+
+def test_a_question_under_a_quote_that_ended_is_refused_and_free() -> None:
+    ghost = serving(replace(QUOTE, expires=1000), balance=5000)
+    ghost.forget_quotes(1000 + QUOTE_GRACE_S)
+    ghost.receive(wire.Ask(1, "tiny", b"{}", QUOTE.id))
+    *_, error = said(ghost)
+    assert isinstance(error, wire.Error)
+    assert (error.q, error.code) == (1, "quote_expired")
+    assert ghost.next_command() is None
+    ghost.receive(wire.Ask(1, "tiny", b"{}", QUOTE.id))
+    assert said(ghost) == [error]
+
+
+def test_a_quote_holds_a_while_after_its_end() -> None:
+    ghost = serving(replace(QUOTE, expires=1000))
+    ghost.forget_quotes(1000 + QUOTE_GRACE_S - 1)
+    ghost.receive(wire.Ask(1, "tiny", b"{}", QUOTE.id))
+    assert ghost.answer is not None
+
+
+def test_an_answer_that_runs_keeps_its_terms_when_its_quote_ends() -> None:
+    ghost = serving(replace(QUOTE, expires=1000), balance=5000)
+    ghost.receive(wire.Ask(1, "tiny", b"x" * 40, QUOTE.id))
+    ghost.forget_quotes(2000)
+    ghost.attach(RENEWED, RENEWED.encode(GHOST.sign), resumed=True)
+    assert ghost.answer is not None
+    assert ghost.answer.tariff.offer == OFFER
+    assert ghost.answer.quote_id == QUOTE.id
+
+
+def test_a_question_lost_with_its_stream_is_answered_on_its_own_terms() -> None:
+    ghost = serving(QUOTE)
+    ghost.attach(RENEWED, RENEWED.encode(GHOST.sign), resumed=True)
+    ghost.receive(wire.Ask(1, "tiny", b"{}", QUOTE.id))
+    assert ghost.answer is not None
+    assert ghost.answer.tariff.offer == OFFER
+
+
+def test_a_question_without_a_quote_is_under_the_newest() -> None:
+    ghost = serving(QUOTE)
+    ghost.attach(RENEWED, RENEWED.encode(GHOST.sign), resumed=True)
+    ghost.receive(wire.Ask(1, "tiny", b"{}"))
+    assert ghost.answer is not None
+    assert ghost.answer.quote_id == RENEWED.id
+
+
+# -- leaving before the first word -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("size", "cost"), [(40, 250), (4000, 5000)])
+def test_leaving_after_the_start_costs_half_the_question_and_a_chunk_at_most(
+    size: int, cost: int
+) -> None:
+    ghost = serving(QUOTE, balance=100_000)
+    ghost.receive(wire.Ask(1, "tiny", b"x" * size, QUOTE.id))
+    assert isinstance(ghost.next_command(), gs.Consider)
+    ghost.considered(1, gs.Admitted(1, None))
+    assert isinstance(ghost.next_command(), gs.StartProvider)
+    ghost.receive(wire.Cancel(1))
+    assert isinstance(ghost.next_command(), gs.StopProvider)
+    commit = ghost.next_command()
+    assert isinstance(commit, gs.Commit)
+    assert commit.bill.cost == cost
+
+
+def test_leaving_before_the_start_is_free() -> None:
+    ghost = serving(QUOTE)
+    ghost.receive(wire.Ask(1, "tiny", b"x" * 400, QUOTE.id))
+    assert isinstance(ghost.next_command(), gs.Consider)
+    ghost.considered(1, gs.Admitted(1, None))
+    ghost.receive(wire.Cancel(1))
+    commit = ghost.next_command()
+    assert isinstance(commit, gs.Commit)
+    assert commit.bill.cost == 0

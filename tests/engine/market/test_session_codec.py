@@ -63,7 +63,13 @@ MESSAGES = st.one_of(
         st.lists(proof, max_size=3).map(tuple),
         outs,
     ),
-    st.builds(session.Ask, u32, st.text(max_size=30), st.binary(max_size=300)),
+    st.builds(
+        session.Ask,
+        u32,
+        st.text(max_size=30),
+        st.binary(max_size=300),
+        st.sampled_from([b"", bytes(range(16))]),
+    ),
     st.builds(
         session.Mail, u32, st.lists(st.binary(max_size=512), min_size=1, max_size=3).map(tuple)
     ),
@@ -270,7 +276,7 @@ def test_a_quote_never_passes_as_a_receipt() -> None:
 
 def test_a_small_question_fits_one_cell() -> None:
     body = json.dumps({"messages": [{"role": "user", "content": "x" * 1500}]}).encode()
-    assert len(session.encode(session.Ask(1, "smollm2-135m-instruct", body))) < 1955
+    assert len(session.encode(session.Ask(1, "smollm2-135m-instruct", body, bytes(16)))) < 1955
 
 
 def test_vectors_in_the_documentation() -> None:

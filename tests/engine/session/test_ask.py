@@ -105,8 +105,8 @@ async def test_never_more_than_one_chunk_at_stake(autojump_clock: MockClock) -> 
             session = asker._session
             if session is None:
                 return
-            paying = session.paying[1] * 1000 if session.paying is not None else 0
-            stakes.append(session.ledger.available + paying)
+            paying = session.credit.paying[1] * 1000 if session.credit.paying is not None else 0
+            stakes.append(session.credit.ledger.available + paying)
 
         await asker.ask(HI, MODEL, {}, note)
         assert max(stakes) <= 10_000
