@@ -46,6 +46,7 @@ from engine.market.mints import keep_mints_known, recover_wallet
 from engine.market.tending import tend_wallet
 from engine.session.chat import ChatService
 from engine.session.cover import CoverTraffic
+from engine.session.ghostbook import GhostBook
 from engine.session.mailroad import MailRoad
 from engine.session.route import Route
 from engine.session.sheets import SheetBook
@@ -133,6 +134,7 @@ class ClientRole:
         )
         self.cover = CoverTraffic(config.cover, config.shapes.plan("text"), self.pool.build_cover)
         self._relays = relays
+        self.ghostbook = GhostBook(self.chats.desk.witness, relays, config.market)
 
     @classmethod
     async def load(
@@ -259,6 +261,10 @@ class ClientRole:
             **wallet.table(),
             **ecash.table(),
             "models": chats.desk.chooser.models,
+            "ghosts": self.ghostbook.ghosts,
+            "ghosts.mark": self.ghostbook.mark,
+            "evidence.export": self.ghostbook.export,
+            "evidence.import": self.ghostbook.take_in,
             "ask": chats.ask,
             "ask.cancel": chats.cancel,
             "shapes": chats.listing.shapes,

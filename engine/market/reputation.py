@@ -212,6 +212,11 @@ class Reputation:
         """Every ghost that something is known of or that the user marked."""
         return list(self._ghosts | dict.fromkeys(self._banned) | dict.fromkeys(self._trusted))
 
+    def models(self, ghost: bytes) -> list[str]:
+        """The models of a ghost that something was seen of."""
+        about = self._ghosts.get(ghost)
+        return [] if about is None else sorted(about.models)
+
     def trusted(self, ghost: bytes) -> bool:
         """Whether the user said that this ghost is to be trusted."""
         return ghost in self._trusted

@@ -20,7 +20,7 @@ from engine.market.observations import GRAVE, Observation, Seen, observe
 from engine.market.reputation import Reputation
 from engine.session.choice import usual_msat
 from engine.session.outcome import Outcome, judge, judge_opening
-from engine.wire.evidence import Evidence
+from engine.wire.evidence import HEADER_LINE, MAX_FILE_BYTES, Evidence
 from engine.wire.quote import Quote
 from wallet.errors import WalletError
 from wallet.store import SeenRow, SignedPiece, Store
@@ -183,8 +183,14 @@ class Witness:
         return new, bad
 
     async def own_evidence(self) -> list[bytes]:
-        """The documents that came out of sessions of ours."""
-        return [piece.raw for piece in await self.book.pieces() if piece.own]
+        """The documents that came out of sessions of ours: the newest, as far as a file goes."""
+        found: list[bytes] = []
+        room = MAX_FILE_BYTES - len(HEADER_LINE) - 1
+        for piece in reversed([one for one in await self.book.pieces() if one.own]):
+            room -= 4 * (len(piece.raw) // 3 + 1) + 1  # a line of base64
+            if room >= 0:
+                found.append(piece.raw)
+        return found
 
     # -- words told to one ghost alone -----------------------------------------------------------
 

@@ -34,7 +34,7 @@ MAX_EVIDENCE_BYTES = MAX_QUOTE_BYTES + MAX_RECEIPT_BYTES + 256
 HEADER_LINE = "peer2prompt-evidence 1"
 MAX_DOCUMENTS = 1_024
 """In one file: more than one client can hold (wallet.store.evidence)."""
-MAX_FILE_BYTES = 8 << 20
+MAX_FILE_BYTES = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
             max_tokens=args.max_tokens,
             temperature=args.temperature,
             shape=args.shape,
+            ghost=args.ghost,
+            prefer=args.prefer,
             settle=session is None,
         )
         done = False
@@ -109,6 +111,8 @@ def run(args: argparse.Namespace) -> int:
     sys.stdout.flush()
     if sys.stderr.isatty():
         print(style.bold(_summary(done), sys.stderr), file=sys.stderr)
+        if done.result.why:
+            print(style.clean(done.result.why), file=sys.stderr)
     return 0
 
 

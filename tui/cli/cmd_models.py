@@ -8,7 +8,17 @@ from engine.control.protocol.sessions import Model
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json
 
-_HEADINGS = ("model", "ghost", "sat/1k in", "sat/1k out", "chunk", "most per answer")
+_HEADINGS = (
+    "model",
+    "ghost",
+    "sat/1k in",
+    "sat/1k out",
+    "chunk",
+    "most per answer",
+    "score",
+    "first word",
+    "state",
+)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,6 +35,9 @@ def run(args: argparse.Namespace) -> int:
             _per_thousand(offer.out_price),
             style.sat(offer.chunk_msat),
             style.sat(offer.cap_msat),
+            None if offer.score is None else f"{offer.score:.2f}",
+            None if offer.latency_ms is None else f"{offer.latency_ms / 1000:.1f} s",
+            offer.quarantined or offer.misfit,
         )
         for offer in offers
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from tui.cli.argtypes import Parser, Subparsers, branch, leaf, positive, seconds
 
 SHAPES = ("text", "always-on", "bulk")
+PREFERENCES = ("price", "speed", "quality", "reliability")
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -128,6 +129,12 @@ def add_asking_commands(group: Subparsers) -> None:
     ask.add_argument("--temperature", type=float, metavar="T", help="how freely to answer, 0 to 2")
     ask.add_argument(
         "--shape", choices=SHAPES, help="traffic shape, for this conversation from now on"
+    )
+    ask.add_argument(
+        "--ghost", metavar="ID", default="", help="ask this ghost (a start of its id will do)"
+    )
+    ask.add_argument(
+        "--prefer", choices=PREFERENCES, default="", help="what counts most in choosing a ghost"
     )
     ask.add_argument("--no-stream", action="store_true", help="print the answer when it is whole")
     command(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from tui.cli import options, options_store, options_wallet
+from tui.cli import options, options_market, options_store, options_wallet
 from tui.cli.argtypes import Parser, examples
 from tui.cli.failures import EXIT_CODES
 
@@ -43,6 +43,7 @@ def build_parser() -> Parser:
     options.add_node_commands(group)
     options.add_asking_commands(group)
     options.add_view_commands(group)
+    options_market.add_ghosts(group)
     options.add_sessions(group)
     options_wallet.add_wallet(group)
     options_store.add_store(group)

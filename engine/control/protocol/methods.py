@@ -34,6 +34,14 @@ from engine.control.protocol.chats import (
 from engine.control.protocol.circuits import Circuit, CircuitEvent, Traffic
 from engine.control.protocol.earnings import Earnings
 from engine.control.protocol.frames import Empty, NoParams
+from engine.control.protocol.market import (
+    EvidenceFile,
+    EvidenceParams,
+    EvidenceTaken,
+    GhostMarkParams,
+    Ghosts,
+    GhostsParams,
+)
 from engine.control.protocol.network import AdvertResult, Invite, Joined, JoinParams, Network
 from engine.control.protocol.node import (
     Backup,
@@ -121,6 +129,10 @@ METHODS: Final[dict[str, Method]] = {
     "store.backup": Method(BackupParams, Backup),
     "wipe": Method(NoParams, Wiped),
     "models": Method(NoParams, list[Model]),
+    "ghosts": Method(GhostsParams, Ghosts),
+    "ghosts.mark": Method(GhostMarkParams, Empty),
+    "evidence.export": Method(NoParams, EvidenceFile),
+    "evidence.import": Method(EvidenceParams, EvidenceTaken),
     "shapes": Method(NoParams, list[Shape]),
     "sessions.list": Method(SessionListParams, list[Session]),
     "sessions.show": Method(SessionParams, Session),

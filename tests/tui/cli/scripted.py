@@ -68,6 +68,22 @@ BALANCE = {
     ],
 }
 
+GHOSTS = {
+    "ghosts": [
+        {
+            "ghost": "bb22cc33",
+            "id": "bb22cc33" * 8,
+            "score": 0.62,
+            "seen": {"answered": 7, "overbilled": 2},
+            "evidence": ["chain"],
+            "quarantine": {"reason": "you said so", "by_user": True},
+            "models": [{"model": "small", "latency_ms": 900, "tokens_per_s": 12}],
+            "words": ["first words after 0.9 s"],
+        }
+    ],
+    "probes": {"sat_per_day": 10, "asked": 3, "right": 2, "wrong": 1},
+}
+
 EARNINGS = {
     "enabled": True,
     "total_msat": 2_000_500,
@@ -104,7 +120,20 @@ class ScriptedNode:
     def handlers(self) -> dict[str, Handler]:
         plain = {
             "status": STATUS,
-            "models": [{"model": "small", "ghost": "bb22", "in_price": 10_000_000}],
+            "models": [
+                {
+                    "model": "small",
+                    "ghost": "bb22",
+                    "in_price": 10_000_000,
+                    "score": 0.81,
+                    "latency_ms": 900,
+                    "quarantined": "its receipt did not hold",
+                }
+            ],
+            "ghosts": GHOSTS,
+            "ghosts.mark": {},
+            "evidence.import": {"new": 1, "known": 2, "unproven": 3},
+            "evidence.export": {"data": "peer2prompt-evidence 1\n", "documents": 0},
             "shapes": [
                 {
                     "shape": "text",

@@ -33,7 +33,11 @@ pytestmark = pytest.mark.trio
 
 PLAIN = [
     (["status"], ["ab12cd34", "1 h 1 min", "500 sat", "4 boxes, 64 slots", "Only one [31mguard"]),
-    (["models"], ["small", "bb22", "10"]),
+    (["models"], ["small", "bb22", "10", "0.81", "0.9 s", "its receipt did not hold"]),
+    (["ghosts"], ["bb22cc33", "0.62", "quarantine: you said so", "3 asked, 2 right", "10 sat"]),
+    (["ghosts", "bb22"], ["7 answered", "2 overbilled", "chain", "first words", "12"]),
+    (["ghosts", "bb22", "--trust"], ["bb22cc33"]),
+    (["ghosts", "--import", "/dev/null"], ["1 new, 2 known already, 3 that prove nothing"]),
     (["shapes"], ["text", "131 kB each way at least (8 s)", "at most 2 bit", "Hides."]),
     (["circuits"], ["guard aa11 > ghost bb22", "drawn by weight", "205 kB, 40 % of them dummies"]),
     (["circuits", "--events"], ["ask circuit 1 open"]),
@@ -355,3 +359,22 @@ async def test_version_and_home_before_the_command(home: Path) -> None:
 
 async def _no_models(_params: object) -> object:
     return []
+
+
+async def test_marks_need_a_ghost_and_reach_the_node(home: Path) -> None:
+    async with scripted(home) as node:
+        ran = await cli(home, "ghosts", "--quarantine")
+        assert ran.code == 2
+        ran = await cli(home, "ghosts", "bb22", "--quarantine", "--json")
+        assert ran.code == 0
+    assert ("ghosts.mark", {"ghost": "bb22", "mark": "quarantine"}) in node.calls
+
+
+async def test_evidence_goes_to_a_new_file_only(home: Path, tmp_path: Path) -> None:
+    target = tmp_path / "evidence.txt"
+    async with scripted(home):
+        ran = await cli(home, "ghosts", "--export", str(target))
+        assert ran.code == 0
+        assert target.read_text() == "peer2prompt-evidence 1\n"
+        ran = await cli(home, "ghosts", "--export", str(target))
+        assert ran.code == 2
