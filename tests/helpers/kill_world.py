@@ -27,6 +27,7 @@ from engine.control.events import EventBus
 from engine.crypto.suite import default_suite
 from engine.directory.guards import GuardList
 from engine.directory.relays import RelaySet
+from engine.exit.backends.base import Backend
 from engine.exit.service import GhostService
 from engine.identity import Identity
 from engine.link.manager import LinkManager
@@ -134,7 +135,7 @@ class Relay(Part):
 class Ghost(Part):
     """A ghost that answers in words with pauses between them."""
 
-    def __init__(self, host: str, mint: FakeMint) -> None:
+    def __init__(self, host: str, mint: FakeMint, backend: Backend | None = None) -> None:
         super().__init__()
         self.node = LocalNode(host, {Purpose.SESSION: self._serve})
         self.books = FakeStore()
@@ -144,7 +145,7 @@ class Ghost(Part):
             identity=self.node.identity,
             wallet=self.earner,
             store=self.books,
-            backend=self.backend,
+            backend=backend or self.backend,
             terms=terms(models=(CHEAP,)),
         )
         outlet = PacketOutlet(self.node.links)
@@ -231,10 +232,12 @@ class KillWorld:
     relays: dict[bytes, Relay] = field(default_factory=dict)
     guards: list[dict[str, object]] = field(default_factory=list)
     mint: FakeMint = field(default_factory=FakeMint)
+    backend: Backend | None = None
+    """What the ghost asks, where it is not the scripted provider."""
 
     def __post_init__(self) -> None:
         self.wallet = SimWallet(self.mint, 1000)
-        self.ghost = Ghost(f"127.{RELAYS + 1}.0.1", self.mint)
+        self.ghost = Ghost(f"127.{RELAYS + 1}.0.1", self.mint, self.backend)
         self.directory = RelaySet(self.folder / "directory", test_network=True)
 
     async def save_guards(self, sample: list[dict[str, object]]) -> None:
@@ -272,11 +275,11 @@ class KillWorld:
 
 
 @asynccontextmanager
-async def kill_world(folder: Path) -> AsyncIterator[KillWorld]:
+async def kill_world(folder: Path, backend: Backend | None = None) -> AsyncIterator[KillWorld]:
     """A running network, a ghost and an empty store; no client yet."""
     store = await Store.open(folder / "store.db", KeyFile(folder / "key", create=True), create=True)
     async with store, trio.open_nursery() as nursery:
-        world = KillWorld(nursery, folder, store)
+        world = KillWorld(nursery, folder, store, backend=backend)
         await world.start()
         yield world
         nursery.cancel_scope.cancel()

@@ -7,5 +7,7 @@
     library.py, files.py, model.py, context.py, sampling.py, grammar.py, embedding.py
                   the borders to llama.cpp and to the file
 
+    tokenizer.py  the vocabulary alone, for a client that checks the meter
+
 Nothing here is imported unless an upstream of kind "llama-cpp" is configured.
 """

@@ -15,6 +15,7 @@ from engine.errors import ConfigError, ProviderError
 from engine.exit.backends.base import Embedding, EmbedRequest, Finish, Usage
 from engine.exit.backends.llama_cpp.backend import LlamaCppBackend
 from engine.exit.backends.llama_cpp.settings import LlamaSettings
+from engine.exit.backends.llama_cpp.tokenizer import Tokenizer
 from tests.helpers.small_model import Said, answer, model_path, needs_model, request, served
 from tui.demo.provider_server import MODEL_SHA256
 
@@ -251,3 +252,16 @@ async def test_settings_that_no_machine_can_hold() -> None:
         await LlamaCppBackend(path, LlamaSettings(context=2048, kept=2_000_000_000)).load()
     with pytest.raises(ConfigError, match="out of range"):
         await LlamaCppBackend(path, LlamaSettings(context=8)).load()
+
+
+async def test_a_client_counts_as_the_node_does() -> None:
+    path = model_path()
+    assert path is not None
+    tokenizer = Tokenizer(path)
+    async with served(TWO) as backend:
+        asked = request("What is an onion?", "A vegetable.", "Größe? 🧅")
+        assert tokenizer.count_prompt(asked.messages) == await backend.examine(asked)
+        for text in ("An onion.", "", "Größe 🧅"):
+            assert tokenizer.count(text) == await backend.count_tokens(text)
+    tokenizer.close()
+    tokenizer.close()
