@@ -249,6 +249,7 @@ def _wallet_policy(table: _Table, test_network: bool) -> Policy:
     found = Policy(
         rest_min_s=float(table.take("rest_min_s", int, int(default.rest_min_s))),
         rest_max_s=float(table.take("rest_max_s", int, int(default.rest_max_s))),
+        even_percent=table.take("even_percent", int, default.even_percent),
         round_up=table.take("round_up", bool, default.round_up),
         spread=table.take("spread", int, default.spread),
         ahead=table.take("ahead", int, default.ahead),

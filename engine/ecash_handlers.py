@@ -1,4 +1,4 @@
-"""The wallet's methods about tokens that are out and about waiting for mints.
+"""The wallet's methods about tokens that are out, moves between mints, and waiting for mints.
 
 A thin border like `engine.handlers`: no policy lives here.
 """
@@ -12,9 +12,11 @@ import trio
 from msgspec import structs
 
 from engine.control.protocol.frames import Empty
+from engine.control.protocol.moves import MoveQuote
 from engine.control.protocol.tokens import SentToken, TakenBack, Waited
+from engine.control.protocol.wallet import MeltQuote, MoveResult
 from engine.control.server import Handler
-from engine.handlers import to_its_end
+from engine.handlers import melt_quote, to_its_end
 from wallet import types
 from wallet.accounts import unit_of
 from wallet.wallet import Wallet
@@ -35,6 +37,10 @@ class EcashHandlers:
             "wallet.sent": self.sent,
             "wallet.sent.check": self.check_sent,
             "wallet.sent.back": to_its_end(self.take_back),
+            "wallet.pay.quote": self.pay_quote,
+            "wallet.move.quote": self.move_quote,
+            "wallet.even.quote": self.even_quote,
+            "wallet.moves": to_its_end(self.move),
             "wallet.wait": self.wait,
             "wallet.wait.stop": self.stop_waiting,
         }
@@ -49,6 +55,45 @@ class EcashHandlers:
         came = await self._wallet.sent.take_back(params["op_id"])
         self._changed()
         return TakenBack(amount_sat=came)
+
+    async def pay_quote(self, params: dict[str, Any]) -> list[MeltQuote]:
+        quotes = await self._wallet.pay_quote(params["invoice"], params["amount_sat"])
+        return [melt_quote(quote) for quote in quotes]
+
+    async def move_quote(self, params: dict[str, Any]) -> MoveQuote:
+        return _move(
+            await self._wallet.balancing.quote_move(
+                params["source"], params["target"], params["amount_sat"]
+            )
+        )
+
+    async def even_quote(self, params: dict[str, Any]) -> list[MoveQuote]:
+        return [_move(move) for move in await self._wallet.balancing.quote_even(params["shares"])]
+
+    async def move(self, params: dict[str, Any]) -> list[MoveResult]:
+        """What was quoted; a move that fails does not keep the others from being made."""
+        quoted = [
+            types.MoveQuote(
+                move.source,
+                move.target,
+                move.amount_sat,
+                move.fee_reserve_sat,
+                move.fund_id,
+                move.pay_id,
+            )
+            for move in params["moves"]
+        ]
+        moved = await self._wallet.balancing.run(quoted)
+        self._changed()
+        return [
+            MoveResult(
+                amount_sat=done.amount_sat,
+                cost_sat=done.cost_sat,
+                arrived=done.arrived,
+                trouble=done.trouble,
+            )
+            for done in moved
+        ]
 
     async def wait(self, params: dict[str, Any]) -> Waited:
         """Ends with its client, too: nobody is left on the line to a mint."""
@@ -86,6 +131,18 @@ class EcashHandlers:
         if scope is not None:
             scope.cancel()
         return Empty()
+
+
+def _move(quote: types.MoveQuote) -> MoveQuote:
+    return MoveQuote(
+        source=quote.source,
+        target=quote.target,
+        amount_sat=quote.amount_sat,
+        fee_reserve_sat=quote.fee_reserve_sat,
+        fund_id=quote.fund_id,
+        pay_id=quote.pay_id,
+        unit=unit_of(quote.source),
+    )
 
 
 def _sent(token: types.SentToken) -> SentToken:

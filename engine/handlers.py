@@ -36,7 +36,7 @@ from engine.control.protocol.wallet import (
 )
 from engine.control.server import Handler
 from engine.errors import PaymentError
-from wallet import handover
+from wallet import handover, types
 from wallet.accounts import SAT, unit_of
 from wallet.ecash.conditions import Lock, lock_to_hash, lock_to_keys
 from wallet.ecash.errors import EcashError
@@ -175,9 +175,10 @@ class WalletHandlers:
         return [_fund_quote(quote) for quote in quotes]
 
     async def policy(self, _params: dict[str, Any]) -> PolicyInfo:
-        lines = self._wallet.policy.lines()
+        policy = self._wallet.policy
         return PolicyInfo(
-            choices=[PolicyChoice(name=n, setting=s, drawback=cost) for n, s, cost in lines]
+            choices=[PolicyChoice(name=n, setting=s, drawback=c) for n, s, c in policy.lines()],
+            **structs.asdict(policy),
         )
 
     async def set_policy(self, params: dict[str, Any]) -> PolicyInfo:
@@ -252,15 +253,7 @@ class WalletHandlers:
 
     async def parts_quote(self, params: dict[str, Any]) -> list[MeltQuote]:
         quotes = await self._wallet.parts_quote(params["invoice"], params["parts"])
-        return [
-            MeltQuote(
-                quote_id=quote.quote_id,
-                amount_sat=quote.amount_sat,
-                fee_reserve_sat=quote.fee_reserve_sat,
-                mint=quote.mint,
-            )
-            for quote in quotes
-        ]
+        return [melt_quote(quote) for quote in quotes]
 
     async def pay_parts(self, params: dict[str, Any]) -> list[Melt]:
         mints = params["mints"] or [""] * len(params["quote_ids"])
@@ -319,6 +312,16 @@ def _fund_quote(quote: MintQuote) -> FundQuote:
         invoice=quote.invoice,
         amount_sat=quote.amount_sat,
         expiry=quote.expiry,
+        mint=quote.mint,
+    )
+
+
+def melt_quote(quote: types.MeltQuote) -> MeltQuote:
+    """A payment's price, as the control protocol says it."""
+    return MeltQuote(
+        quote_id=quote.quote_id,
+        amount_sat=quote.amount_sat,
+        fee_reserve_sat=quote.fee_reserve_sat,
         mint=quote.mint,
     )
 

@@ -10,11 +10,16 @@ from wallet.accounts import SAT, unit_of
 from wallet.errors import BadAmount, MintProblem, WrongUnit
 from wallet.store import Store
 from wallet.transfers import Transfers
-from wallet.types import Moved
+from wallet.types import Moved, MoveQuote
 
 
 async def move(transfers: Transfers, source: str, target: str, amount_sat: int) -> Moved:
     """Have `amount_sat` at `target` that was at `source`, for the fees of a payment."""
+    return await carry_out(transfers, await quote_move(transfers, source, target, amount_sat))
+
+
+async def quote_move(transfers: Transfers, source: str, target: str, amount_sat: int) -> MoveQuote:
+    """What that costs: both mints are asked, nothing is moved."""
     if source.rstrip("/") == target.rstrip("/"):
         raise BadAmount("Both names are the same mint.", kept="Nothing was moved.")
     if unit_of(source) != unit_of(target):
@@ -25,11 +30,19 @@ async def move(transfers: Transfers, source: str, target: str, amount_sat: int) 
         )
     invoice = await transfers.request_mint(target, amount_sat)
     quote = await transfers.melt_quote(source, invoice.invoice)
-    done = await transfers.melt(quote.quote_id, source)
+    return MoveQuote(
+        source, target, amount_sat, quote.fee_reserve_sat, invoice.quote_id, quote.quote_id
+    )
+
+
+async def carry_out(transfers: Transfers, quoted: MoveQuote) -> Moved:
+    """The move that was quoted, by the names of its quotes."""
+    amount_sat = (await transfers.mint_row(quoted.fund_id, quoted.target)).amount
+    done = await transfers.melt(quoted.pay_id, quoted.source)
     if not done.paid:
         return Moved(amount_sat, 0, arrived=False)
     try:
-        arrived = await transfers.complete_mint(invoice.quote_id, target)
+        arrived = await transfers.complete_mint(quoted.fund_id, quoted.target)
     except MintProblem:
         return Moved(amount_sat, done.fee_sat, arrived=False)
     return Moved(arrived, done.fee_sat, arrived=True)

@@ -11,14 +11,27 @@ from collections.abc import Mapping, Sequence
 
 import trio
 
-from wallet.ecash import bolt11
+from wallet.accounts import SAT, unit_of
+from wallet.ecash import amounts, bolt11
+from wallet.ecash.amounts import Heap
 from wallet.ecash.errors import EcashError
-from wallet.errors import BadAmount, WalletError
+from wallet.errors import (
+    BadAmount,
+    InsufficientFunds,
+    MintError,
+    MintProblem,
+    MintUnreachable,
+    WalletError,
+)
 from wallet.mints import MintBook
+from wallet.parting import parts_of
+from wallet.prepare import heaps_at
+from wallet.store import Store
 from wallet.transfers import Transfers
 from wallet.types import MeltQuote, MeltResult
 
 MSAT = 1000
+ROUNDS = 4
 # A mint ("" for the only one it can be) and the name it gave the payment.
 Part = tuple[str, str]
 
@@ -43,6 +56,98 @@ async def quote_parts(
                 f"The mint {url} does not pay parts of invoices.", kept="Nothing was paid."
             )
     return [await transfers.melt_quote(url, invoice, part_sat=sat) for url, sat in accounts.items()]
+
+
+async def quote_best(
+    transfers: Transfers, mints: MintBook, store: Store, invoice: str
+) -> list[MeltQuote]:
+    """How the wallet would pay an invoice: from one mint where one has enough, the richest first,
+    else in parts of as few mints as can. Mints that do not answer are passed over. Raises
+    InsufficientFunds, BadAmount."""
+    try:
+        asked_msat = bolt11.decode(invoice.strip()).amount_msat
+    except EcashError as exc:
+        raise BadAmount(f"This is not an invoice: {exc}.", kept="Nothing was paid.") from exc
+    if not asked_msat:
+        raise BadAmount("The invoice leaves the amount open.", kept="Nothing was paid.")
+    amount = -(-asked_msat // MSAT)
+    purse = _Purse(transfers, mints, store, invoice)
+    await purse.fill()
+    found = await purse.whole(amount)
+    if found is None and asked_msat % MSAT == 0:
+        found = await purse.parts(amount)
+    if found is None and purse.trouble is not None:
+        raise purse.trouble
+    if found is None:
+        have = sum(purse.room.values())
+        raise InsufficientFunds(
+            f"This needs {amount} sat and the fees; {have} are available.",
+            needed_sat=amount,
+            available_sat=have,
+            kept="Nothing was paid.",
+            hint="Fund the wallet, or move ecash to mints that pay parts.",
+        )
+    return found
+
+
+class _Purse:
+    """What each mint can pay of one invoice; `room` shrinks as its fees become known."""
+
+    def __init__(self, transfers: Transfers, mints: MintBook, store: Store, invoice: str) -> None:
+        self._transfers = transfers
+        self._mints = mints
+        self._store = store
+        self._invoice = invoice
+        self._heaps: dict[str, list[Heap]] = {}
+        self.room: dict[str, int] = {}
+        self.trouble: MintProblem | None = None
+
+    async def fill(self) -> None:
+        urls = [url for url in self._mints.urls() if unit_of(url) == SAT]
+        self._heaps = await self._store.run(
+            lambda tx: {url: heaps_at(tx, self._mints, url) for url in urls}
+        )
+        self.room = {url: amounts.value_of(heaps) for url, heaps in self._heaps.items()}
+
+    async def whole(self, amount: int) -> list[MeltQuote] | None:
+        """From one mint."""
+        for url in sorted(self.room, key=lambda url: -self.room[url]):
+            if self.room[url] >= amount:
+                quote = await self._quote(url, None)
+                if quote is not None and self._fits(quote):
+                    return [quote]
+        return None
+
+    async def parts(self, amount: int) -> list[MeltQuote] | None:
+        """From several. Each round asks for parts that fit what is known of the fees."""
+        self.room = {url: have for url, have in self.room.items() if self._mints.pays_parts(url)}
+        for _ in range(ROUNDS):
+            shares = parts_of(amount, self.room)
+            if shares is None or len(shares) < 2:
+                return None
+            quotes = [await self._quote(url, share) for url, share in shares.items()]
+            kept = [quote for quote in quotes if quote is not None and self._fits(quote)]
+            if len(kept) == len(shares):
+                return kept
+        return None
+
+    async def _quote(self, url: str, part_sat: int | None) -> MeltQuote | None:
+        try:
+            return await self._transfers.melt_quote(url, self._invoice, part_sat=part_sat)
+        except (MintUnreachable, MintError) as exc:
+            self.room[url] = 0
+            self.trouble = exc
+            return None
+
+    def _fits(self, quote: MeltQuote) -> bool:
+        """Whether the mint's coins cover it; if not, what they would cover is written down."""
+        heaps = self._heaps[quote.mint]
+        needed = quote.amount_sat + quote.fee_reserve_sat
+        if amounts.select_heaps(heaps, needed) is not None:
+            return True
+        most = amounts.value_of(heaps) - quote.fee_reserve_sat - amounts.input_fee_of(heaps)
+        self.room[quote.mint] = max(0, min(self.room[quote.mint] - 1, most))
+        return False
 
 
 async def pay_parts(transfers: Transfers, parts: Sequence[Part]) -> list[MeltResult]:

@@ -7,6 +7,8 @@ Each choice has a cost, which `Policy.lines` says in words beside it:
 * **usual amounts**: invoices are made for amounts that many people use (1, 2 or 5 times a power
   of ten), so that an amount names nobody;
 * **spread**: funding is divided over several mints, so that none sees all of it;
+* **even**: what is held is spread evenly over the mints again when too much lies on one side, so
+  that none of them can take much with it;
 * **ahead**: coins for many payments are made in one swap at a random moment before they are needed,
   so that no payment waits for the mint and the mint sees one swap instead of one for each answer.
 """
@@ -23,10 +25,12 @@ from wallet.errors import BadAmount
 MAX_REST_S = 7 * 86_400
 MAX_SPREAD = 8
 MAX_AHEAD = 64
+MOST_UNEVEN = 100
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`ahead` payments of `ahead_sat` each are kept ready; times are seconds."""
+    """`ahead` payments of `ahead_sat` each are kept ready; times are seconds. The mints are evened
+    out when more than `even_percent` of the whole lie on one side, never when it is 0."""
 
     rest_min_s: float = 0.0
     rest_max_s: float = 0.0
@@ -34,6 +38,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spread: int = 1
     ahead: int = 0
     ahead_sat: int = 16
+    even_percent: int = 0
 
     def checked(self) -> Policy:
         """The policy, or BadAmount for one that makes no sense."""
@@ -43,6 +48,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise BadAmount(f"Funding can be spread over 1 to {MAX_SPREAD} mints.")
         if not (0 <= self.ahead <= MAX_AHEAD and 0 < self.ahead_sat <= 1_000_000):
             raise BadAmount(f"Coins can be kept ready for 0 to {MAX_AHEAD} payments.")
+        if not 0 <= self.even_percent <= MOST_UNEVEN:
+            raise BadAmount("Mints are evened out from 0 (never) to 100 percent.")
         return self
 
     def rest_s(self, rng: random.Random) -> float:
@@ -77,6 +84,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def lines(self) -> list[tuple[str, str, str]]:
         """(choice, setting, cost) in words."""
         rest = f"{self.rest_min_s:.0f} to {self.rest_max_s:.0f} s" if self.rest_max_s else "no"
+        even = f"from {self.even_percent} % on" if self.even_percent else "on request"
         ahead = f"{self.ahead} payments of {self.ahead_sat} sat" if self.ahead else "no"
         return [
             ("rest", rest, "money that came in can be spent only afterwards"),
@@ -86,6 +94,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 "an invoice may be for up to 2.5 times what was asked for",
             ),
             ("spread", f"{self.spread} mints", "one invoice, with its Lightning fee, for each"),
+            ("even", even, "Lightning fees, up to 3 percent; mints see who pays whom and when"),
             ("ahead", ahead, "one swap, with the mint's input fee, each time they run out"),
         ]
 

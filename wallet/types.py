@@ -44,11 +44,25 @@ class MintFacts:
 @dataclass(frozen=True, slots=True)
 class Moved:
     """Ecash moved from mint to mint: `cost_sat` is what the Lightning payment and both mints took.
-    `arrived` is False while the new mint has not seen the payment; it is collected later."""
+    `arrived` is False while the new mint has not seen the payment; it is collected later. In
+    `trouble` is why a move of several was not made."""
 
     amount_sat: int
     cost_sat: int
     arrived: bool
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveQuote:
+    """What a move costs at most, and the names that both mints gave it."""
+
+    source: str
+    target: str
+    amount_sat: int
+    fee_reserve_sat: int
+    fund_id: str
+    pay_id: str
 
 
 @dataclass(frozen=True, slots=True)

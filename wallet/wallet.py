@@ -14,6 +14,7 @@ from mnemonic import Mnemonic
 
 from wallet.accounts import SAT, unit_of
 from wallet.address import invoice_for, is_address
+from wallet.balancing import Balancing
 from wallet.ecash.conditions import Lock
 from wallet.ecash.deterministic import Seed
 from wallet.ecash.types import BlindSignature, Proof
@@ -32,7 +33,7 @@ from wallet.market import Market
 from wallet.mints import MintBook, TransportFor, printable
 from wallet.moving import collect, move
 from wallet.opening import Opener
-from wallet.parts import Part, pay_parts, quote_parts
+from wallet.parts import Part, pay_parts, quote_best, quote_parts
 from wallet.paying import Paying
 from wallet.policy import Policy, decode, encode
 from wallet.prepare import positive
@@ -96,6 +97,8 @@ class Wallet:
         self._keys: KeyRing
         # Tokens that were handed out: what became of them, and taking them back.
         self.sent: SentDesk
+        # Moves between mints with their fees first, and evening out.
+        self.balancing: Balancing
         # Waiting for a mint while somebody looks on.
         self.waiting: Waiting
         self._market: Market
@@ -126,6 +129,7 @@ class Wallet:
             self._rest_s,
         )
         self.sent = SentDesk(self._store, self._mints, self._handover.receive)
+        self.balancing = Balancing(self._store, self._mints, self._transfers)
         self.waiting = Waiting(self._mints, self._transfers, self.sent)
         self._paying = Paying(self._store, self._mints, self._handover, self._keys, self._post)
         self._market = Market(self._store, seed, self._mints, self._executor)
@@ -327,6 +331,13 @@ class Wallet:
         """What paying one invoice from several mints costs; `parts` is sat by mint (NUT-15)."""
         return await quote_parts(self._transfers, self._mints, invoice, parts)
 
+    async def pay_quote(self, invoice: str, amount_sat: int | None = None) -> list[MeltQuote]:
+        """How the wallet would pay an invoice, or a Lightning address, from what it has where: one
+        mint, or parts of several when none has enough."""
+        if is_address(invoice):
+            invoice = await invoice_for(invoice, amount_sat, self._post)
+        return await quote_best(self._transfers, self._mints, self._store, invoice)
+
     async def pay_parts(self, parts: Sequence[Part]) -> list[MeltResult]:
         """Pay all parts, each (mint, quote), at once. Each may come back as paid, failed or
         undecided."""
@@ -391,6 +402,11 @@ class Wallet:
             return
         with suppress(InsufficientFunds):
             await self.split_ahead(url, wanted)
+
+    async def keep_even(self) -> int:
+        """Even the mints out if the policy says so; how many moves were made."""
+        percent = self._policy.even_percent
+        return len(await self.balancing.keep_even(percent)) if percent else 0
 
     async def renew(self, url: str) -> int:
         """Swap coins whose keyset signs no more, or ends soon, for lasting ones; sat."""

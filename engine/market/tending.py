@@ -1,10 +1,10 @@
 """What a wallet does by itself, at moments that have nothing to do with asking.
 
 Coins are made ready before they are needed (the wallet's policy says for how many payments, one
-swap makes them all), coins of keysets that sign no more or end soon are swapped,
-invoices that were paid while nobody looked are collected, each mint is asked now and then for new
-keys, one token that was handed out is asked about every few hours, and how the mints have been
-doing is written down for the next run.
+swap makes them all), coins of keysets that sign no more or end soon are swapped, invoices that were
+paid while nobody looked are collected, each mint is asked now and then for new keys, what is held
+is evened out over them if the policy says so, one token that was handed out is asked about every
+few hours, and how the mints have been doing is written down for the next run.
 """
 
 from __future__ import annotations
@@ -51,11 +51,20 @@ async def tend_wallet(wallet: Wallet, bus: EventBus) -> None:
                 log.warning("a mint refused to swap coins (%s)", error.code)
             except WalletError as error:
                 log.warning("a mint could not be tended (%s)", error.code)
+        if fresh_keys:
+            await _even_out(wallet)
         if trio.current_time() > sent_at:
             sent_at = trio.current_time() + rng.uniform(*SENT_S)
             await _look_at_sent(wallet)
         await wallet.keep_health()
         bus.publish("wallet.changed", {})
+
+
+async def _even_out(wallet: Wallet) -> None:
+    try:
+        await wallet.keep_even()
+    except WalletError as error:
+        log.warning("the mints could not be evened out (%s)", error.code)
 
 
 async def _look_at_sent(wallet: Wallet) -> None:

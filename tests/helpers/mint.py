@@ -70,7 +70,17 @@ class RealMint:
     keys, database and port.
     """
 
-    def __init__(self, *, input_fee_ppk: int = 0, port: int | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        *,
+        input_fee_ppk: int = 0,
+        port: int | None = None,
+        program: Path | None = None,
+        **settings: str,
+    ) -> None:
+        """`program` is run by the mint's Python in place of its own start script."""
+        python = mint_binary().parent / "python"
+        self._command = [str(mint_binary())] if program is None else [str(python), str(program)]
         self.port = port or free_port()
         self.settings: dict[str, str] = {"MINT_INPUT_FEE_PPK": str(input_fee_ppk), **settings}
         self.home = Path(tempfile.mkdtemp(prefix="p2p-mint-"))
@@ -99,7 +109,7 @@ class RealMint:
         main = threading.current_thread() is threading.main_thread()
         with (self.home / "mint.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(mint_binary())],
+                self._command,
                 cwd=self.home,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,

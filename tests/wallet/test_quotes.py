@@ -19,11 +19,20 @@ pytestmark = [pytest.mark.trio, pytest.mark.usefixtures("quick")]
 ONE, TWO = "http://one.test", "http://two.test"
 
 
+class Payable(FakeMint):
+    """Its invoices can be paid by its like."""
+
+    def _quote(self, last: str, body: Json) -> Json:
+        quote = super()._quote(last, body)
+        quote["request"] = f"lnfake{quote['amount']}"
+        return quote
+
+
 class Two(httpx.AsyncBaseTransport):
     """Two mints that count their quotes alike."""
 
     def __init__(self) -> None:
-        self.mints = {"one.test": FakeMint(), "two.test": FakeMint()}
+        self.mints = {"one.test": Payable(), "two.test": Payable()}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await self.mints[request.url.host].handle_async_request(request)

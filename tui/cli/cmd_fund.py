@@ -75,14 +75,26 @@ def pay(args: argparse.Namespace) -> int:
     invoice = text_or_stdin(args.invoice, "invoice")
     if args.part:
         return _pay_parts(args, invoice)
-    quote = call_as(
-        args,
-        MeltQuote,
-        "wallet.melt.quote",
-        invoice=invoice,
-        mint=args.mint,
-        amount_sat=args.amount,
-    )
+    if not args.mint:
+        quotes = call_as(
+            args,
+            list[MeltQuote],
+            "wallet.pay.quote",
+            invoice=invoice,
+            amount_sat=args.amount,
+        )
+        if len(quotes) > 1:
+            return _pay_quoted(args, quotes)
+        (quote,) = quotes
+    else:
+        quote = call_as(
+            args,
+            MeltQuote,
+            "wallet.melt.quote",
+            invoice=invoice,
+            mint=args.mint,
+            amount_sat=args.amount,
+        )
     unit = style.unit(quote.mint)
     if not confirmed(
         args, f"Pay {quote.amount_sat} {unit}, and up to {quote.fee_reserve_sat} in fees?"
@@ -117,6 +129,11 @@ def _pay_parts(args: argparse.Namespace, invoice: str) -> int:
             raise usage("A part is written SAT@URL, one for each mint.")
         parts[url] = int(amount)
     quotes = call_as(args, list[MeltQuote], "wallet.parts.quote", invoice=invoice, parts=parts)
+    return _pay_quoted(args, quotes)
+
+
+def _pay_quoted(args: argparse.Namespace, quotes: list[MeltQuote]) -> int:
+    """The parts as they were quoted, after asking."""
     amount_sat = sum(quote.amount_sat for quote in quotes)
     fees = sum(quote.fee_reserve_sat for quote in quotes)
     if not confirmed(args, f"Pay {amount_sat} sat in parts, and up to {fees} in fees?"):

@@ -23,6 +23,7 @@ def policy(args: argparse.Namespace) -> int:
         "spread": args.spread,
         "ahead": args.ahead,
         "ahead_sat": args.ahead_sat,
+        "even_percent": args.even,
     }
     changes = {name: value for name, value in given.items() if value is not None}
     method = "wallet.policy.set" if changes else "wallet.policy"

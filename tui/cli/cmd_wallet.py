@@ -15,7 +15,6 @@ from engine.control.protocol.frames import Event
 from engine.control.protocol.wallet import (
     HistoryEntry,
     MintFacts,
-    MoveResult,
     Restore,
     WalletBalance,
     WalletInfo,
@@ -126,30 +125,6 @@ def _show_facts(facts: MintFacts) -> None:
         ("NUTs", ", ".join(map(str, facts.nuts))),
     ]
     style.facts([(name, style.one_line(text, 200)) for name, text in shown if text])
-
-
-def move(args: argparse.Namespace) -> int:
-    """Move ecash between two mints, after asking."""
-    amount = f"{args.amount} {style.unit(args.from_mint)}"
-    if not confirmed(args, f"Move {amount}, and pay both mints' fees for it?"):
-        print("Nothing was moved.")
-        return 0
-    moved = call_as(
-        args,
-        MoveResult,
-        "wallet.move",
-        source=args.from_mint,
-        target=args.to_mint,
-        amount_sat=args.amount,
-    )
-    if args.json:
-        print_json(moved)
-    elif moved.arrived:
-        unit = style.unit(args.from_mint)
-        print(f"Moved {moved.amount_sat} {unit} for {moved.cost_sat} {unit}.")
-    else:
-        print("The payment is on its way; the ecash is collected by itself when it arrives.")
-    return 0
 
 
 def history(args: argparse.Namespace) -> int:

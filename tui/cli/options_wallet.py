@@ -104,7 +104,10 @@ def _add_wallet_moves(wallet: Subparsers) -> None:
         "pay",
         "cmd_fund:pay",
         "pay a Lightning invoice with ecash",
-        ("peer2prompt wallet pay lnbc210n1...", "shows amount and fee, then asks"),
+        (
+            "peer2prompt wallet pay lnbc210n1...",
+            "shows amount and fee, then asks; in parts of several mints when none has enough",
+        ),
         ("peer2prompt wallet pay name@example.com 210", "a Lightning address, over circuits"),
         ("peer2prompt wallet pay --yes - < invoice.txt", ""),
     )
@@ -130,14 +133,31 @@ def _add_wallet_moves(wallet: Subparsers) -> None:
     move = command(
         wallet,
         "move",
-        "cmd_wallet:move",
-        "move ecash from one mint to another by a Lightning payment",
+        "cmd_moves:move",
+        "move ecash from one mint to another by a Lightning payment; shows the fees, then asks",
         ("peer2prompt wallet move 100 --from https://a.example --to https://b.example", ""),
     )
     move.add_argument("amount", type=positive, metavar="SAT", help="how much arrives")
     move.add_argument("--from", dest="from_mint", required=True, metavar="URL", help="who pays")
     move.add_argument("--to", dest="to_mint", required=True, metavar="URL", help="who gets it")
     move.add_argument("--yes", action="store_true", help="do not ask")
+    even = command(
+        wallet,
+        "rebalance",
+        "cmd_moves:rebalance",
+        "even out what lies at the mints; shows the moves and their fees, then asks",
+        ("peer2prompt wallet rebalance --dry-run", "only shows; the mints are asked for quotes"),
+        ("peer2prompt wallet rebalance --to https://a.example=3 --to https://b.example=1", ""),
+    )
+    even.add_argument(
+        "--to",
+        action="append",
+        default=[],
+        metavar="URL=SHARE",
+        help="this mint's share as a weight; repeatable (default: the same for all)",
+    )
+    even.add_argument("--dry-run", action="store_true", help="show the moves and their fees only")
+    even.add_argument("--yes", action="store_true", help="do not ask")
     for parser in (fund, pay):
         parser.add_argument("--mint", metavar="URL", help="mint to use (default: the node chooses)")
 
@@ -264,4 +284,7 @@ def _add_policy(wallet: Subparsers) -> None:
     policy.add_argument("--spread", type=positive, metavar="N", help="mints to fund at once")
     policy.add_argument("--ahead", type=int, metavar="N", help="payments to have coins ready for")
     policy.add_argument("--ahead-sat", type=positive, metavar="SAT", help="size of each of them")
+    policy.add_argument(
+        "--even", type=int, metavar="PERCENT", help="spread evenly by itself from so much on; 0: no"
+    )
     policy.add_argument("--wake", action="store_true", help="let coins that rest be spent now")

@@ -42,6 +42,13 @@ from engine.control.protocol.market import (
     Ghosts,
     GhostsParams,
 )
+from engine.control.protocol.moves import (
+    EvenQuoteParams,
+    MoveQuote,
+    MoveQuoteParams,
+    MovesParams,
+    PayQuoteParams,
+)
 from engine.control.protocol.network import AdvertResult, Invite, Joined, JoinParams, Network
 from engine.control.protocol.node import (
     Backup,
@@ -194,6 +201,10 @@ METHODS: Final[dict[str, Method]] = {
     "wallet.sent": Method(SentParams, list[SentToken]),
     "wallet.sent.check": Method(SentTokenParams, SentToken),
     "wallet.sent.back": Method(SentTokenParams, TakenBack),
+    "wallet.pay.quote": Method(PayQuoteParams, list[MeltQuote]),
+    "wallet.move.quote": Method(MoveQuoteParams, MoveQuote),
+    "wallet.even.quote": Method(EvenQuoteParams, list[MoveQuote]),
+    "wallet.moves": Method(MovesParams, list[MoveResult]),
     "wallet.wait": Method(WaitParams, Waited),
     "wallet.wait.stop": Method(WaitStopParams, Empty),
     "wallet.seed": Method(NoParams, SeedWords),

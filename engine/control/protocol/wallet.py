@@ -64,11 +64,13 @@ class MoveParams(Params, frozen=True):
 
 
 class MoveResult(Result, frozen=True):
-    """Not `arrived` yet: it is collected by itself as soon as the new mint has the payment."""
+    """Not `arrived` yet: it is collected by itself as soon as the new mint has the payment. In
+    `trouble` is why one of several moves was not made."""
 
     amount_sat: int
     cost_sat: int = 0
     arrived: bool = False
+    trouble: str = ""
 
 
 class WalletBalance(Result, frozen=True):
@@ -129,7 +131,16 @@ class PolicyChoice(Result, frozen=True):
 
 
 class PolicyInfo(Result, frozen=True):
+    """In words, and as `wallet.policy.set` takes it."""
+
     choices: list[PolicyChoice] = []
+    rest_min_s: float = 0.0
+    rest_max_s: float = 0.0
+    round_up: bool = False
+    spread: int = 1
+    ahead: int = 0
+    ahead_sat: int = 16
+    even_percent: int = 0
 
 
 class PolicyParams(Params, frozen=True):
@@ -142,6 +153,7 @@ class PolicyParams(Params, frozen=True):
     spread: int | None = None
     ahead: int | None = None
     ahead_sat: int | None = None
+    even_percent: int | None = None
 
 
 class Woken(Result, frozen=True):

@@ -58,6 +58,14 @@ STATUS = {
     "warnings": ["Only one \x1b[31mguard is known."],
 }
 
+MOVE = {
+    "source": MINT,
+    "target": "https://b",
+    "amount_sat": 9,
+    "fee_reserve_sat": 2,
+    "fund_id": "f",
+    "pay_id": "p",
+}
 POLICY = {"choices": [{"name": "rest", "setting": "no", "drawback": "spent only afterwards"}]}
 NUT_LIST = [{"nut": 10, "name": "spending conditions", "support": "yes"}]
 BALANCE = {
@@ -252,7 +260,12 @@ class ScriptedNode:
                 "name": "Fresh mint",
                 "motd": "send only what you can lose",
             },
-            "wallet.move": {"amount_sat": 9, "cost_sat": 1, "arrived": True},
+            "wallet.move.quote": MOVE,
+            "wallet.even.quote": [MOVE],
+            "wallet.moves": [{"amount_sat": 9, "cost_sat": 1, "arrived": True}],
+            "wallet.pay.quote": [
+                {"quote_id": "m1", "amount_sat": 21, "fee_reserve_sat": 2, "mint": MINT}
+            ],
             "wallet.fund": {"quote_id": "q1", "invoice": INVOICE, "amount_sat": 100, "mint": MINT},
             "wallet.fund.check": {"state": "PAID", "minted_sat": 100},
             "wallet.wait": {"state": "PAID", "live": True, "minted_sat": 100},

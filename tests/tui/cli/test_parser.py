@@ -71,7 +71,7 @@ def test_exit_codes_are_in_the_help() -> None:
     ("argv", "said"),
     [
         (["statsu"], "Did you mean status"),
-        (["wallet", "blance"], "Did you mean balance?"),
+        (["wallet", "blance"], "Did you mean balance"),
         (["xyzzy"], "Use attach"),
         (["wallet"], "required"),
         (["wallet", "send", "-5"], "whole number"),
