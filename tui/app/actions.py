@@ -55,6 +55,12 @@ ACTIONS = (
         "theme", "Next colour theme", "Changes the colours and remembers the choice.", ("ctrl+t",)
     ),
     Action(
+        "profile",
+        "Next profile",
+        "Full, slow link or plain (for screen readers): how much the screen moves.",
+        ("alt+p",),
+    ),
+    Action(
         "wipe",
         "Destroy everything",
         "Asks once, then destroys wallet, conversations and keys and ends the node.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -19,7 +20,7 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.theme import Theme
 
-from tui.app import themes
+from tui.app import profile, themes
 from tui.app.actions import ACTIONS, ANYWHERE, BY_NAME, Action, of_group
 from tui.app.controller import Controller
 from tui.app.crash import DiscreetApp
@@ -28,14 +29,16 @@ from tui.app.link import CallFailed, NodeLink
 from tui.app.look import Look
 from tui.app.model import AppModel
 from tui.app.panes.chat import ChatPane
+from tui.app.preferences import Preferences
 from tui.app.widgets.bars import Banner, ClickBar, HintBar, StatusBar, TabBar
 
 if TYPE_CHECKING:
     from textual.command import Provider
+    from textual.timer import Timer
 
     from tui.app.panes.base import Pane
 
-FAST_S, SLOW_S, THEME_S = 0.1, 0.5, 1.0
+THEME_S = 1.0
 INTERRUPTED = 130
 Severity = Literal["information", "warning", "error"]
 
@@ -79,8 +82,13 @@ class PeerApp(DiscreetApp):
         config: Path | None = None,
     ) -> None:
         self.config = config or themes.config_dir()
-        self.theme_file, self._complaint = themes.choose(theme, self.config)
+        self.preferences = Preferences.load(self.config)
+        self.profile = profile.choose(self.preferences.text("profile"), os.environ)
+        wanted = theme or self.preferences.text("theme") or self.profile.theme
+        self.theme_file, complaint = themes.choose(wanted, self.config)
+        self._complaints = [*self.preferences.complaints, *([complaint] if complaint else [])]
         super().__init__()
+        self._painting: list[Timer] = []
         self.model = AppModel()
         self.model.earnings_from_demo_ghost = earnings_socket is not None
         self.link = NodeLink(socket, self.model)
@@ -94,6 +102,7 @@ class PeerApp(DiscreetApp):
         self._theme_stamp = 0.0
         self._theme_serial = 0
         self._wear(self.theme_file)
+        self._dress()
 
     # -- life --------------------------------------------------------------------------------
 
@@ -133,11 +142,19 @@ class PeerApp(DiscreetApp):
         self.run_worker(self.link.run(), exit_on_error=False)
         if self.ghost_link is not None:
             self.run_worker(self.ghost_link.run(), exit_on_error=False)
-        self.set_interval(FAST_S, self._paint_fast)
-        self.set_interval(SLOW_S, self._paint_slow)
+        self._start_timers()
         self.set_interval(THEME_S, self._reload_theme)
-        if self._complaint:
-            self.say(self._complaint, "warning")
+        for complaint in self._complaints:
+            self.say(complaint, "warning")
+
+    def _start_timers(self) -> None:
+        """Paint as often as the profile says."""
+        for timer in self._painting:
+            timer.stop()
+        self._painting = [
+            self.set_interval(self.profile.fast_s, self._paint_fast),
+            self.set_interval(self.profile.slow_s, self._paint_slow),
+        ]
 
     def _catch_signals(self) -> None:
         """Textual leaves the terminal broken when SIGTERM or SIGHUP kills it; so end in order."""
@@ -325,6 +342,28 @@ class PeerApp(DiscreetApp):
         place = names.index(self.theme_file.name) if self.theme_file.name in names else -1
         self.use_theme(names[(place + 1) % len(names)])
 
+    def do_profile(self) -> None:
+        """The next profile: full, slow link, plain."""
+        names = list(profile.PROFILES)
+        self.use_profile(names[(names.index(self.profile.name) + 1) % len(names)])
+
+    def use_profile(self, name: str) -> None:
+        """Move as much as this profile says, from now on, and remember it."""
+        self.profile = profile.PROFILES[name]
+        written = self.preferences.set("profile", name)
+        if not self.preferences.text("theme"):
+            self._change(themes.choose(self.profile.theme, self.config)[0])
+        self._dress()
+        self._start_timers()
+        self._relook()
+        words = f"{self.profile.title}. {self.profile.meaning}"
+        self.say(words if written else f"{words} For this time only: it could not be written down.")
+
+    def _dress(self) -> None:
+        """Classes of the style sheets for the profile."""
+        self.set_class(not self.profile.framed, "-plain")
+        self.animation_level = "full" if self.profile.ticking else "none"
+
     def use_model(self, name: str) -> None:
         self.model.chat.current.model = name
         self.show_pane("chat")
@@ -345,7 +384,14 @@ class PeerApp(DiscreetApp):
 
     @property
     def look(self) -> Look:
-        return Look.of(self.theme_file.colours, self.theme_file.dark)
+        theme = self.theme_file
+        return Look.of(
+            theme.colours,
+            theme.dark,
+            framed=self.profile.framed,
+            whole_blocks=self.profile.whole_blocks,
+            text_width=self.preferences.number("text_width"),
+        )
 
     def use_theme(self, name: str) -> None:
         """Wear a theme and remember it."""
@@ -353,7 +399,7 @@ class PeerApp(DiscreetApp):
         self._change(chosen)
         if complaint:
             self.say(complaint, "warning")
-        elif not themes.remember(name, self.config):
+        elif not self.preferences.set("theme", name):
             self.say(f"{chosen.title}, for this time only: the choice could not be written down.")
 
     def _reload_theme(self) -> None:
@@ -378,6 +424,9 @@ class PeerApp(DiscreetApp):
             return
         self.theme_file = theme
         self._wear(theme)
+        self._relook()
+
+    def _relook(self) -> None:
         chat = self._panes.get("chat")
         if isinstance(chat, ChatPane) and chat.ready:
             chat.relook()
@@ -399,9 +448,11 @@ class PeerApp(DiscreetApp):
 
 
 def _textual_theme(name: str, theme: themes.ThemeFile) -> Theme:
-    c = theme.colours
+    prefix = "ansi_" if theme.terminal else ""
+    c = {key: prefix + value for key, value in theme.colours.items()}
     return Theme(
         name=name,
+        ansi=theme.terminal,
         primary=c["primary"],
         secondary=c["secondary"],
         accent=c["accent"],
@@ -415,6 +466,8 @@ def _textual_theme(name: str, theme: themes.ThemeFile) -> Theme:
         dark=theme.dark,
         variables={
             "muted": c["muted"],
+            "ansi-background": c["background"],
+            "ansi-foreground": c["foreground"],
             "text-muted": c["muted"],
             "block-cursor-background": c["primary"],
             "block-cursor-foreground": c["background"],

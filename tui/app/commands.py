@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.types import IgnoreReturnCallbackType
 
-from tui.app import themes
+from tui.app import profile, themes
 from tui.app.actions import ACTIONS
 from tui.app.text import ellipsis
 
@@ -36,6 +36,8 @@ class Commands(Provider):
     def _chosen(self) -> Iterator[Command]:
         for name in themes.available(self.peer.config):
             yield f"Theme: {name}", "Use these colours.", partial(self.peer.use_theme, name)
+        for one in profile.PROFILES.values():
+            yield f"Profile: {one.title}", one.meaning, partial(self.peer.use_profile, one.name)
         for offer in {offer.name for offer in self.peer.model.offers}:
             yield (
                 f"Model: {offer}",

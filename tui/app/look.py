@@ -28,9 +28,23 @@ class Look:
     link: Style
     dark: bool
     colours: Mapping[str, str]
+    framed: bool = True
+    """Whether bars and rules are drawn beside and between text."""
+    whole_blocks: bool = False
+    """Whether an answer under way shows only its finished paragraphs."""
+    text_width: int = 100
+    """The most columns of a line; longer ones are hard to read."""
 
     @classmethod
-    def of(cls, colours: Mapping[str, str], dark: bool) -> Look:
+    def of(
+        cls,
+        colours: Mapping[str, str],
+        dark: bool,
+        *,
+        framed: bool = True,
+        whole_blocks: bool = False,
+        text_width: int = 100,
+    ) -> Look:
         background = colours["background"]
 
         def style(name: str, bold: bool | None = None, underline: bool | None = None) -> Style:
@@ -49,6 +63,9 @@ class Look:
             link=style("primary", underline=True),
             dark=dark,
             colours=colours,
+            framed=framed,
+            whole_blocks=whole_blocks,
+            text_width=text_width,
         )
 
     def rich_theme(self) -> RichTheme:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from tui.app.code_theme import CodeTheme
 
-MAX_TEXT_WIDTH = 100  # longer lines are hard to read; wide windows get a margin instead
 INDENT = "  "
 BAR = "▌ "
 _AUTOLINK = re.compile(r"<(https?://[^<>\s]+)>")
@@ -36,10 +35,11 @@ class Renderer:
 
     def __init__(self, width: int, look: Look) -> None:
         self.width = max(10, width)
-        self.text_width = min(MAX_TEXT_WIDTH, self.width - 4)
+        self.text_width = min(look.text_width, self.width - 4)
         self.look = look
         self._console: Console | None = None
         self._code: CodeTheme | None = None
+        self._bar = BAR if look.framed else INDENT
 
     # -- parts of a message ------------------------------------------------------------------
 
@@ -56,7 +56,7 @@ class Renderer:
     def plain(self, text: str) -> list[Strip]:
         """The user's words: as typed, with a bar at their side."""
         return [
-            self._strip([Segment(BAR, self.look.user), Segment(line, self.look.base)])
+            self._strip([Segment(self._bar, self.look.user), Segment(line, self.look.base)])
             for line in wrap(text, self.text_width)
         ]
 
@@ -124,7 +124,7 @@ class Renderer:
         strips: list[Strip] = [self.blank()] if message.text else []
         for label, text, style in parts:
             for number, line in enumerate(wrap(label + text, self.text_width)):
-                segments = [Segment(BAR, look.error)]
+                segments = [Segment(self._bar, look.error)]
                 if label and number == 0:
                     segments.append(Segment(label, look.muted))
                     line = line[len(label) :]
@@ -209,6 +209,8 @@ class MessageLines:
         final = message.state not in ("waiting", "streaming")
         for block in self._splitter.feed(message.text, final=final):
             self._add(renderer.markdown(block), renderer)
+        if renderer.look.whole_blocks and not final:
+            return self._frozen or renderer.waiting(waiting_words)
         tail = renderer.markdown(self._splitter.tail(message.text))
         gap = [renderer.blank()] if self._frozen and tail else []
         return [*self._frozen, *gap, *tail]

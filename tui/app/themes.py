@@ -1,7 +1,8 @@
 """Colour themes as TOML files: finding, checking, loading, and falling back when one is bad.
 
-A theme file names eleven colours. Two come with the program; the user's own lie in
-`<config>/themes`. A bad file never stops the program: the reason is kept for the user to read.
+A theme file names eleven colours, or the terminal's own. Several come with the program; the
+user's own lie in `<config>/themes`. A bad file never stops the program: the reason is kept for the
+user to read.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ COLOURS = (
 )
 READABLE = 4.5  # WCAG AA contrast for text
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
+_BASIC = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
+TERMINAL_COLOURS = frozenset(("default", *_BASIC, *(f"bright_{name}" for name in _BASIC)))
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 MAX_BYTES = 64 * 1024
 
@@ -47,6 +50,8 @@ class ThemeFile:
     dark: bool
     colours: Mapping[str, str]
     path: Path | None = None
+    terminal: bool = False
+    """Whether the colours are names of the terminal's own sixteen."""
 
 
 BUILT_IN = ThemeFile(
@@ -128,22 +133,32 @@ def load(path: Path) -> ThemeFile:
 
 def check(name: str, data: Mapping[str, Any], path: Path | None = None) -> ThemeFile:
     """A theme from parsed TOML, or ThemeError naming the first thing that is wrong."""
-    unknown = sorted(set(data) - {"title", "dark", "colors"})
+    unknown = sorted(set(data) - {"title", "dark", "terminal", "colors"})
     if unknown:
         raise ThemeError(f"{name}: there is no setting called {unknown[0]!r} in a theme.")
     title, dark, colours = data.get("title", name), data.get("dark"), data.get("colors")
     if not isinstance(title, str) or not isinstance(dark, bool) or not isinstance(colours, dict):
         raise ThemeError(f"{name}: a theme needs `title`, `dark` (true or false) and [colors].")
+    terminal = data.get("terminal", False)
+    if not isinstance(terminal, bool):
+        raise ThemeError(f"{name}: `terminal` must be true or false.")
+    _check_colours(name, colours, terminal=terminal)
+    return ThemeFile(name, title[:40], dark, dict(colours), path, terminal)
+
+
+def _check_colours(name: str, colours: Mapping[str, Any], *, terminal: bool) -> None:
     for key, value in colours.items():
         if key not in COLOURS:
             raise ThemeError(f"{name}: there is no colour called {key!r}.")
-        if not isinstance(value, str) or not _HEX.fullmatch(value):
+        if terminal and value not in TERMINAL_COLOURS:
+            raise ThemeError(f'{name}: {key} must be a name such as "default" or "bright_blue".')
+        if not terminal and not (isinstance(value, str) and _HEX.fullmatch(value)):
             raise ThemeError(f'{name}: {key} must look like "#1a2b3c".')
     missing = [key for key in COLOURS if key not in colours]
     if missing:
         raise ThemeError(f"{name}: the colour {missing[0]} is missing.")
-    _check_contrast(name, colours)
-    return ThemeFile(name, title[:40], dark, dict(colours), path)
+    if not terminal:
+        _check_contrast(name, colours)
 
 
 def contrast(one: str, other: str) -> float:
@@ -152,9 +167,8 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def choose(name: str | None, config: Path) -> tuple[ThemeFile, str]:
+def choose(wanted: str, config: Path) -> tuple[ThemeFile, str]:
     """The wanted theme and a complaint: the default theme and the reason when it is unusable."""
-    wanted = name or remembered(config) or DEFAULT
     path = find(wanted, config)
     if path is None:
         complaint = "" if wanted == DEFAULT else f"There is no theme called {wanted!r}."
@@ -163,27 +177,6 @@ def choose(name: str | None, config: Path) -> tuple[ThemeFile, str]:
         return load(path), ""
     except ThemeError as exc:
         return _fallback(wanted, config), f"{exc} Using {DEFAULT} instead."
-
-
-def remembered(config: Path) -> str | None:
-    """The theme the user chose last time."""
-    try:
-        value = tomllib.loads((config / "tui.toml").read_text(encoding="utf-8")).get("theme")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return None
-    return value if isinstance(value, str) else None
-
-
-def remember(name: str, config: Path) -> bool:
-    """Write the choice down; False when the folder cannot be written."""
-    try:
-        config.mkdir(parents=True, exist_ok=True)
-        temporary = config / ".tui.toml.new"
-        temporary.write_text(f'theme = "{name}"\n', encoding="utf-8")
-        temporary.replace(config / "tui.toml")
-    except OSError:
-        return False
-    return True
 
 
 def _fallback(wanted: str, config: Path) -> ThemeFile:

@@ -89,11 +89,12 @@ class ChatPane(Pane):
             left = Content.assemble(*cue)
         else:
             now = time.monotonic()
-            calm = self.app.animation_level == "none"
-            glyph = "·" if calm else SPINNER[int(now * 5) % len(SPINNER)]
+            ticking = self.peer.profile.ticking and self.app.animation_level != "none"
+            glyph = SPINNER[int(now * 5) % len(SPINNER)] if ticking else "·"
             words = live.words() + (f" ({live.detail})" if live.detail else "")
-            spent = f"{now - live.began:.0f} s"
-            paid = f", {msat(live.paid_msat)} handed over" if live.paid_msat else ""
+            spent = f"{now - live.began:.0f} s" if ticking else ""
+            comma = ", " if spent else ""
+            paid = f"{comma}{msat(live.paid_msat)} handed over" if live.paid_msat else ""
             fresh = (glyph, words, spent, paid, right)
             left = Content.assemble(
                 (f"{glyph} ", "$accent"),

@@ -137,6 +137,12 @@ class CircuitPane(Pane):
             parts.append((f"  {circuit.reason}", "$warning"))
         return Content.assemble(*parts)
 
+    def _rule(self, is_open: bool) -> str:
+        """What the line between two hops is made of; nothing in the plain profile."""
+        if not self.peer.profile.framed:
+            return " "
+        return "─" if is_open else "╌"
+
     def _path(self, circuit: Circuit) -> list[Content]:
         """you ── guard ── middle ── middle ── ghost, with ids and ages below each hop."""
         hops = [("you", "this node", "")]
@@ -146,7 +152,7 @@ class CircuitPane(Pane):
         top, ids, ages = Content(""), Content(""), Content("")
         for number, (role, name, known) in enumerate(hops):
             last = number + 1 == len(hops)
-            line = "" if last else " " + ("─" if circuit.is_open else "╌") * (step - len(role) - 2)
+            line = "" if last else " " + self._rule(circuit.is_open) * (step - len(role) - 2)
             tone = {"you": "$primary", "ghost": "$accent", "exit": "$accent"}.get(
                 role, "$secondary"
             )
