@@ -10,7 +10,8 @@ import trio
 from engine.config import NodeConfig
 from engine.control.events import EventBus
 from engine.errors import ConfigError
-from engine.exit.backends.openai import OpenAIBackend
+from engine.exit.backends.build import USUAL_FEATURES, build_backend
+from engine.exit.backends.upstream import Upstream
 from engine.exit.policy import GhostTerms
 from engine.exit.service import GhostService
 from engine.identity import Identity
@@ -45,6 +46,7 @@ async def start_ghost(
             cached_price=settings.cached_price,
             reasoning_price=settings.reasoning_price,
             max_hidden=settings.max_hidden,
+            features=USUAL_FEATURES,
         )
         for model in settings.models
     )
@@ -52,7 +54,9 @@ async def start_ghost(
         identity=identity,
         wallet=wallet,
         store=store,
-        backend=OpenAIBackend(settings.provider_url, _read_key(settings.provider_key_file)),
+        backend=build_backend(
+            [Upstream(url=settings.provider_url, key=_read_key(settings.provider_key_file))]
+        ),
         terms=GhostTerms(
             models=offers,
             mints=settings.mints,

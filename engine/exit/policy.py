@@ -20,7 +20,6 @@ from engine.wire.sheet import Sheet
 
 PLAIN_POLICY = GhostPolicy(params=tuple(sorted(OPTIONS)))
 """What holds when the operator has chosen nothing."""
-PLAIN_FEATURES = ("json",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,6 @@ class GhostTerms:
     """What is said of all questions, in the sheet and by its hash in each quote."""
     provider_models: Mapping[str, str] = field(default_factory=dict)
     """Names the provider uses, where they differ from the offered ones."""
-    features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What the offered models can do beyond text (engine.exit.backends.base.FEATURES)."""
 
     def quote(
         self, key: bytes, quote_id: bytes, now: int, sign: Callable[[bytes], bytes]
@@ -75,8 +72,7 @@ class GhostTerms:
     def features_of(self, offer: ModelOffer) -> frozenset[str]:
         """What the model can do as far as the policy lets a client use it."""
         barred = {"images": not self.policy.images, "tools": not self.policy.tools}
-        able = self.features.get(offer.name, PLAIN_FEATURES)
-        return frozenset(name for name in able if not barred.get(name, False))
+        return frozenset(name for name in offer.features if not barred.get(name, False))
 
 
 def admit(

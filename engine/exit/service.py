@@ -37,6 +37,7 @@ DRAIN_POLL_S = 0.1
 DRAIN_UNREAD_S = 3.0
 """How long a drain lets the provider go on with an answer that nobody reads."""
 POST_S = 1.0
+CLOSE_S = 5.0
 
 
 class GhostService:
@@ -96,6 +97,8 @@ class GhostService:
                 await self._sweep()
         finally:
             self._shop = None
+            with trio.move_on_after(CLOSE_S, shield=True):
+                await self._backend.aclose()
 
     async def drain(self) -> None:
         """Refuse new questions, wait until the running answers are done, and mail those whose

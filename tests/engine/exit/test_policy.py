@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -101,24 +102,25 @@ def test_terms_make_a_valid_quote() -> None:
     assert quote.expires == 1000 + TERMS.quote_life_s
 
 
+def able(*features: str, policy: GhostPolicy | None = None) -> GhostTerms:
+    offer = replace(TERMS.models[0], features=features)
+    return replace(TERMS, models=(offer,), policy=policy or TERMS.policy)
+
+
 def test_features_are_those_of_the_model_that_the_policy_lets_through() -> None:
-    able = {"tiny": ("embeddings", "images", "json", "tools")}
-    terms = GhostTerms(TERMS.models, TERMS.mints, 10_000, 50_000, features=able)
-    assert terms.features_of(TERMS.models[0]) == {"embeddings", "json"}
-    both = GhostPolicy(images=True, tools=True)
-    terms = GhostTerms(TERMS.models, TERMS.mints, 10_000, 50_000, policy=both, features=able)
-    assert terms.features_of(TERMS.models[0]) == set(able["tiny"])
+    everything = ("embeddings", "images", "json", "tools")
+    terms = able(*everything)
+    assert terms.features_of(terms.models[0]) == {"embeddings", "json"}
+    terms = able(*everything, policy=GhostPolicy(images=True, tools=True))
+    assert terms.features_of(terms.models[0]) == set(everything)
 
 
 def test_a_question_for_embeddings() -> None:
-    able = {"tiny": ("embeddings",)}
-    terms = GhostTerms(
-        TERMS.models, TERMS.mints, 1, 1, provider_models={"tiny": "vendor"}, features=able
-    )
-    verdict = admit(terms, ask({"input": ["a", "b"], "dimensions": 8}), "u", b"s")
+    question = ask({"input": ["a", "b"], "dimensions": 8})
+    verdict = admit(able("embeddings"), question, "u", b"s")
     assert isinstance(verdict, Admitted)
     assert verdict.messages == 2
-    assert verdict.request == EmbedRequest("vendor", ["a", "b"], 8, None, b"s")
+    assert verdict.request == EmbedRequest("vendor/tiny-1", ["a", "b"], 8, None, b"s")
     assert "This model makes no embeddings" in refusal_of(admit(TERMS, ask({"input": "a"}), None))
 
 
