@@ -5,7 +5,9 @@ Used by the engine's thread alone. Everything that happens goes to an outbox, in
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.errors import ProviderError
@@ -35,7 +37,13 @@ class Answers:
     """The chat jobs of one engine."""
 
     def __init__(
-        self, model: LlamaModel, settings: LlamaSettings, sizes: Sizes, outbox: Outbox
+        self,
+        model: LlamaModel,
+        settings: LlamaSettings,
+        sizes: Sizes,
+        outbox: Outbox,
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counters = Counters()
         self.waiting: deque[ChatJob] = deque()
@@ -45,6 +53,9 @@ class Answers:
         self._settings = settings
         self._sizes = sizes
         self._outbox = outbox
+        self._now = now
+        self.wiped = True
+        """Whether nothing was computed since the cache was overwritten."""
         self.book = CellBook(sizes.sequences, sizes.cells)
         self._context = LlamaContext(
             model,
@@ -74,9 +85,16 @@ class Answers:
             self.paused.discard(job)
             self.waiting.appendleft(job)
 
-    def forget(self, owner: bytes) -> None:
-        """Drop what rests under this name."""
-        self._drop(self.book.forget(owner))
+    def sweep(self) -> None:
+        """Forget conversations that rested too long."""
+        for seq in self.book.forget_older(self._now() - self._settings.kept_s):
+            self._context.drop(seq)
+
+    def wipe(self) -> None:
+        """Overwrite the cache when nothing is in it: forgotten cells still hold what was said."""
+        if not self.wiped and not self.book.used:
+            self._context.clear()
+            self.wiped = True
 
     # -- a step ----------------------------------------------------------------------------------
 
@@ -121,6 +139,7 @@ class Answers:
         answering = any(job.made for job in jobs)
         shares = share_step(waiting, self._sizes.step_tokens, answering=answering)
         slices = [_slice(job, share) for job, share in zip(jobs, shares, strict=True)]
+        self.wiped = False
         try:
             rows = self._context.decode(slices)
         except (MemoryError, RuntimeError):
@@ -176,7 +195,7 @@ class Answers:
         """Its reader is behind: others may have its turn, and its room if they need it."""
         assert job.place is not None
         self.running.remove(job)
-        self.book.rest(job.place)
+        self.book.rest(job.place, self._now())
         job.place = None
         self.paused.add(job)
         self._outbox.append((job, Paused()))
@@ -195,7 +214,7 @@ class Answers:
         if job in self.running:
             self.running.remove(job)
         if job.session is not None and job.place.owner == job.owner:
-            self.book.rest(job.place)
+            self.book.rest(job.place, self._now())
         else:
             self._drop(self.book.free(job.place))
         job.place = None
@@ -204,7 +223,7 @@ class Answers:
         self.paused.discard(job)
         if job in self.waiting:
             self.waiting.remove(job)
-        self.forget(job.private)
+        self._drop(self.book.forget(job.private))
 
     def _drop(self, seq: int | None) -> None:
         if seq is not None:

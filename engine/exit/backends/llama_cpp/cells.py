@@ -21,7 +21,7 @@ class Place:
     tokens: list[int] = field(default_factory=list, repr=False)
     reserved: int = 0
     """Cells that a running answer may need; zero while the conversation rests."""
-    rested_at: int = 0
+    rested_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,6 @@ class CellBook:
         self._free = list(range(sequences))
         self._running: dict[int, Place] = {}
         self._resting: dict[bytes, Place] = {}
-        self._clock = 0
 
     def __repr__(self) -> str:
         return f"CellBook(running={len(self._running)}, resting={len(self._resting)})"
@@ -79,11 +78,11 @@ class CellBook:
             dropped.append(self._drop_oldest())
         return Taken(place, reuse, tuple(dropped))
 
-    def rest(self, place: Place) -> None:
-        """The answer paused or is over; its conversation may go on later."""
+    def rest(self, place: Place, now: float) -> None:
+        """The answer paused or is over; its conversation may go on later. `now` never goes back."""
         del self._running[place.seq]
         place.reserved = 0
-        place.rested_at = self._clock = self._clock + 1
+        place.rested_at = now
         self._resting[place.owner] = place
 
     def free(self, place: Place) -> int:
@@ -98,6 +97,11 @@ class CellBook:
         """Drop a resting conversation. Returns the sequence to remove, if there was one."""
         place = self._resting.get(owner)
         return None if place is None else self.free(place)
+
+    def forget_older(self, than: float) -> list[int]:
+        """Drop the conversations that rest since then or longer. Returns their sequences."""
+        old = [place for place in self._resting.values() if place.rested_at <= than]
+        return [self.free(place) for place in old]
 
     def is_running(self, owner: bytes) -> bool:
         """Whether this owner's place is in use at this moment."""

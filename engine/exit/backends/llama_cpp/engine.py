@@ -20,6 +20,7 @@ from engine.exit.backends.llama_cpp.settings import LlamaSettings
 from engine.exit.backends.llama_cpp.sizes import Sizes
 from engine.exit.backends.llama_cpp.vectors import VectorQueue
 
+SWEEP_S = 30.0
 Wish = Literal["submit", "cancel", "resume", "stop"]
 
 
@@ -49,6 +50,7 @@ class Engine:
         deliver: Callable[[Outbox], None],
     ) -> None:
         self.stats = EngineStats()
+        self._kept_s = settings.kept_s
         self._deliver = deliver
         self._orders: queue.SimpleQueue[tuple[Wish, ChatJob | EmbedJob | None]]
         self._orders = queue.SimpleQueue()
@@ -70,6 +72,7 @@ class Engine:
         try:
             while not self._stopped:
                 self._take_orders()
+                self._answers.sweep()
                 self._answers.admit()
                 self._answers.step()
                 self._vectors.step()
@@ -81,14 +84,17 @@ class Engine:
             self._publish()
 
     def _take_orders(self) -> None:
-        """All that are there; when there is nothing to compute, wait for the next."""
+        """All that are there; when there is nothing to compute, wait for the next, or until it is
+        time to look after the resting conversations."""
         idle = not (self._answers.busy or self._vectors.busy)
+        patience_s = None if self._answers.wiped else min(SWEEP_S, self._kept_s)
         try:
             while True:
-                self._obey(*self._orders.get(block=idle))
+                self._obey(*self._orders.get(block=idle, timeout=patience_s))
                 idle = False
         except queue.Empty:
-            return
+            if idle:
+                self._answers.wipe()
 
     def _obey(self, wish: Wish, job: ChatJob | EmbedJob | None) -> None:
         match wish, job:

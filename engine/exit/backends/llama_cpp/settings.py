@@ -19,6 +19,9 @@ class LlamaSettings:
     kept: int = 0
     """Room for conversations that rest, so that their next question need not be read again. Zero:
     as much as one conversation for each parallel answer."""
+    kept_s: float = 900.0
+    """Seconds after which a resting conversation is forgotten. When none is left, the cache is
+    overwritten."""
     queue: int = 64
     """Questions that may wait for their turn; the next one is refused."""
     threads: int = 1

@@ -37,7 +37,8 @@ class Bench:
         self.sizes: Sizes = sizes_of(self.settings, model.trained_for, on_gpu=False)
         self.outbox: Outbox = []
         self.model = model
-        self.answers = Answers(model, self.settings, self.sizes, self.outbox)
+        self.now = 0.0
+        self.answers = Answers(model, self.settings, self.sizes, self.outbox, now=lambda: self.now)
 
     def ask(self, *texts: str, tokens: int = 12, session: bytes | None = None) -> ChatJob:
         asked = request(*texts, tokens=tokens)
@@ -149,6 +150,36 @@ def test_conversations_that_do_not_fit_are_dropped_and_read_again(model: LlamaMo
     assert kept.cached
     assert small.text(again) == small.text(jobs[0])
     small.answers.close(provider_error("overloaded"))
+
+
+def test_nothing_of_a_conversation_stays_for_long(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wiped: list[bool] = []
+    context = bench.answers._context
+    clear = context.clear
+    monkeypatch.setattr(context, "clear", lambda: (wiped.append(True), clear()))
+    bench.ask(QUESTIONS[0], session=b"one")
+    bench.run()
+    bench.now += bench.settings.kept_s - 1
+    bench.ask(QUESTIONS[0], session=b"two")
+    bench.run()
+    bench.answers.sweep()
+    assert bench.answers.book.resting == 2
+    bench.now += 2
+    bench.answers.sweep()
+    assert bench.answers.book.resting == 1
+    bench.answers.wipe()
+    assert not wiped
+    bench.now += bench.settings.kept_s
+    bench.answers.sweep()
+    bench.answers.wipe()
+    bench.answers.wipe()
+    assert bench.answers.book.used == 0
+    assert wiped == [True]
+    again = bench.ask(QUESTIONS[0], session=b"two")
+    bench.run()
+    assert again.cached == 0
 
 
 def test_an_answer_waits_for_its_reader(model: LlamaModel) -> None:

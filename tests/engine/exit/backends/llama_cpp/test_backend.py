@@ -218,6 +218,15 @@ async def test_it_loads_when_first_asked_and_again_after_unloading() -> None:
     await backend.aclose()
 
 
+async def test_an_idle_node_forgets() -> None:
+    async with served(replace(TWO, kept_s=0.2)) as backend:
+        await answer(backend, request("Hi", tokens=3, session=b"s"))
+        with trio.fail_after(30):
+            while backend.stats.resting:
+                await trio.sleep(0.01)
+        assert (await answer(backend, request("Hi", tokens=3, session=b"s"))).usage.cached == 0
+
+
 async def test_unloading_ends_the_answers() -> None:
     async with served(TWO) as backend:
         events = backend.stream_chat(request("A story!", tokens=200))

@@ -17,7 +17,7 @@ def test_a_conversation_goes_on_where_it_differs() -> None:
     assert first is not None
     assert first.reuse == 0
     first.place.tokens.extend([1, 2, 3, 9, 9])
-    book.rest(first.place)
+    book.rest(first.place, 1.0)
     again = book.take(b"a", [1, 2, 3, 4], 10)
     assert again is not None
     assert (again.reuse, again.place.seq, again.dropped) == (3, first.place.seq, ())
@@ -29,7 +29,7 @@ def test_the_last_token_of_a_prompt_is_always_computed() -> None:
     first = book.take(b"a", [1, 2, 3], 10)
     assert first is not None
     first.place.tokens.extend([1, 2, 3])
-    book.rest(first.place)
+    book.rest(first.place, 1.0)
     again = book.take(b"a", [1, 2, 3], 10)
     assert again is not None
     assert again.reuse == 2
@@ -40,7 +40,7 @@ def test_equal_beginnings_are_not_shared() -> None:
     first = book.take(b"a", [1, 2, 3], 10)
     assert first is not None
     first.place.tokens.extend([1, 2, 3])
-    book.rest(first.place)
+    book.rest(first.place, 1.0)
     other = book.take(b"b", [1, 2, 3, 4], 10)
     assert other is not None
     assert other.reuse == 0
@@ -50,16 +50,16 @@ def test_equal_beginnings_are_not_shared() -> None:
 def test_who_rested_longest_makes_room() -> None:
     book = CellBook(8, CELLS)
     seqs = {}
-    for owner in (b"a", b"b", b"c"):
+    for now, owner in enumerate((b"a", b"b", b"c")):
         taken = book.take(owner, [1] * 10, 10)
         assert taken is not None
         taken.place.tokens.extend([1] * 10)
         seqs[owner] = taken.place.seq
-        book.rest(taken.place)
+        book.rest(taken.place, float(now))
     taken = book.take(b"a", [1] * 10, 10)  # `a` is young again
     assert taken is not None
     taken.place.tokens.append(1)
-    book.rest(taken.place)
+    book.rest(taken.place, 3.0)
     large = book.take(b"d", [2] * 10, 25)
     assert large is not None
     assert large.dropped == (seqs[b"b"], seqs[b"c"])
@@ -74,6 +74,7 @@ class Books(RuleBasedStateMachine):
         self.book = CellBook(5, CELLS)
         self.running: list[Place] = []
         self.cache: dict[int, int] = {}
+        self.now = 0.0
 
     @rule(owner=st.sampled_from([b"a", b"b", b"c", b"d", b"e", b"f"]), count=st.integers(1, 12))
     def take(self, owner: bytes, count: int) -> None:
@@ -108,7 +109,8 @@ class Books(RuleBasedStateMachine):
         place = data.draw(st.sampled_from(self.running))
         self.running.remove(place)
         if keep:
-            self.book.rest(place)
+            self.now += 1
+            self.book.rest(place, self.now)
         else:
             self.cache.pop(self.book.free(place))
 
@@ -117,6 +119,16 @@ class Books(RuleBasedStateMachine):
         seq = self.book.forget(owner)
         if seq is not None:
             del self.cache[seq]
+
+    @rule(age=st.integers(0, 5))
+    def forget_older(self, age: int) -> None:
+        before = self.book.resting
+        gone = self.book.forget_older(self.now - age)
+        assert len(gone) == before - self.book.resting
+        for seq in gone:
+            del self.cache[seq]
+        if age == 0:
+            assert self.book.resting == 0
 
     @invariant()
     def the_cache_is_never_overfull(self) -> None:
