@@ -74,6 +74,7 @@ class Engine:
                 self._take_orders()
                 self._answers.sweep()
                 self._answers.admit()
+                self.stats = self._count()
                 self._answers.step()
                 self._vectors.step()
                 self._publish()
@@ -112,8 +113,15 @@ class Engine:
                 self._vectors.end(job)
 
     def _publish(self) -> None:
+        self.stats = self._count()
+        if self._outbox:
+            events = list(self._outbox)
+            self._outbox.clear()
+            self._deliver(events)
+
+    def _count(self) -> EngineStats:
         answers, book, done = self._answers, self._answers.book, self._answers.counters
-        self.stats = EngineStats(
+        return EngineStats(
             running=len(answers.running),
             waiting=len(answers.waiting),
             paused=len(answers.paused),
@@ -124,7 +132,3 @@ class Engine:
             tokens_cached=done.tokens_cached,
             tokens_out=done.tokens_out,
         )
-        if self._outbox:
-            events = list(self._outbox)
-            self._outbox.clear()
-            self._deliver(events)
