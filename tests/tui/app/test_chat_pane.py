@@ -17,6 +17,7 @@ NO_ROUTE = ScriptedError(
 
 
 async def test_a_question_streams_and_shows_its_cost(folder: Path, node: ScriptedNode) -> None:
+    node.pause_s = 0.05  # long enough to be seen streaming on a busy machine
     async with open_screen(folder) as screen:
         await screen.connected()
         await screen.until(lambda: "at most 20 sat an answer" in screen.seen(), "cost before")
