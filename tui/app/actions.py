@@ -1,7 +1,8 @@
 """Every act of the screen, once: its name, words, keys and where it belongs.
 
-Bindings, the command palette, the hint line and the help screen are all made from this table, so
-they cannot disagree. The deeds themselves are `do_<name>` methods of the app or of a pane.
+Bindings, the command palette, the hint line and the help screen are all made from this table (with
+the user's keys, see `keymap`), so they cannot disagree. The deeds themselves are `do_<name>`
+methods of the app or of a pane.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ class Action:
         return " or ".join(pretty_key(key) for key in self.keys)
 
 
-PANES = ("chat", "circuit", "mints", "earnings", "network")
+PANES = ("chat", "circuit", "mints", "earnings", "network", "settings")
 PANE_TITLES = {
     "chat": "Chat",
     "circuit": "Circuit",
     "mints": "Mints",
     "earnings": "Earnings",
     "network": "Network",
+    "settings": "Settings",
 }
 
 ACTIONS = (
@@ -51,6 +53,7 @@ ACTIONS = (
     Action(
         "network", "Go to Network", "Who is known, from whom, and at which prices.", ("f6", "alt+5")
     ),
+    Action("settings", "Go to Settings", "This screen's settings and keys.", ("f7", "alt+6")),
     Action(
         "theme", "Next colour theme", "Changes the colours and remembers the choice.", ("ctrl+t",)
     ),
@@ -260,9 +263,24 @@ ACTIONS = (
         "network",
         hint="join",
     ),
+    Action(
+        "change",
+        "Change this",
+        "Changes the setting or the keys under the cursor.",
+        ("enter",),
+        "settings",
+        hint="change",
+        bound=False,
+    ),
+    Action(
+        "reset",
+        "Back to the default",
+        "Gives the setting or the keys under the cursor their default again.",
+        ("d",),
+        "settings",
+        hint="default",
+    ),
 )
-
-BY_NAME = {action.name: action for action in ACTIONS}
 
 _KEY_WORDS = {
     "question_mark": "?",
@@ -285,7 +303,3 @@ def pretty_key(key: str) -> str:
         if len(key) > 1
         else key
     )
-
-
-def of_group(group: str) -> list[Action]:
-    return [action for action in ACTIONS if action.group == group]

@@ -12,24 +12,25 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import Binding
 from textual.containers import Container
 from textual.screen import Screen
 from textual.theme import Theme
 
 from tui.app import profile, themes
-from tui.app.actions import ACTIONS, ANYWHERE, BY_NAME, Action, of_group
+from tui.app.actions import ANYWHERE, Action
 from tui.app.controller import Controller
 from tui.app.crash import DiscreetApp
 from tui.app.explain import figures
+from tui.app.keymap import ActionTable
 from tui.app.link import CallFailed, NodeLink
 from tui.app.look import Look
 from tui.app.model import AppModel
 from tui.app.panes.chat import ChatPane
-from tui.app.preferences import Preferences
+from tui.app.preferences import Preferences, Value
 from tui.app.widgets.bars import Banner, ClickBar, HintBar, StatusBar, TabBar
 
 if TYPE_CHECKING:
@@ -59,19 +60,6 @@ class PeerApp(DiscreetApp):
     COMMAND_PALETTE_BINDING = "ctrl+p"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (140, "-very-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            key,
-            f"do('{action.name}')",
-            action.title,
-            show=False,
-            priority=key.startswith(("ctrl+", "f", "alt+")) and len(key) > 1,
-        )
-        for action in ACTIONS
-        if action.bound and (action.group == ANYWHERE or action.keys[:1] == ("ctrl+n",))
-        for key in action.keys
-        if key != "ctrl+p"
-    ]
 
     def __init__(
         self,
@@ -86,8 +74,12 @@ class PeerApp(DiscreetApp):
         self.profile = profile.choose(self.preferences.text("profile"), os.environ)
         wanted = theme or self.preferences.text("theme") or self.profile.theme
         self.theme_file, complaint = themes.choose(wanted, self.config)
-        self._complaints = [*self.preferences.complaints, *([complaint] if complaint else [])]
+        self.actions = ActionTable(self.preferences.keys)
+        self._complaints = [*self.preferences.complaints, *self.actions.problems]
+        self._complaints += [complaint] if complaint else []
         super().__init__()
+        self._own_bindings = self._bindings
+        self._bind()
         self._painting: list[Timer] = []
         self.model = AppModel()
         self.model.earnings_from_demo_ghost = earnings_socket is not None
@@ -170,6 +162,34 @@ class PeerApp(DiscreetApp):
     def _signalled(self) -> None:
         self.exit(INTERRUPTED, return_code=INTERRUPTED)
 
+    def _bind(self) -> None:
+        """Keys that work everywhere. A new conversation is begun from anywhere, too."""
+        self._bindings = self._own_bindings.copy()
+        everywhere = [a for a in self.actions.all if a.group == ANYWHERE or a.name == "new_chat"]
+        for action in everywhere:
+            for key in action.keys if action.bound and action.name != "palette" else ():
+                first = key.startswith(("ctrl+", "f", "alt+")) and len(key) > 1
+                deed = f"do('{action.name}')"
+                binding = Binding(key, deed, action.title, show=False, priority=first)
+                self._bindings.key_to_bindings.setdefault(key, []).insert(0, binding)
+
+    def rebind(self, name: str, keys: tuple[str, ...]) -> None:
+        """Give an action other keys, from now on; none gives it back its own. Raises ValueError
+        with the reason when it cannot have them."""
+        wanted = {**self.preferences.keys, name: keys} if keys else dict(self.preferences.keys)
+        if not keys:
+            wanted.pop(name, None)
+        table = ActionTable(wanted)
+        if table.problems:
+            raise ValueError(table.problems[0])
+        self.actions = table
+        if not self.preferences.set_keys(name, keys):
+            self.say("For this time only: the choice could not be written down.", "warning")
+        self._bind()
+        for pane in self._panes.values():
+            pane.bind_keys()
+        self._bars = None
+
     # -- painting ----------------------------------------------------------------------------
 
     def _paint_fast(self) -> None:
@@ -211,10 +231,10 @@ class PeerApp(DiscreetApp):
         return f" The link to the node is lost; trying again ({link.attempts}). Your text stays."
 
     def _hinted(self) -> list[Action]:
-        here = [a for a in of_group(self.front) if a.hint]
-        everywhere = [BY_NAME[name] for name in ("help", "quit")]
+        here = [a for a in self.actions.of_group(self.front) if a.hint]
+        everywhere = [self.actions.by_name[name] for name in ("help", "quit")]
         first = 4 if self.front == "chat" else len(here)
-        return [*here[:first], BY_NAME["palette"], *here[first:], *everywhere]
+        return [*here[:first], self.actions.by_name["palette"], *here[first:], *everywhere]
 
     def on_click_bar_chosen(self, event: ClickBar.Chosen) -> None:
         self.action_do(event.name)
@@ -229,7 +249,7 @@ class PeerApp(DiscreetApp):
 
     def perform(self, name: str) -> None:
         """Do an action of the table, on the pane it belongs to."""
-        action = BY_NAME[name]
+        action = self.actions.by_name[name]
         if action.group == ANYWHERE:
             self._run(getattr(self, f"do_{name}", lambda: self.show_pane(name)))
             return
@@ -309,6 +329,10 @@ class PeerApp(DiscreetApp):
             from tui.app.panes.network import NetworkPane
 
             return NetworkPane(self)
+        if name == "settings":
+            from tui.app.panes.settings import SettingsPane
+
+            return SettingsPane(self)
         from tui.app.panes.earnings import EarningsPane
 
         return EarningsPane(self)
@@ -342,6 +366,20 @@ class PeerApp(DiscreetApp):
         place = names.index(self.theme_file.name) if self.theme_file.name in names else -1
         self.use_theme(names[(place + 1) % len(names)])
 
+    def prefer(self, key: str, value: Value) -> None:
+        """Change one of the screen's settings and act on it at once."""
+        if key == "theme" and value:
+            self.use_theme(str(value))
+            return
+        if not self.preferences.set(key, value):
+            self.say("For this time only: the choice could not be written down.", "warning")
+        if key == "profile":
+            self._take_profile(profile.choose(str(value), os.environ))
+        elif key == "theme":
+            self._change(themes.choose(self.profile.theme, self.config)[0])
+        elif key == "text_width":
+            self._relook()
+
     def do_profile(self) -> None:
         """The next profile: full, slow link, plain."""
         names = list(profile.PROFILES)
@@ -349,15 +387,18 @@ class PeerApp(DiscreetApp):
 
     def use_profile(self, name: str) -> None:
         """Move as much as this profile says, from now on, and remember it."""
-        self.profile = profile.PROFILES[name]
+        self._take_profile(profile.PROFILES[name])
         written = self.preferences.set("profile", name)
+        words = f"{self.profile.title}. {self.profile.meaning}"
+        self.say(words if written else f"{words} For this time only: it could not be written down.")
+
+    def _take_profile(self, chosen: profile.Profile) -> None:
+        self.profile = chosen
         if not self.preferences.text("theme"):
-            self._change(themes.choose(self.profile.theme, self.config)[0])
+            self._change(themes.choose(chosen.theme, self.config)[0])
         self._dress()
         self._start_timers()
         self._relook()
-        words = f"{self.profile.title}. {self.profile.meaning}"
-        self.say(words if written else f"{words} For this time only: it could not be written down.")
 
     def _dress(self) -> None:
         """Classes of the style sheets for the profile."""

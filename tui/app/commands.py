@@ -10,7 +10,6 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.types import IgnoreReturnCallbackType
 
 from tui.app import profile, themes
-from tui.app.actions import ACTIONS
 from tui.app.text import ellipsis
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ class Commands(Provider):
         return cast("PeerApp", self.app)
 
     def _fixed(self) -> Iterator[Command]:
-        for action in ACTIONS:
+        for action in self.peer.actions.all:
             if action.name == "palette":
                 continue
             keys = f"  [{action.key_words}]" if action.keys else ""

@@ -56,7 +56,7 @@ async def test_profiles_are_switched_and_remembered(folder: Path, node: Scripted
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("pane", ["f2", "f3", "f4", "f5", "f6", "f1"])
+@pytest.mark.parametrize("pane", ["f2", "f3", "f4", "f5", "f6", "f7", "f1"])
 async def test_the_plain_profile_draws_no_frames(
     folder: Path, node: ScriptedNode, pane: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from textual.binding import Binding
 from textual.containers import Vertical
 
-from tui.app.actions import of_group
-
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
 
@@ -31,17 +29,18 @@ class Pane(Vertical):
         self.ready = False  # true once the pane's own widgets exist
         self.model = app.model
         self.controller = app.controller
-        for action in of_group(self.group):
+        self._own_bindings = self._bindings
+        self.bind_keys()
+
+    def bind_keys(self) -> None:
+        """The keys of this pane's actions."""
+        self._bindings = self._own_bindings.copy()
+        for action in self.peer.actions.of_group(self.group):
             for key in action.keys if action.bound else ():
-                self._bindings.key_to_bindings.setdefault(key, []).append(
-                    Binding(
-                        key,
-                        f"app.do('{action.name}')",
-                        action.title,
-                        show=False,
-                        priority=key.startswith("ctrl+"),
-                    )
-                )
+                first = key.startswith("ctrl+")
+                deed = f"app.do('{action.name}')"
+                binding = Binding(key, deed, action.title, show=False, priority=first)
+                self._bindings.key_to_bindings.setdefault(key, []).append(binding)
 
     def on_mount(self) -> None:
         """Runs after the pane's own `on_mount` (Textual calls every class's, the nearest first)."""

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.app.actions import ANYWHERE, PANE_TITLES, Action, of_group
+from tui.app.actions import ANYWHERE, PANE_TITLES, Action
 from tui.app.explain import figures
 from tui.app.text import wrap
 
@@ -49,8 +49,10 @@ class HelpScreen(ModalScreen[None]):
 
     def _text(self) -> Content:
         parts = [*self._numbers(), *self._warnings()]
-        parts += self._keys(f"Keys on {PANE_TITLES[self._pane]}", of_group(self._pane))
-        parts += self._keys("Keys anywhere", of_group(ANYWHERE))
+        parts += self._keys(
+            f"Keys on {PANE_TITLES[self._pane]}", self.peer.actions.of_group(self._pane)
+        )
+        parts += self._keys("Keys anywhere", self.peer.actions.of_group(ANYWHERE))
         status = self.peer.model.status
         facts = [f"themes folder: {self.peer.config / 'themes'}"]
         if status.node:

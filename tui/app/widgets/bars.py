@@ -94,6 +94,8 @@ class HintBar(ClickBar):
         self._places = []
         line = Content(" ")
         for action in actions:
+            if not action.keys:
+                continue
             key = pretty_key(action.keys[0])
             start = line.cell_length
             longer = Content.assemble(line, (key, "bold $primary"), (f" {action.hint}", "$muted"))

@@ -1,0 +1,105 @@
+"""The settings pane: what can be set is listed with its meaning, changed, written and undone."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.screen import Screen, open_screen
+from tui.app.panes.settings import KEY_PREFIX, SettingsPane
+from tui.app.preferences import SETTINGS
+
+pytestmark = pytest.mark.asyncio
+
+
+async def _settings(screen: Screen) -> SettingsPane:
+    await screen.press("f7")
+    await screen.until(lambda: bool(screen.app.query(SettingsPane)), "made")
+    pane = screen.app.query_one(SettingsPane)
+    await screen.until(lambda: pane.ready and pane.options.option_count > len(SETTINGS), "listed")
+    return pane
+
+
+def _go(pane: SettingsPane, name: str) -> None:
+    pane.options.highlighted = pane.options.get_option_index(name)
+
+
+def _file(folder: Path) -> dict[str, object]:
+    return tomllib.loads((folder / "config" / "tui.toml").read_text())
+
+
+async def test_each_setting_is_explained(folder: Path) -> None:
+    async with open_screen(folder, (80, 24)) as screen:
+        pane = await _settings(screen)
+        for setting in SETTINGS:
+            _go(pane, setting.key)
+            first = setting.meaning.split(".")[0].split()[:4]
+            await screen.until(lambda first=first: " ".join(first) in screen.seen(), setting.key)
+
+
+async def test_settings_are_changed_written_and_reset(folder: Path) -> None:
+    async with open_screen(folder, (100, 30)) as screen:
+        pane = await _settings(screen)
+        _go(pane, "notifications")
+        await screen.press("enter")
+        await screen.until(lambda: not screen.app.preferences.flag("notifications"), "off")
+        assert _file(folder) == {"notifications": False}
+        _go(pane, "text_width")
+        await screen.press("enter")
+        await screen.dialog("FormScreen")
+        await screen.press("end", "backspace", "backspace", "backspace", "7", "enter")
+        await screen.until(lambda: "from 40 to 400" in screen.seen(), "refused")
+        await screen.press("2", "enter")
+        await screen.until(lambda: screen.app.preferences.number("text_width") == 72, "72")
+        assert screen.app.look.text_width == 72
+        await screen.press("d")
+        await screen.until(lambda: screen.app.preferences.number("text_width") == 100, "default")
+
+
+async def test_profile_and_theme_are_picked(folder: Path) -> None:
+    async with open_screen(folder, (100, 30)) as screen:
+        pane = await _settings(screen)
+        _go(pane, "profile")
+        await screen.press("enter")
+        await screen.dialog("PickScreen")
+        await screen.press("end", "enter")
+        await screen.until(lambda: screen.app.profile.name == "plain", "plain")
+        _go(pane, "theme")
+        await screen.press("enter")
+        await screen.dialog("PickScreen")
+        await screen.press("home", "enter")
+        await screen.until(lambda: screen.app.theme_file.name == "amber", "amber")
+        assert _file(folder) == {"profile": "plain", "theme": "amber"}
+
+
+async def test_keys_are_changed_and_work_at_once(folder: Path) -> None:
+    async with open_screen(folder, (100, 30)) as screen:
+        pane = await _settings(screen)
+        _go(pane, KEY_PREFIX + "circuit")
+        await screen.press("enter")
+        await screen.dialog("KeyScreen")
+        await screen.press("f9")
+        await screen.until(lambda: "Go to Circuit: F9" in screen.seen(), "said")
+        assert _file(folder) == {"keys": {"circuit": ["f9"]}}
+        await screen.press("f3")
+        assert screen.app.front == "settings"
+        await screen.press("f9")
+        await screen.until(lambda: screen.app.front == "circuit", "there")
+        await screen.press("f7")
+        _go(pane, KEY_PREFIX + "circuit")
+        await screen.press("d")
+        await screen.press("f3")
+        await screen.until(lambda: screen.app.front == "circuit", "its own again")
+
+
+async def test_a_key_that_fields_need_is_refused(folder: Path) -> None:
+    async with open_screen(folder, (100, 30)) as screen:
+        pane = await _settings(screen)
+        _go(pane, KEY_PREFIX + "quit")
+        await screen.press("enter")
+        await screen.dialog("KeyScreen")
+        await screen.press("tab")
+        await screen.until(lambda: "cannot be given away" in screen.seen(), "refused")
+        assert screen.app.actions.by_name["quit"].keys == ("ctrl+q",)

@@ -1,0 +1,171 @@
+"""The settings pane: every setting of this screen with its default and meaning, and every key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from tui.app import themes
+from tui.app.actions import ANYWHERE, PANE_TITLES, Action, pretty_key
+from tui.app.panes.base import Pane, style_sheet
+from tui.app.preferences import BY_KEY, SETTINGS, Setting, Value
+from tui.app.text import ellipsis
+
+if TYPE_CHECKING:
+    from tui.app.app import PeerApp
+    from tui.app.screens.form import Check
+
+TITLE_WIDTH = 34
+KEY_PREFIX = "key:"
+
+
+class SettingsPane(Pane):
+    group = "settings"
+    DEFAULT_CSS = style_sheet("settings")
+
+    def __init__(self, app: PeerApp) -> None:
+        super().__init__(app)
+        self._seen: object = None
+
+    def compose(self) -> ComposeResult:
+        yield OptionList(id="settings-list")
+        yield Static(id="settings-meaning", markup=False)
+
+    def on_mount(self) -> None:
+        self.options = self.query_one(OptionList)
+        self.meaning = self.query_one("#settings-meaning", Static)
+        self.options.border_title = "Settings of this screen, and its keys"
+
+    def focus_first(self) -> None:
+        self.options.focus()
+
+    def paint(self) -> None:
+        fresh = (dict(self.peer.preferences.values), self.peer.actions, self.size.width)
+        if fresh == self._seen or not self.size.width:
+            return
+        self._seen = fresh
+        place = self.options.highlighted
+        self.options.clear_options()
+        self.options.add_options(self._lines())
+        self.options.highlighted = 0 if place is None else place
+
+    def _lines(self) -> list[Option]:
+        lines = [Option(self._setting_line(setting), id=setting.key) for setting in SETTINGS]
+        for group in (ANYWHERE, *PANE_TITLES):
+            actions = self.peer.actions.of_group(group)
+            title = "Keys anywhere" if group == ANYWHERE else f"Keys on {PANE_TITLES[group]}"
+            lines.append(Option(Content.styled(title, "bold $accent"), disabled=True))
+            lines += [Option(self._key_line(a), id=KEY_PREFIX + a.name) for a in actions]
+        return lines
+
+    def _setting_line(self, setting: Setting) -> Content:
+        value = self.peer.preferences.values.get(setting.key, setting.default)
+        changed = value != setting.default
+        return Content.assemble(
+            ellipsis(setting.title, TITLE_WIDTH).ljust(TITLE_WIDTH + 2),
+            (said(setting, value), "bold $primary" if changed else "$foreground"),
+            (f"   default: {said(setting, setting.default)}" if changed else "", "$muted"),
+        )
+
+    def _key_line(self, action: Action) -> Content:
+        changed = action.name in self.peer.preferences.keys
+        words = action.key_words or "by name: Ctrl+P"
+        return Content.assemble(
+            ellipsis(action.title, TITLE_WIDTH).ljust(TITLE_WIDTH + 2),
+            (words, "bold $primary" if changed else "$foreground" if action.bound else "$muted"),
+            ("   changed" if changed else "", "$muted"),
+        )
+
+    @on(OptionList.OptionHighlighted)
+    def _explain(self, event: OptionList.OptionHighlighted) -> None:
+        name = event.option.id or ""
+        if name.startswith(KEY_PREFIX):
+            self.meaning.update(self.peer.actions.by_name[name.removeprefix(KEY_PREFIX)].help)
+        elif name in BY_KEY:
+            self.meaning.update(BY_KEY[name].meaning)
+
+    # -- deeds -------------------------------------------------------------------------------
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self) -> None:
+        self.peer.perform("change")
+
+    def _under_cursor(self) -> str:
+        place = self.options.highlighted
+        return "" if place is None else self.options.get_option_at_index(place).id or ""
+
+    async def do_change(self) -> None:
+        name = self._under_cursor()
+        if name.startswith(KEY_PREFIX):
+            await self._change_key(self.peer.actions.by_name[name.removeprefix(KEY_PREFIX)])
+        elif name in BY_KEY:
+            value = await self._ask(BY_KEY[name])
+            if value is not None:
+                self.peer.prefer(name, value)
+                self.paint()
+
+    async def do_reset(self) -> None:
+        name = self._under_cursor()
+        if name.startswith(KEY_PREFIX):
+            self._rebind(name.removeprefix(KEY_PREFIX), ())
+        elif name in BY_KEY:
+            self.peer.prefer(name, BY_KEY[name].default)
+        self.paint()
+
+    async def _ask(self, setting: Setting) -> Value | None:
+        from tui.app.screens.form import Field, ask_form
+        from tui.app.screens.pick import PickScreen
+
+        current = self.peer.preferences.values.get(setting.key, setting.default)
+        if isinstance(setting.default, bool):
+            return not current
+        if isinstance(setting.default, int):
+            field = Field(setting.key, setting.title, str(current), check=_whole(setting))
+            answer = await ask_form(self.peer, setting.title, setting.meaning, [field], "Set")
+            return None if answer is None else int(answer[setting.key])
+        choices = setting.choices or tuple(themes.available(self.peer.config))
+        options = [(choice, Content(choice)) for choice in choices]
+        screen = PickScreen(setting.title, setting.meaning, options)
+        return await self.peer.push_screen_wait(screen)
+
+    async def _change_key(self, action: Action) -> None:
+        from tui.app.screens.key import KeyScreen
+
+        if not action.bound:
+            self.peer.say(f"The key of {action.title!r} cannot be changed.", "warning")
+            return
+        key = await self.peer.push_screen_wait(KeyScreen(action.title))
+        if key is not None:
+            self._rebind(action.name, (key,))
+            self.paint()
+
+    def _rebind(self, name: str, keys: tuple[str, ...]) -> None:
+        try:
+            self.peer.rebind(name, keys)
+        except ValueError as exc:
+            self.peer.say(f"{exc} The keys stay as they were.", "warning")
+            return
+        action = self.peer.actions.by_name[name]
+        words = " or ".join(pretty_key(key) for key in action.keys) or "no key"
+        self.peer.say(f"{action.title}: {words}.")
+
+
+def said(setting: Setting, value: Value) -> str:
+    """A value in words."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int) and setting.least == 0 and value == 0:
+        return "never"
+    return str(value) or "goes with the profile"
+
+
+def _whole(setting: Setting) -> Check:
+    def check(text: str) -> str:
+        return setting.problem(int(text)) if text.isdecimal() and len(text) < 9 else "a number."
+
+    return check
