@@ -17,7 +17,7 @@ from pathlib import Path
 
 import trio
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, ProviderError
 from engine.exit.backends.base import (
     ChatRequest,
     Delta,
@@ -27,7 +27,7 @@ from engine.exit.backends.base import (
     Finish,
     Usage,
 )
-from engine.exit.backends.faults import provider_error
+from engine.exit.backends.faults import KEPT, provider_error
 from engine.exit.backends.llama_cpp import questions
 from engine.exit.backends.llama_cpp.engine import Engine, EngineStats
 from engine.exit.backends.llama_cpp.files import ModelFile, identify
@@ -156,6 +156,13 @@ class LlamaCppBackend:
         """What the model can do beyond text. The same before and after loading."""
         return frozenset({"embeddings", "json"}) if model else frozenset()
 
+    async def facts(self) -> tuple[bytes, int]:
+        """The file's SHA-256 and the tokens of one conversation; loads the model. ConfigError."""
+        file = await self.identify()
+        await self.load()
+        assert self.sizes is not None
+        return file.sha256, self.sizes.context
+
     @property
     def stats(self) -> EngineStats:
         """Where the engine stands."""
@@ -181,7 +188,13 @@ class LlamaCppBackend:
 
     def _check_queue(self) -> None:
         if self._open >= self.settings.parallel + self.settings.queue:
-            raise provider_error("rate_limit", BUSY_AFTER_S)
+            raise ProviderError(
+                "All places of this ghost's model are taken, and so is its queue.",
+                kind="rate_limit",
+                retry_after_s=BUSY_AFTER_S,
+                kept=KEPT,
+                hint="Wait a little, or use another ghost.",
+            )
 
     # -- answers ---------------------------------------------------------------------------------
 
