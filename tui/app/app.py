@@ -31,6 +31,7 @@ from tui.app.look import Look
 from tui.app.model import AppModel
 from tui.app.panes.chat import ChatPane
 from tui.app.preferences import Preferences, Value
+from tui.app.text import ellipsis
 from tui.app.widgets.bars import Banner, ClickBar, HintBar, StatusBar, TabBar
 
 if TYPE_CHECKING:
@@ -199,9 +200,26 @@ class PeerApp(DiscreetApp):
 
     def _paint_slow(self) -> None:
         self._paint_bars()
+        self._tell_finished()
         pane = self._panes.get(self.front)
         if pane is not None and pane.ready:
             pane.paint()
+
+    def _tell_finished(self) -> None:
+        """A note, and the bell if wanted, for answers that ended where nobody was looking."""
+        finished = self.model.chat.finished
+        while finished:
+            conversation = finished.popleft()
+            looked_at = self.front == "chat" and conversation is self.model.chat.current
+            if looked_at and self.app_focus:
+                continue
+            if self.preferences.flag("bell"):
+                self.bell()
+            if self.preferences.flag("notifications") and not looked_at:
+                title = ellipsis(conversation.title or conversation.last_question(), 40)
+                failed = conversation.can_retry()
+                words = "could not be answered" if failed else "has its answer"
+                self.say(f"“{title}” {words}.", "warning" if failed else "information")
 
     def _paint_bars(self) -> None:
         if not hasattr(self, "banner"):

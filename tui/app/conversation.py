@@ -197,6 +197,8 @@ class ChatModel:
         self.opened: dict[str, Conversation] = {}
         self.asks: dict[str, Conversation] = {}
         self.stale: set[str] = set()
+        self.finished: deque[Conversation] = deque(maxlen=20)
+        """Conversations whose answer came to its end, until somebody takes notice."""
         self.revision = 0
         self._early: deque[tuple[str, str, Json]] = deque(maxlen=EARLY_EVENTS)
         self._orphans: list[Conversation] = []
@@ -429,6 +431,7 @@ class ChatModel:
         if live is not None:
             live.answer.touch()
             self.asks.pop(live.ask_id, None)
+            self.finished.append(conversation)
         conversation.live = None
         if conversation in self._orphans:
             self._orphans.remove(conversation)

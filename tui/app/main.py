@@ -30,7 +30,7 @@ def run_tui(socket: Path, *, earnings_socket: Path | None = None, theme: str | N
     app = PeerApp(socket, earnings_socket=earnings_socket, theme=theme)
     app.driver_class = outliving(app.driver_class)
     try:
-        app.run()
+        app.run(mouse=app.preferences.flag("mouse"))
     except KeyboardInterrupt:
         return INTERRUPTED
     return app.return_code or 0

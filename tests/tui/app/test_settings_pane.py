@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.screen import Screen, open_screen
+from tests.helpers.scripted_node import ScriptedNode
 from tui.app.panes.settings import KEY_PREFIX, SettingsPane
 from tui.app.preferences import SETTINGS
 
@@ -103,3 +104,33 @@ async def test_a_key_that_fields_need_is_refused(folder: Path) -> None:
         await screen.press("tab")
         await screen.until(lambda: "cannot be given away" in screen.seen(), "refused")
         assert screen.app.actions.by_name["quit"].keys == ("ctrl+q",)
+
+
+async def test_an_answer_elsewhere_is_told_and_rung(
+    folder: Path, node: ScriptedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.answer = None
+    async with open_screen(folder, (100, 30)) as screen:
+        rung: list[bool] = []
+        monkeypatch.setattr(screen.app, "bell", lambda: rung.append(True))
+        await screen.connected()
+        screen.app.prefer("bell", True)
+        for number, told in ((1, True), (2, False)):
+            screen.app.prefer("notifications", told)
+            await screen.press("f2", "ctrl+n")
+            await screen.ask(f"question {number}")
+            await screen.until(lambda: bool(screen.app.model.chat.asks), "accepted")
+            await screen.press("f3")
+            ids = {"ask_id": f"ask{number}", "session_id": f"new{number}"}
+            node.publish("ask.done", **ids, result={"answer": "yes", "cost_msat": 1})
+            await screen.until(lambda number=number: len(rung) == number, "rung")
+            note = f"“question {number}” has its answer"
+            assert any(note in n.message for n in screen.app._notifications) == told
+        await screen.press("f2", "ctrl+n")
+        await screen.ask("looked at")
+        await screen.until(lambda: bool(screen.app.model.chat.asks), "accepted")
+        ids = {"ask_id": "ask3", "session_id": "new3"}
+        node.publish("ask.done", **ids, result={"answer": "here", "cost_msat": 1})
+        await screen.until(lambda: "here" in screen.seen(), "shown")
+        await screen.until(lambda: not screen.app.model.chat.finished, "noticed")
+        assert len(rung) == 2
