@@ -46,6 +46,7 @@ from engine.exit.backends.llama_cpp.sizes import Sizes, check_memory, free_memor
 
 log = logging.getLogger("peer2prompt.ghost")
 
+FEATURES = frozenset({"embeddings", "json"})
 BUSY_AFTER_S = 10.0
 """When to come back after a refusal because the queue is full."""
 
@@ -136,6 +137,8 @@ class LlamaCppBackend:
 
     async def _ready(self) -> tuple[LlamaModel, Engine, Sizes]:
         """The loaded model, for a question. ProviderError when it cannot be loaded."""
+        if self._engine is not None and self._engine.over:
+            await self.unload()  # a fault ended its thread
         if self._engine is None:
             try:
                 await self.load()
@@ -152,9 +155,9 @@ class LlamaCppBackend:
     async def models(self) -> Sequence[str]:
         return (self._name,)
 
-    def features(self, model: str) -> frozenset[str]:
+    def features(self, _model: str) -> frozenset[str]:
         """What the model can do beyond text. The same before and after loading."""
-        return frozenset({"embeddings", "json"}) if model else frozenset()
+        return FEATURES
 
     async def facts(self) -> tuple[bytes, int]:
         """The file's SHA-256 and the tokens of one conversation; loads the model. ConfigError."""
@@ -238,8 +241,9 @@ class LlamaCppBackend:
     ) -> AsyncGenerator[JobEvent, None]:
         """What happens to the job, which is cancelled when nobody listens any more."""
         self._open += 1
-        engine.order("submit", job)
         try:
+            if not engine.order("submit", job):
+                raise provider_error("overloaded")
             async for event in receive:
                 if isinstance(event, Failed):
                     raise event.error

@@ -8,6 +8,7 @@ cancelled ones, so either waits for one call of the library at most.
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -58,17 +59,28 @@ class Engine:
         self._answers = Answers(model, settings, sizes, self._outbox)
         self._vectors = VectorQueue(model, settings, sizes, self._outbox)
         self._stopped = False
+        self._over = False
+        self._door = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Engine({self.stats})"
 
-    def order(self, wish: Wish, job: ChatJob | EmbedJob | None = None) -> None:
+    @property
+    def over(self) -> bool:
+        """Whether it has stopped, or broken down."""
+        return self._over
+
+    def order(self, wish: Wish, job: ChatJob | EmbedJob | None = None) -> bool:
         """Tell the engine what is wanted: `submit` or `cancel` a job, `resume` a paused answer
-        whose reader has caught up, `stop` after the step that runs. From any thread."""
-        self._orders.put((wish, job))
+        whose reader has caught up, `stop` after the step that runs. From any thread. False when
+        nobody is there any more to hear it."""
+        with self._door:
+            if not self._over:
+                self._orders.put((wish, job))
+            return not self._over
 
     def run(self) -> None:
-        """Until told to stop. Frees the contexts; the model stays."""
+        """Until told to stop. Frees the contexts; the model stays. Whoever waits is told."""
         try:
             while not self._stopped:
                 self._take_orders()
@@ -79,6 +91,9 @@ class Engine:
                 self._vectors.step()
                 self._publish()
         finally:
+            with self._door:
+                self._over = True
+            self._hear_the_rest()
             error = provider_error("overloaded")
             self._answers.close(error)
             self._vectors.close(error)
@@ -96,6 +111,11 @@ class Engine:
         except queue.Empty:
             if idle:
                 self._answers.wipe()
+
+    def _hear_the_rest(self) -> None:
+        """Orders that came while it stopped; nothing of them is computed."""
+        while not self._orders.empty():
+            self._obey(*self._orders.get())
 
     def _obey(self, wish: Wish, job: ChatJob | EmbedJob | None) -> None:
         match wish, job:

@@ -227,6 +227,24 @@ async def test_an_idle_node_forgets() -> None:
         assert (await answer(backend, request("Hi", tokens=3, session=b"s"))).usage.cached == 0
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_fault_in_the_thread_ends_its_answers_and_not_the_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with served(TWO) as backend:
+
+        def fault(_self: object) -> None:
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as patch:
+            patch.setattr("engine.exit.backends.llama_cpp.answers.Answers.step", fault)
+            with pytest.raises(ProviderError) as found, trio.fail_after(30):
+                await answer(backend, request("Hi"))
+        assert found.value.kind == "overloaded"
+        with trio.fail_after(30):
+            assert (await answer(backend, request("Hi", tokens=3))).usage.tokens_out <= 3
+
+
 async def test_unloading_ends_the_answers() -> None:
     async with served(TWO) as backend:
         events = backend.stream_chat(request("A story!", tokens=200))
