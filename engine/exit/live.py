@@ -340,9 +340,9 @@ class LiveSession:
         async with aclosing(asked(self._shop.backend, request)) as events:
             async for event in events:
                 match event:
-                    case Usage(tokens_in, tokens_out):
+                    case Usage(tokens_in, tokens_out, cached, reasoning):
                         spent.usage = event
-                        session.provider_usage(q, tokens_in, tokens_out)
+                        session.provider_usage(q, tokens_in, tokens_out, cached, reasoning)
                     case Finish(reason):
                         session.provider_done(q, reason)
                     case _:

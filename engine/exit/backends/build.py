@@ -32,6 +32,7 @@ _OPTIONS = {
     "openai-responses": openai_responses.OPTIONS,
     "anthropic": anthropic.OPTIONS,
     "google": google.OPTIONS,
+    "llama-cpp": frozenset(OPTIONS) - {"reasoning_effort"},
 }
 
 

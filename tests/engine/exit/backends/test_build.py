@@ -71,7 +71,8 @@ async def test_a_key_stays_out_of_sight() -> None:
 
 
 async def test_options_that_all_kinds_pass_on() -> None:
-    assert options_of(["openai", "llama-cpp"]) == tuple(sorted(OPTIONS))
+    assert options_of(["openai"]) == tuple(sorted(OPTIONS))
+    assert set(OPTIONS) - set(options_of(["openai", "llama-cpp"])) == {"reasoning_effort"}
     assert options_of(["openai", "anthropic"]) == (
         "reasoning_effort",
         "response_format",
