@@ -34,7 +34,7 @@ from wallet.errors import (
     UnknownOperation,
     WalletError,
 )
-from wallet.journal import Kind, Operation, OutputSpec, Result, State
+from wallet.journal import Kind, Operation, OutputSpec, Result, Role, State
 from wallet.mints import MintBook
 from wallet.reclaim import prepare_reclaim
 from wallet.settle import Checked
@@ -200,11 +200,21 @@ class Executor:
     async def _signed(self, op: Operation) -> Result | None:
         """The result when the mint has signed the outputs; never a part of them."""
         found = await self._restore(op.body.outputs, op.mint)
+        if found and not await self._is_ours(op, found):
+            return None
         if len(found) == len(op.body.outputs):
             return await self.finish(op, found)
         if found:
             raise _busy("The mint has signed only a part of the outputs.")
         return None
+
+    async def _is_ours(self, op: Operation, found: Pairs) -> bool:
+        """Whether these were signed for this operation, and not a peer's outputs for another."""
+        if op.kind is Kind.REDEEM:  # the mint signs all of a request, ours among them, or nothing
+            return any(spec.role is not Role.PEER for spec, _ in found)
+        if op.kind is Kind.REFUND:
+            return all(state is ProofState.SPENT for state in await self.states(op))
+        return True
 
     async def _without_outputs(self, op: Operation, states: Sequence[ProofState]) -> Result | None:
         """The outputs are not signed: what the inputs' states, asked before, say about it."""
@@ -315,6 +325,11 @@ class Executor:
         if not op.body.own or op.kind not in (Kind.MELT, Kind.PAY):
             raise _busy("The operation waits to be sent again.")
         states = await self.states(op)
+        if all(state is ProofState.SPENT for state in states):
+            # Spent since the look that found them untouched: what it was spent for is to be had.
+            found = await self.look(op)
+            if found is not None:
+                return found
         reclaim_id = await self._store.run(lambda tx: prepare_reclaim(tx, op, states, self._mints))
         if reclaim_id is None:
             return Result()

@@ -16,7 +16,7 @@ from wallet.ecash.curve import point
 from wallet.ecash.deterministic import Seed
 from wallet.ecash.errors import EcashError
 from wallet.ecash.types import BlindSignature, Proof
-from wallet.errors import MintLied, PaymentInvalid
+from wallet.errors import MintLied, MintProblem, PaymentInvalid
 from wallet.executor import Executor
 from wallet.journal import Body, Kind, Operation, OutputSpec, Result, Role, State
 from wallet.mints import MintBook
@@ -81,7 +81,8 @@ class Market:
             if op.result is not None:
                 return op.result.change_sat
             due = amounts.total(op.inputs) - op.body.fee_sat - op.body.amount_sat
-            result = await self._book(op, change)
+            short = sum(signature.amount for signature in change) < due
+            result = await self._ask_for_change(op) if short else await self._book(op, change)
         if result.change_sat < due:
             raise PaymentInvalid(
                 f"The ghost gave back {result.change_sat} of {due} sat of change.",
@@ -89,6 +90,22 @@ class Market:
                 hint="Use another ghost.",
             )
         return result.change_sat
+
+    async def _ask_for_change(self, op: Operation) -> Result:
+        """The ghost handed over less than is due: the mint may have signed all of it (NUT-09), or
+        not even have seen the payment. PaymentInvalid leaves it open, for `resolve`."""
+        refused = PaymentInvalid(
+            "The ghost did not give all of the change back.",
+            kept="The mint is asked for it.",
+            hint="Use another ghost.",
+        )
+        try:
+            found = await self._executor.look(op)
+        except MintProblem as exc:
+            raise refused from exc
+        if found is None:
+            raise refused
+        return found
 
     async def _book(self, op: Operation, signatures: Sequence[BlindSignature]) -> Result:
         if len(signatures) > len(op.body.outputs):

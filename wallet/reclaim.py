@@ -27,7 +27,7 @@ def prepare_reclaim(
     value = amounts.total(rest) - fee
     if value <= 0:
         tx.proofs.release(op.id)
-        _close(tx, op, "")
+        _close(tx, op, "", back=amounts.total(rest))
         return None
     outputs = keep_outputs(tx, mints, op.mint, value)
     body = Body(
@@ -40,12 +40,11 @@ def prepare_reclaim(
     )
     op_id = write(tx, Kind.RECLAIM, op.mint, body, state=State.EXECUTING)
     tx.proofs.move(op.id, op_id)
-    _close(tx, op, op_id)
+    _close(tx, op, op_id, back=0)
     return op_id
 
 
-def _close(tx: Transaction, op: Operation, successor: str) -> None:
-    # Without a successor the coins are simply available again.
-    back = 0 if successor else sum(proof.amount for proof in op.inputs)
+def _close(tx: Transaction, op: Operation, successor: str, *, back: int) -> None:
+    """`back` is in coins that are simply available again."""
     result = Result(amount_sat=back, failed="It was taken back.", successor=successor)
     tx.operations.finish(op.id, journal.encode(result))

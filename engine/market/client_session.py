@@ -135,8 +135,9 @@ class ClientSession:
         self._lost = None
         ask = wire.Ask(self._last_q, model, body, self._need_quote().id)
         self.answer = ClientAnswer(ask, tariff)
-        self.credit.ledger.due = tariff.accepted_msat
-        self.credit.needed = 0
+        # Until its first word an answer counts for nothing: credit for it is at stake.
+        self.credit.ledger.due = 0
+        self.credit.needed = tariff.accepted_msat
         return ask
 
     def go_on(self) -> wire.Ask | wire.Resume | None:
@@ -250,8 +251,6 @@ class ClientSession:
         answer = self._current(need.q)
         answer.check_need(need.due)
         self.credit.needed = need.due
-        if answer.started and answer.out == 0:
-            self.credit.ledger.due = answer.tariff.running_msat(1)
         return CreditNeeded()
 
     def _on_done(self, done: wire.Done) -> ClientEvent:

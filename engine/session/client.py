@@ -13,10 +13,8 @@ from typing import Any
 
 import trio
 
-from engine.crypto.keys import SIGNATURE_BYTES
-from engine.errors import GhostError, Peer2PromptError, ProtocolError
+from engine.errors import GhostError, Peer2PromptError
 from engine.market import client_events as events
-from engine.market.overbilled import Overbilled
 from engine.session import failures
 from engine.session.account import Run
 from engine.session.events import AskResult, OnEvent
@@ -25,7 +23,7 @@ from engine.session.link import LOST
 from engine.session.outcome import Outcome
 from engine.session.record import AnswerRecord
 from engine.session.rescue import Patience
-from engine.session.talk import Talk, ignore
+from engine.session.talk import BREACHES, Talk, ignore
 from engine.wire import session as wire
 from engine.wire.quote import Quote
 from wallet.errors import WalletError
@@ -51,6 +49,7 @@ class AskSession(Talk):
         """Connect, check the quote, prepay one chunk: a warm session answers without delay."""
         async with self._turn:
             self._on_event = on_event or ignore
+            self._check_breach()
             await self._link.ensure()
             session, payer = self._parts()
             if session.answer is None and session.top_up_sat():
@@ -103,6 +102,7 @@ class AskSession(Talk):
         line: Lifeline | None,
     ) -> AskResult:
         async with self._turn:
+            self._check_breach()
             self._on_event = on_event or ignore
             self._cancel_wanted = False
             self._line = line
@@ -234,7 +234,7 @@ class AskSession(Talk):
         if not self.connected:
             _, payer = self._parts()
             await payer.resolve()
-        return await self._result(run, run.finished)
+        return self._result(run, run.finished)
 
     async def _from_mail(self, run: Run) -> bool:
         """Whether the answer's letter lay in a mailbox and brought it to its end."""
@@ -250,18 +250,8 @@ class AskSession(Talk):
         run.by_mail = run.finished is not None
         return run.by_mail
 
-    async def _result(self, run: Run, finished: events.Finished) -> AskResult:
+    def _result(self, run: Run, finished: events.Finished) -> AskResult:
         session, _ = self._parts()
-        with trio.CancelScope(shield=True):
-            await self._store.receipts.add(
-                session.hash,
-                finished.receipt_n,
-                finished.receipt,
-                finished.receipt[:SIGNATURE_BYTES],
-                side="client",
-                cost_msat=finished.cost_msat,
-                client_sig=finished.sign.sig,
-            )
         mint = self._saved.mint if self._saved is not None else ""
         run.mailboxes = len(self._line.blocks) if self._line is not None else 0
         return self._account.close(
@@ -293,7 +283,8 @@ class AskSession(Talk):
         """The error for the caller, after everything that can be saved was saved."""
         session, payer = self._session, self._payer
         unreachable = isinstance(error, LOST)
-        dishonest = isinstance(error, ProtocolError | Overbilled) and not unreachable
+        dishonest = isinstance(error, BREACHES) and not unreachable
+        self._note_breach(error)
         if (unreachable or dishonest) and session is not None and payer is not None:
             await self._link.drop()
             await payer.resolve()
@@ -313,9 +304,8 @@ class AskSession(Talk):
         saved = self._saved
         if saved is not None and saved.slot:
             await self._settler.resolve(saved.slot)
-        credit = session.credit.ledger.balance
-        if self._leftover:  # only the ghost knows what another process had paid
-            credit = max(credit, session.credit.reported_msat)
+        # Only the ghost knows what another process had paid; it gives no more than there is.
+        credit = max(session.credit.ledger.balance, session.credit.reported_msat)
         if saved is None or not saved.mint or credit < 1000:
             await self._forget()
             return 0

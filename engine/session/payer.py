@@ -19,6 +19,7 @@ from engine.errors import CircuitClosed, PaymentError
 from engine.market.client_events import PaymentRefused, PaymentTaken
 from engine.market.client_session import ClientSession
 from engine.market.convert import pay_message, signatures_of
+from engine.market.credit import MSAT
 from engine.market.seams import PayingWallet, Payment
 from engine.market.signal import Signal
 from engine.wire import session as wire
@@ -32,11 +33,14 @@ RESOLVE_S = 45.0
 """How long a payment is followed at the mint before that is left to the wallet's recovery."""
 PASSED_OVER_S = 60.0
 """How long a mint that failed is not paid with while another one can be."""
-MAX_UNSETTLED = 1
-"""Payments of a session that may wait at a silent mint while another mint is paid with: what a
-ghost that hides a payment behind a mint's silence can take, beyond the one under way."""
 OF_THE_MINT = ("mint", "pay_mint", "pay_untrusted_mint")
 """How a ghost's refusals begin that another mint may mend."""
+
+
+class PaymentKept(PaymentError):
+    """The ghost says that it did not take a payment, and the mint says that it was spent."""
+
+    code = "payment_kept"
 
 
 class _Fate(Enum):
@@ -89,7 +93,9 @@ class Payer:
         self._unreachable = 0
         self._passed_over: dict[str, float] = {}
         self._failed: PaymentError | None = None
-        self._unsettled = 0
+        self._open: dict[str, int] = {}
+        """Payments whose fate is not known, in sat: a ghost may have hidden them behind a mint's
+        silence, so they count as handed out."""
         self._signal = Signal()
 
     def __repr__(self) -> str:
@@ -148,11 +154,47 @@ class Payer:
             await self._refused(news)
         elif self._pending is not None and not self._pending.sent:
             await self._deliver(self._pending)
-        elif self._pending is None and self.armed and (sat := self._session.top_up_sat()) > 0:
+        elif self._pending is None and self.armed and (sat := await self._sat_to_pay()) > 0:
             await self._prepare(sat)
         else:
             return False
         return True
+
+    async def _sat_to_pay(self) -> int:
+        """What to pay now, so that with the payments of unknown fate no more than one chunk is at
+        stake. PaymentError when the answer waits and nothing is left to pay with."""
+        sat = self._sat_left()
+        if sat <= 0 < self._session.top_up_sat():
+            await self._look_again()
+            sat = self._sat_left()
+            if sat <= 0 and (self._session.credit.waits or self._session.answer is None):
+                raise self._failed or PaymentError(
+                    "A payment to this ghost waits for its mint, which does not answer.",
+                    kept=_KEPT[_Fate.UNKNOWN],
+                    hint="Try again later, or use another ghost.",
+                )
+        return sat
+
+    def _sat_left(self) -> int:
+        quote, wanted = self._session.quote, self._session.top_up_sat()
+        if quote is None or not self._open:
+            return wanted
+        left = quote.chunk_msat - max(0, self._session.credit.ledger.available)
+        return min(wanted, left // MSAT - sum(self._open.values()))
+
+    async def _look_again(self) -> None:
+        """Whether the mints can say by now what became of the payments of unknown fate."""
+        for payment_id in list(self._open):
+            fate = await self._fate_of(payment_id)
+            if fate in (_Fate.UNKNOWN, _Fate.HELD):
+                continue
+            del self._open[payment_id]
+            if fate is _Fate.SPENT:
+                raise PaymentKept(
+                    "The ghost kept a payment that it said it did not take.",
+                    kept=_KEPT[_Fate.SPENT],
+                    hint="Use another ghost.",
+                )
 
     async def _prepare(self, sat: int) -> None:
         errors: list[WalletError] = []
@@ -211,7 +253,7 @@ class Payer:
                     pending.payment.id, signatures_of(taken.change)
                 )
             except WalletError:
-                await self._look_at_mint(pending)  # the change was not what was due
+                await self._fate_of(pending.payment.id)  # the change was not what was due
                 raise
             finally:
                 self._pending = None
@@ -227,11 +269,12 @@ class Payer:
             pending.tries += 1
             pending.sent = False
             return
-        fate = await self.resolve()
+        fate = await self._give_up(pending)
         if refused.code == "credit_limit" and not self._surplus:
             self._surplus = True  # a question that failed meanwhile had freed its credit
             return
-        error = PaymentError(
+        kind = PaymentKept if fate is _Fate.SPENT else PaymentError
+        error = kind(
             f"The ghost did not take the payment ({refused.code}).",
             kept=_KEPT[fate],
             hint="Try again, or use another ghost or mint.",
@@ -243,28 +286,40 @@ class Payer:
 
     def _may_pay_elsewhere(self, fate: _Fate) -> bool:
         """Whether another mint's ecash may be sent for what this payment was to buy: its ecash is
-        back, or, so often only, its mint says nothing to anybody."""
-        if fate is _Fate.UNKNOWN:
-            self._unsettled += 1
-            return self._unsettled <= MAX_UNSETTLED
-        return fate is _Fate.BACK
+        back, or its mint says nothing to anybody (then it counts, see `_sat_to_pay`)."""
+        return fate in (_Fate.BACK, _Fate.UNKNOWN)
 
-    async def resolve(self) -> _Fate:
-        """Ask the mint what became of the payment under way; the ghost cannot be asked any more."""
-        pending, self._pending = self._pending, None
-        if pending is None:
-            return _Fate.BACK
+    async def resolve(self) -> None:
+        """The ghost cannot be asked now: ask the mint what became of the payment under way. Unless
+        it is back it stays under way: should the ghost come back, it is told of it again."""
+        pending = self._pending
+        if pending is not None and await self._fate_of_sent(pending) is _Fate.BACK:
+            self._drop()
+
+    async def _give_up(self, pending: _Pending) -> _Fate:
+        """The ghost says that it has not taken the payment."""
+        self._drop()
+        fate = await self._fate_of_sent(pending)
+        if fate in (_Fate.UNKNOWN, _Fate.HELD):
+            self._open[pending.payment.id] = pending.payment.total_sat
+        return fate
+
+    def _drop(self) -> None:
+        self._pending = None
         self._session.credit.drop()
-        return await self._look_at_mint(pending)
 
-    async def _look_at_mint(self, pending: _Pending) -> _Fate:
+    async def _fate_of_sent(self, pending: _Pending) -> _Fate:
+        if pending.ever_sent:
+            return await self._fate_of(pending.payment.id)
+        with trio.CancelScope(shield=True):
+            await self._wallet.pay_abort(pending.payment.id)
+        return _Fate.BACK
+
+    async def _fate_of(self, payment_id: str) -> _Fate:
         """Errors are not raised: it is journalled, and the wallet's recovery goes on with it."""
         with trio.move_on_after(RESOLVE_S, shield=True):
             try:
-                if not pending.ever_sent:
-                    await self._wallet.pay_abort(pending.payment.id)
-                    return _Fate.BACK
-                outcome = await self._wallet.pay_resolve(pending.payment.id)
+                outcome = await self._wallet.pay_resolve(payment_id)
             except MintUnreachable:
                 return _Fate.UNKNOWN
             except WalletError:

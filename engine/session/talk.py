@@ -11,9 +11,11 @@ from collections.abc import Callable
 
 import trio
 
-from engine.errors import CircuitClosed, GhostError, Peer2PromptError
+from engine.crypto.keys import SIGNATURE_BYTES
+from engine.errors import CircuitClosed, GhostError, Peer2PromptError, ProtocolError
 from engine.market import client_events as events
 from engine.market.client_session import ClientSession
+from engine.market.overbilled import Overbilled
 from engine.market.seams import ByteStream, ClientStore, PayingWallet
 from engine.session import failures
 from engine.session.account import Account, Run
@@ -21,13 +23,16 @@ from engine.session.events import AnswerDelta, OnEvent, PaidOut, StateChanged
 from engine.session.lifeline import Lifeline
 from engine.session.link import LOST, STALL_S, GhostLink, OpenStream
 from engine.session.outcome import Outcome
-from engine.session.payer import Payer
+from engine.session.payer import Payer, PaymentKept
 from engine.session.rescue import Patience
 from engine.session.settling import Settler
 from engine.session.vault import SavedSession, SessionVault
 from engine.wire import session as wire
 from engine.wire.quote import Quote
-from wallet.errors import WalletError
+from wallet.errors import PaymentInvalid, WalletError
+
+BREACHES = (ProtocolError, Overbilled, PaymentKept, PaymentInvalid)
+"""What no honest ghost does."""
 
 
 def ignore(_event: object) -> None:
@@ -77,6 +82,7 @@ class Talk:
             keep=self._keep,
             forget=self._forget,
         )
+        self._breach = False
         self._state = ""
         self._on_event: OnEvent = ignore
         self._abort: Callable[[Exception], None] = ignore
@@ -222,7 +228,27 @@ class Talk:
 
     async def _handle(self, message: wire.Message) -> None:
         session, _ = self._parts()
-        await self._take(session.receive(message))
+        try:
+            event = session.receive(message)
+        except (ProtocolError, Overbilled) as error:
+            self._note_breach(error)
+            raise
+        await self._take(event)
+
+    def _note_breach(self, error: Exception) -> None:
+        """The ghost broke the rules: it gets no question and no payment of this session any more,
+        so that what it can take stays below one chunk."""
+        if isinstance(error, BREACHES) and not isinstance(error, LOST):
+            self._breach = True
+
+    def _check_breach(self) -> None:
+        if self._breach:
+            raise GhostError(
+                "The session with this ghost has ended, because it broke the rules.",
+                reason="broken_off",
+                kept="It gets no further question and no further payment.",
+                hint="Start a new session; another ghost will be used.",
+            )
 
     async def _take(self, event: events.ClientEvent | None) -> None:
         _, payer = self._parts()
@@ -264,12 +290,27 @@ class Talk:
 
     async def _on_finished(self, event: events.Finished) -> None:
         self._link.progress()
+        await self._keep_receipt(event)
         if self._run is not None:
             self._run.finish(event)
         try:
             await self._link.send(event.sign)
         except LOST:
             self._unsent = event.sign  # the answer is complete; the ghost hears of it later
+
+    async def _keep_receipt(self, finished: events.Finished) -> None:
+        """What was billed and accepted is in the books before the ghost hears that it is."""
+        session, _ = self._parts()
+        with trio.CancelScope(shield=True):
+            await self._store.receipts.add(
+                session.hash,
+                finished.receipt_n,
+                finished.receipt,
+                finished.receipt[:SIGNATURE_BYTES],
+                side="client",
+                cost_msat=finished.cost_msat,
+                client_sig=finished.sign.sig,
+            )
 
     def _on_failed(self, error: wire.Error) -> None:
         if self._run is not None and error.q == self._run.q:
@@ -313,6 +354,7 @@ class Talk:
 
     def _on_pay_failure(self, error: Exception) -> None:
         """Without money an answer may still run on the credit it has; anything else ends."""
+        self._note_breach(error)
         session, _ = self._parts()
         if self._run is None or session.credit.waits:
             self._abort(error)

@@ -149,7 +149,9 @@ class Pair(RuleBasedStateMachine):
             # One chunk at most beyond what is metered, when it is handed over. (A question that
             # fails later frees what it had metered, so credit can stand higher for a while.)
             before = self.client.credit.ledger.available
-            assert before + sat * 1000 <= self.quote.chunk_msat
+            # Before the first word: one chunk, or what the input needs if that is more.
+            needed = self.client.credit.needed - self.client.credit.ledger.due
+            assert before + sat * 1000 <= max(self.quote.chunk_msat, needed + 999)
             n = self.client.credit.begin(sat)
             proof = wire.WireProof(sat, KEYSET, str(n), bytes(33))
             self.pending = wire.Pay(n, MINT, sat, KEYSET, (proof,), ())

@@ -8,7 +8,6 @@ import trio
 from trio.testing import MockClock
 
 from engine.errors import PaymentError
-from engine.session.payer import MAX_UNSETTLED
 from tests.helpers.market_fakes import MINT, FakePayment, ScriptedBackend
 from tests.helpers.market_world import HI, MODEL, World, world
 from wallet.errors import InsufficientFunds, MintBusy, MintUnreachable
@@ -58,30 +57,38 @@ async def test_a_mint_that_dies_midway_is_passed_over_for_the_rest_of_the_answer
         assert w.money == 1000
 
 
-async def test_a_payment_of_unknown_fate_stays_with_its_mint(autojump_clock: MockClock) -> None:
-    """The mint is silent to the ghost and to us: its payment waits, one other is made."""
+async def test_a_payment_of_unknown_fate_counts_as_handed_out(autojump_clock: MockClock) -> None:
+    """The mint is silent to the ghost and to us: no second chunk is put at stake beside the first.
+    Once the mint speaks again its ecash is back, and the other mint is paid with."""
     async with world(mints=(MINT, OTHER)) as w:
         two_mints(w)
         w.earner.cannot_reach = w.payer.silent = {MINT}
         asker = w.asker()
-        await asker.open()
+        with pytest.raises(PaymentError) as caught:
+            await asker.open()
+        assert "journal" in caught.value.kept
         (waiting,) = w.payer.open.values()
         assert waiting.mint == MINT
+        assert w.money == 1000
+        w.payer.silent = set()
+        await asker.open()
         assert w.earner.redeemed_at == [OTHER]
+        assert not w.payer.open
+        assert asker.credit_msat == 10_000
         assert w.money == 1000
 
 
 async def test_silent_mints_do_not_take_one_payment_after_the_other(
     autojump_clock: MockClock,
 ) -> None:
-    """A ghost that says of every mint that it is silent gets no third payment."""
+    """A ghost that says of every mint that it is silent gets no second chunk."""
     async with world(mints=(MINT, OTHER, THIRD)) as w:
         w.payer.mints = [MINT, OTHER, THIRD]
         w.earner.cannot_reach = w.payer.silent = {MINT, OTHER}
         with pytest.raises(PaymentError) as caught:
             await w.asker().open()
         assert "journal" in caught.value.kept
-        assert len(w.payer.open) == MAX_UNSETTLED + 1
+        assert sum(payment.amount_sat for payment in w.payer.open.values()) == 10
         assert w.earner.redeemed_at == []
         assert w.money == 1000
 
