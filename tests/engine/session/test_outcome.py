@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from engine.errors import CircuitClosed, GhostError, NoRoute, ProtocolError
-from engine.market.client_session import Overbilled
 from engine.market.observations import Seen
+from engine.market.overbilled import Overbilled
 from engine.session.outcome import Outcome, judge, judge_opening
 from wallet.errors import MintUnreachable
 

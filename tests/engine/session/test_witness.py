@@ -19,9 +19,9 @@ from engine.errors import (
     ProviderError,
     WireError,
 )
-from engine.market.client_session import Overbilled
 from engine.market.ghost_answer import GhostAnswer
 from engine.market.observations import Seen
+from engine.market.overbilled import Overbilled
 from engine.session.client import AskSession
 from engine.session.ghostbook import GhostBook
 from engine.session.market_settings import MarketSettings
@@ -118,7 +118,7 @@ async def test_a_broken_chain_of_receipts_proves_itself(
     async with world() as w:
         session = asker(w, store, witness)
         await session.ask(HI, MODEL)
-        monkeypatch.setattr("engine.market.ghost_session.receipt_hash", lambda _raw: b"x" * 32)
+        monkeypatch.setattr("engine.market.ghost_receipts.receipt_hash", lambda _raw: b"x" * 32)
         await session.ask(HI, MODEL)
         with pytest.raises(ProtocolError):
             await session.ask(HI, MODEL)
