@@ -10,21 +10,21 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import urlsplit
 
 from engine.circuit.shape_menu import ShapeMenu
 from engine.directory.network_settings import NetworkSettings, parse_network
 from engine.directory.settings import PathSettings, parse_asns, parse_countries
 from engine.errors import ConfigError, WireError
+from engine.exit.settings import GhostConfig, parse_ghost
 from engine.limits import Limits, parse_limits
 from engine.link.settings import Advertised, parse_advertise
 from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
 from engine.mint_way import MintWay, parse_way
 from engine.session.cover_settings import CoverSettings
 from engine.session.market_settings import BOUNDS, LISTS, MarketSettings, parse_market
+from engine.settings_table import Table, check_url, one_of
 from engine.wire.shape import DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass
 from wallet.errors import BadAmount
 from wallet.policy import PRIVATE, Policy
@@ -36,7 +36,6 @@ PASSPHRASE_FILE_ENV = "PEER2PROMPT_PASSPHRASE_FILE"
 STORE_NAME = "store.db"
 # Where systemd puts what a unit's LoadCredential= or LoadCredentialEncrypted= names.
 CREDENTIALS_ENV = "CREDENTIALS_DIRECTORY"
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -49,30 +48,13 @@ class StoreConfig:
 
 
 @dataclass(frozen=True)
-class GhostConfig:
-    """The serving side. Prices are msat per million tokens, chunk and cap are msat."""
-
-    provider_url: str
-    provider_key_file: Path | None
-    models: tuple[str, ...]
-    in_price: int = 10_000_000
-    out_price: int = 40_000_000
-    cached_price: int = 10_000_000  # of input tokens the provider read from a cache
-    reasoning_price: int = 40_000_000
-    max_hidden: int = 0  # reasoning tokens that may be billed though their text is not delivered
-    chunk_msat: int = 16_000
-    cap_msat: int = 200_000
-    max_out: int = 2_048
-    mints: tuple[str, ...] = ()
-    listed: bool = True  # in the directory that everybody keeps; else found by its models alone
-
-
-@dataclass(frozen=True)
 class NodeConfig:
     """Everything a node needs to know before it starts."""
 
     home: Path
     roles: frozenset[str]
+    file: Path | None = None
+    """Where the settings came from; None when they were made in the process."""
     store: StoreConfig = field(default_factory=StoreConfig)
     listen: tuple[str, int] | None = None
     advertise: Advertised | None = None
@@ -91,65 +73,6 @@ class NodeConfig:
     market: MarketSettings = field(default_factory=MarketSettings)
 
 
-class _Table:
-    """A TOML table read field by field; what was not read is an unknown setting."""
-
-    def __init__(self, data: Mapping[str, object], name: str) -> None:
-        self._data = dict(data)
-        self._name = name
-
-    def take(self, key: str, kind: type[_T], default: _T) -> _T:
-        value = self._data.pop(key, default)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise ConfigError(
-                f"The setting {self._name}{key} must be a {_KIND_NAMES[kind]}.",
-                hint="Mend it in config.toml.",
-            )
-        return value
-
-    def strings(self, key: str) -> tuple[str, ...]:
-        values = self.take(key, list, [])
-        if not all(isinstance(value, str) for value in values):
-            raise ConfigError(f"The setting {self._name}{key} must be a list of strings.")
-        return tuple(values)
-
-    def path(self, key: str, base: Path) -> Path | None:
-        value = self.take(key, str, "")
-        return (base / Path(value).expanduser()) if value else None
-
-    def positive(self, key: str, default: int, most: int) -> int:
-        return self.bounded(key, default, 1, most)
-
-    def bounded(self, key: str, default: int, least: int, most: int) -> int:
-        value = self.take(key, int, default)
-        if not least <= value <= most:
-            raise ConfigError(f"The setting {self._name}{key} must be from {least} to {most}.")
-        return value
-
-    def integers(self, key: str, default: tuple[int, ...], most: int) -> tuple[int, ...]:
-        values = self.take(key, list, list(default))
-        if not all(type(value) is int and 0 < value <= most for value in values):
-            raise ConfigError(
-                f"The setting {self._name}{key} must be a list of numbers from 1 to {most}."
-            )
-        return tuple(values)
-
-    def table(self, key: str) -> _Table:
-        return _Table(self.take(key, dict, {}), f"{key}.")
-
-    def finish(self) -> None:
-        if self._data:
-            unknown = ", ".join(sorted(self._name + key for key in self._data))
-            raise ConfigError(
-                f"config.toml has settings this version does not know: {unknown}.",
-                hint="Check the spelling, or remove them.",
-            )
-
-
-_KIND_NAMES: dict[type, str] = {str: "string", int: "number", bool: "true or false", list: "list"}
-_KIND_NAMES[dict] = "table"
-
-
 def load_config(
     home: Path, file: Path | None = None, *, passphrase_fd: int | None = None
 ) -> NodeConfig:
@@ -161,14 +84,15 @@ def load_config(
         raise ConfigError(f"The configuration {path} cannot be read.") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"The configuration {path} is not valid TOML: {error}.") from error
-    return parse_config(home, data, base=path.parent, passphrase_fd=passphrase_fd)
+    config = parse_config(home, data, base=path.parent, passphrase_fd=passphrase_fd)
+    return replace(config, file=path)
 
 
 def parse_config(
     home: Path, data: Mapping[str, object], *, base: Path, passphrase_fd: int | None = None
 ) -> NodeConfig:
     """Check every setting of `data`; relative paths are taken from `base`."""
-    top = _Table(data, "")
+    top = Table(data, "")
     roles = frozenset(top.strings("roles") or ("client",))
     if unknown := roles - set(ROLES):
         raise ConfigError(
@@ -182,21 +106,21 @@ def parse_config(
     listen = parse_address(listen_on) if listen_on else None
     advertise = link.take("advertise", str, "")
     network_settings = parse_network(network, base)
-    mints = tuple(_url(url, "wallet.mints") for url in wallet.strings("mints"))
+    mints = tuple(check_url(url, "wallet.mints") for url in wallet.strings("mints"))
     config = NodeConfig(
         home=home,
         roles=roles,
         store=_store_config(store, base, passphrase_fd),
         listen=listen,
         advertise=parse_advertise(advertise, listen) if listen is not None else None,
-        link_padding=_one_of(
+        link_padding=one_of(
             link.take("padding", str, "clients"), ("clients", "all", "off"), "link.padding"
         ),
         network=network_settings,
         mints=mints,
         mint_way=parse_way(wallet.take("via", str, ""), wallet.take("proxy", str, ""), mints),
         wallet_policy=_wallet_policy(wallet.table("policy"), network_settings.test),
-        ghost=_ghost_config(ghost, base) if "ghost" in roles else None,
+        ghost=parse_ghost(ghost, base, test=network_settings.test) if "ghost" in roles else None,
         mint_hosts=tuple(parse_address(host) for host in exits.strings("mint_hosts")),
         shapes=_shape_menu(shape),
         cover=_cover_settings(cover),
@@ -234,7 +158,7 @@ def parse_config(
     return config
 
 
-def _store_config(table: _Table, base: Path, passphrase_fd: int | None) -> StoreConfig:
+def _store_config(table: Table, base: Path, passphrase_fd: int | None) -> StoreConfig:
     passphrase_file = table.path("passphrase_file", base)
     if credential := table.take("credential", str, ""):
         passphrase_file = _credential(credential)
@@ -243,7 +167,7 @@ def _store_config(table: _Table, base: Path, passphrase_fd: int | None) -> Store
     return StoreConfig(table.path("key_file", base), passphrase_file, passphrase_fd)
 
 
-def _wallet_policy(table: _Table, test_network: bool) -> Policy:
+def _wallet_policy(table: Table, test_network: bool) -> Policy:
     """`[wallet.policy]`; on a test network nothing rests or is rounded unless it says so."""
     default = Policy() if test_network else PRIVATE
     found = Policy(
@@ -273,38 +197,7 @@ def _credential(name: str) -> Path:
     return Path(folder) / name
 
 
-def _ghost_config(table: _Table, base: Path) -> GhostConfig:
-    url = table.take("provider_url", str, "")
-    models = table.strings("models")
-    mints = table.strings("mints")
-    if not url or not models or not mints:
-        raise ConfigError(
-            "A ghost needs ghost.provider_url, ghost.models and ghost.mints.",
-            hint="Set them under [ghost] in config.toml.",
-        )
-    chunk = table.positive("chunk_msat", 16_000, 10**9)
-    if chunk % 1000:
-        raise ConfigError("ghost.chunk_msat must be a multiple of 1000 (whole sat).")
-    in_price = table.positive("in_price", 10_000_000, 10**12)
-    out_price = table.positive("out_price", 40_000_000, 10**12)
-    return GhostConfig(
-        provider_url=_url(url, "ghost.provider_url"),
-        provider_key_file=table.path("provider_key_file", base),
-        models=models,
-        in_price=in_price,
-        out_price=out_price,
-        cached_price=table.bounded("cached_price", in_price, 0, in_price),
-        reasoning_price=table.bounded("reasoning_price", out_price, 0, out_price),
-        max_hidden=table.bounded("max_hidden", 0, 0, 1_000_000),
-        chunk_msat=chunk,
-        cap_msat=table.positive("cap_msat", 200_000, 10**10),
-        max_out=table.positive("max_out", 2_048, 1_000_000),
-        mints=tuple(_url(mint, "ghost.mints") for mint in mints),
-        listed=table.take("listed", bool, True),
-    )
-
-
-def _shape_menu(table: _Table) -> ShapeMenu:
+def _shape_menu(table: Table) -> ShapeMenu:
     name = table.take("class", str, "text")
     tick = table.take("tick_ms", int, DEFAULT_TICK_MS)
     ladder = table.take("ladder", list, list(DEFAULT_LADDER))
@@ -319,7 +212,7 @@ def _shape_menu(table: _Table) -> ShapeMenu:
         raise ConfigError(f"The settings under [shape] do not fit: {error}.") from error
 
 
-def _path_settings(table: _Table, base: Path) -> PathSettings:
+def _path_settings(table: Table, base: Path) -> PathSettings:
     def of(key: str) -> tuple[list[object], str]:
         return table.take(key, list, []), f"paths.{key}"
 
@@ -332,7 +225,7 @@ def _path_settings(table: _Table, base: Path) -> PathSettings:
     )
 
 
-def _cover_settings(table: _Table) -> CoverSettings:
+def _cover_settings(table: Table) -> CoverSettings:
     usual = CoverSettings()
     return CoverSettings(
         enabled=table.take("enabled", bool, usual.enabled),
@@ -341,7 +234,7 @@ def _cover_settings(table: _Table) -> CoverSettings:
     )
 
 
-def _market_settings(table: _Table) -> MarketSettings:
+def _market_settings(table: Table) -> MarketSettings:
     return parse_market(
         {name: table.bounded(name, *bounds) for name, bounds in BOUNDS.items()},
         {name: table.strings(name) for name in LISTS},
@@ -351,7 +244,7 @@ def _market_settings(table: _Table) -> MarketSettings:
     )
 
 
-def _mailbox_settings(table: _Table) -> MailboxSettings:
+def _mailbox_settings(table: Table) -> MailboxSettings:
     usual = MailboxSettings()
     hold_ms = table.take("hold_ms", int, usual.hold_ms)
     if not 0 <= hold_ms <= MAX_HOLD_MS:
@@ -362,19 +255,6 @@ def _mailbox_settings(table: _Table) -> MailboxSettings:
         slots=table.positive("slots", usual.slots, 1 << 22),
         memory_mib=table.positive("memory_mib", usual.memory_mib, 1 << 16),
     )
-
-
-def _one_of(value: str, allowed: tuple[str, ...], name: str) -> str:
-    if value not in allowed:
-        raise ConfigError(f"The setting {name} must be one of: {', '.join(allowed)}.")
-    return value
-
-
-def _url(value: str, name: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"The setting {name} must be an http or https address.")
-    return value.rstrip("/")
 
 
 def parse_address(value: str) -> tuple[str, int]:

@@ -19,7 +19,7 @@ from engine.directory.network_settings import NetworkSettings
 from engine.directory.relays import RelaySet
 from engine.identity import Identity
 from engine.relay_role import RelayRole
-from engine.wire.record import model_capability
+from engine.wire.record import Capability, model_capability
 
 NO_CAP = 1 << 30  # a test network lies in one prefix
 
@@ -50,15 +50,23 @@ class DhtRole:
             may_dial=relay.may_dial,
             clock=clock,
         )
+        self._network = network
         self.lookups = LookupService(self.dht.find_values) if serves else None
         self.publisher = Publisher(
             self.dht,
             identity,
-            [model_capability(network.tag, model) for model in models],
+            self._capabilities(models),
             relay.advert,
             bits=network.work_bits,
             clock=clock,
         )
+
+    def _capabilities(self, models: Sequence[str]) -> list[Capability]:
+        return [model_capability(self._network.tag, model) for model in models]
+
+    def offer(self, models: Sequence[str]) -> None:
+        """The ghost serves these models from now on."""
+        self.publisher.offer(self._capabilities(models))
 
     async def run(self) -> None:
         """Take part until cancelled."""

@@ -58,6 +58,7 @@ class ServingDirectory:
         self._listed = listed
         self._clock = clock
         self._adverts = people.relays.adverts
+        self._renewed = trio.Event()
         self.bootstrap = Bootstrap(
             links,
             Introductions(links, own_advert),
@@ -95,7 +96,14 @@ class ServingDirectory:
             if known is None or known.raw != raw:
                 self._adverts.keep(advert, raw)
                 self.gossip.on_news()
-            await trio.sleep(OWN_CHECK_S)
+            self._renewed = trio.Event()
+            with trio.move_on_after(OWN_CHECK_S):
+                await self._renewed.wait()
+
+    def offer(self, sheet: bytes) -> None:
+        """Serve another sheet, and spread the advert that names it at once."""
+        self.service.offer(sheet)
+        self._renewed.set()
 
     async def _compare(self, peer: Advert) -> bool:
         report = await compare_directly(

@@ -1,81 +1,113 @@
-"""The earning half of a node: its wallet, its provider, its terms, and the service over them."""
+"""The earning half of a node: its wallet, its providers, its desk, and the service over them."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import httpx
 import trio
 
 from engine.config import NodeConfig
 from engine.control.events import EventBus
+from engine.control.server import Handler
 from engine.errors import ConfigError
-from engine.exit.backends.build import USUAL_FEATURES, build_backend
-from engine.exit.backends.upstream import Upstream
-from engine.exit.policy import GhostTerms
+from engine.exit.desk import Desk
+from engine.exit.handlers import GhostHandlers
 from engine.exit.service import GhostService
 from engine.identity import Identity
 from engine.market.mints import keep_mints_known, recover_wallet
-from engine.wire.quote import ModelOffer
+from engine.mint_way import MintWay
 from wallet.store import Store
 from wallet.wallet import Wallet
 
 
-async def start_ghost(
-    config: NodeConfig,
+class GhostRole:
+    """Composes the ghost; `start` it."""
+
+    def __init__(
+        self, service: GhostService, desk: Desk, wallet: Wallet, handlers: GhostHandlers
+    ) -> None:
+        self.service = service
+        self.desk = desk
+        self.wallet = wallet
+        self._handlers = handlers
+
+    @classmethod
+    async def start(
+        cls,
+        config: NodeConfig,
+        identity: Identity,
+        store: Store,
+        nursery: trio.Nursery,
+        bus: EventBus,
+    ) -> GhostRole:
+        """Start the ghost that the settings describe. Raises ConfigError or a WalletError."""
+        settings = config.ghost
+        if settings is None:
+            raise ConfigError("The ghost role has no settings.")
+        desk = await Desk.open(settings, store)
+        wallet = await _wallet(config, store)
+        await nursery.start(keep_mints_known, wallet, settings.mints, bus)
+        nursery.start_soon(recover_wallet, wallet, bus)
+
+        def changed() -> None:
+            bus.publish("earnings.changed", {})
+
+        service = _service(identity, wallet, store, desk, changed)
+        desk.on_change = changed
+        await nursery.start(service.run)
+        return cls(service, desk, wallet, GhostHandlers(config, desk, service))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names that are offered now."""
+        return tuple(offer.name for offer in self.desk.offers_now())
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """The ghost's methods of the control protocol."""
+        return self._handlers.table()
+
+    async def drain(self) -> None:
+        """Take no more questions, send away who waits, finish what runs."""
+        self.desk.queue.close()
+        await self.service.drain()
+
+
+def _service(
     identity: Identity,
+    wallet: Wallet,
     store: Store,
-    nursery: trio.Nursery,
-    bus: EventBus,
+    desk: Desk,
+    changed: Callable[[], None],
 ) -> GhostService:
-    """Start the ghost that the settings describe. Raises ConfigError or a WalletError."""
-    settings = config.ghost
-    if settings is None:
-        raise ConfigError("The ghost role has no settings.")
-    # A ghost speaks to its mints directly: its own address is in its advert.
-    wallet = Wallet(store, lambda _url: httpx.AsyncHTTPTransport())
-    await wallet.open()
-    await nursery.start(keep_mints_known, wallet, settings.mints, bus)
-    nursery.start_soon(recover_wallet, wallet, bus)
-    offers = tuple(
-        ModelOffer(
-            name=model,
-            in_price=settings.in_price,
-            out_price=settings.out_price,
-            max_out=settings.max_out,
-            cached_price=settings.cached_price,
-            reasoning_price=settings.reasoning_price,
-            max_hidden=settings.max_hidden,
-            features=USUAL_FEATURES,
-        )
-        for model in settings.models
-    )
-    ghost = GhostService(
+    return GhostService(
         identity=identity,
         wallet=wallet,
         store=store,
-        backend=build_backend(
-            [Upstream(url=settings.provider_url, key=_read_key(settings.provider_key_file))]
-        ),
-        terms=GhostTerms(
-            models=offers,
-            mints=settings.mints,
-            chunk_msat=settings.chunk_msat,
-            cap_msat=settings.cap_msat,
-        ),
-        on_earning=lambda: bus.publish("earnings.changed", {}),
+        backend=desk.upstreams.backend,
+        terms=desk.terms,
+        admission=desk.door,
+        on_earning=changed,
+        on_refusal=desk.count_refusal,
+        offers_now=desk.offers_now,
     )
-    await nursery.start(ghost.run)
-    return ghost
 
 
-def _read_key(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"The provider key file {path} cannot be read.",
-            hint="Check [ghost] provider_key_file.",
-        ) from error
+async def _wallet(config: NodeConfig, store: Store) -> Wallet:
+    """A ghost's address is in its advert, so it speaks to its mints directly; through the proxy of
+    the settings where there is one, and then in no other way."""
+    way = config.mint_way
+
+    def transport_for(url: str) -> httpx.AsyncBaseTransport:
+        return ghost_transport(way, url)
+
+    wallet = Wallet(store, transport_for, post=transport_for)
+    await wallet.open()
+    return wallet
+
+
+def ghost_transport(way: MintWay, url: str) -> httpx.AsyncBaseTransport:
+    """To a mint or to the host of a Lightning address. Raises MintUnreachable for what the
+    settings' way must not lead to."""
+    way.check(url)
+    return httpx.AsyncHTTPTransport() if way.proxy is None else way.proxy.transport(url)

@@ -64,7 +64,8 @@ from wallet.store import KeyFile, Passphrase, Store
 
 if TYPE_CHECKING:
     from engine.client_role import ClientRole
-    from engine.exit.service import GhostService
+    from engine.exit.policy import GhostTerms
+    from engine.ghost_role import GhostRole
 
 _TIERS = {
     ShapeClass.BULK: "bulk",
@@ -108,7 +109,7 @@ class Node:
         self._sheet = b""
         self._client: ClientRole | None = None
         self._relay: RelayRole | None = None
-        self._ghost: GhostService | None = None
+        self._ghost: GhostRole | None = None
         self._identity: Identity
         self._accounting: Accounting
         self._keeping: KeepingHandlers
@@ -199,11 +200,11 @@ class Node:
         if config.mint_hosts:
             handlers[Purpose.TCP] = MintExit(config.mint_hosts).serve
         if "ghost" in config.roles:
-            from engine.ghost_role import start_ghost  # a relay does without its libraries
+            from engine.ghost_role import GhostRole  # a relay does without its libraries
 
-            self._ghost = await start_ghost(config, self._identity, store, nursery, self.bus)
+            self._ghost = await GhostRole.start(config, self._identity, store, nursery, self.bus)
             handlers[Purpose.SESSION] = self._serve_session
-            self._sheet = self._ghost.sheet()
+            self._sheet = self._ghost.service.sheet()
         self._relay = RelayRole(
             config,
             self._identity,
@@ -216,7 +217,8 @@ class Node:
             sheet_commitment=commitment(self._sheet) if self._sheet else bytes(COMMITMENT_BYTES),
         )
         if self._ghost is not None:
-            self._ghost.mail_by(self._relay.reply_sender())
+            self._ghost.service.mail_by(self._relay.reply_sender())
+            self._ghost.desk.on_offer = self._offer
         self._serve_directory(self._relay)
         await nursery.start(self._relay.run)
         if self._standing is not None:
@@ -242,6 +244,18 @@ class Node:
         )
         await work.ensure(int(time.time()))
         return work
+
+    def _offer(self, terms: GhostTerms) -> None:
+        """The ghost offers something else: advert, sheet and the DHT follow."""
+        if self._ghost is None or self._relay is None:
+            return
+        self._ghost.service.serve_by(terms)
+        self._sheet = self._ghost.service.sheet()
+        self._relay.offer(commitment(self._sheet))
+        if self._directory is not None:
+            self._directory.offer(self._sheet)
+        if self._dht is not None:
+            self._dht.offer(self._ghost.models)
 
     def _serve_directory(self, relay: RelayRole) -> None:
         config = self.config
@@ -275,7 +289,7 @@ class Node:
             self._identity,
             config.network,
             serves="relay" in config.roles,
-            models=config.ghost.models if config.ghost is not None else (),
+            models=self._ghost.models if self._ghost is not None else (),
             clock=relay.keeper.clock.now,
         )
         if self._dht.lookups is not None:
@@ -285,7 +299,7 @@ class Node:
     async def _serve_session(self, stream: CircuitStream, _request: bytes) -> None:
         stream.accept()
         if self._ghost is not None:
-            await self._ghost.serve_session(stream)
+            await self._ghost.service.serve_session(stream)
 
     # -- control -------------------------------------------------------------------------------
 
@@ -305,6 +319,8 @@ class Node:
         }
         if self._client is not None:
             own.update(self._client.handlers())
+        if self._ghost is not None:
+            own.update(self._ghost.handlers())
         return own
 
     async def _hello(self, _params: object) -> Hello:
@@ -340,6 +356,7 @@ class Node:
                 *self._relays.errors,
                 *([self._standing.warning] if self._standing and self._standing.warning else []),
                 *(await client.warnings() if client else []),
+                *(self._ghost.desk.warnings() if self._ghost else []),
             ],
             mailboxes=self._mailboxes(),
         )
@@ -401,8 +418,8 @@ class Node:
             reach=self._standing.info() if self._standing is not None else None,
         )
 
-    async def _earnings(self, _params: object) -> Earnings | dict[str, object]:
-        return Earnings() if self._ghost is None else await self._ghost.stats()
+    async def _earnings(self, _params: object) -> Earnings:
+        return Earnings()
 
     async def _reload(self, _params: object) -> dict[str, object]:
         """Read the files again and ask the contacts."""

@@ -183,13 +183,19 @@ class RelayRole:
         if self._address is None:
             return b""
         if not self._advert or now - self._published > ADVERT_RENEW_S:
-            self._published = now
+            # Strictly newer: others keep the newest, and two in one second are no two to them.
+            now = self._published = max(now, self._published + 1)
             self._advert = self._make_advert(now, Address(*self._address)).encode(self._identity)
         return self._advert
 
     def advertise(self, host: str, port: int) -> None:
         """Others find this node here from now on."""
         self._address = (host, port)
+        self._advert = b""
+
+    def offer(self, sheet_commitment: bytes) -> None:
+        """The advert names another sheet from now on."""
+        self._sheet_commitment = sheet_commitment
         self._advert = b""
 
     def _make_advert(self, now: int, address: Address) -> Advert:

@@ -8,7 +8,6 @@ invoice has to ask for exactly the amount and to commit to the description that 
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ import httpx
 import msgspec
 import trio
 
+from wallet.address_form import ADDRESS
 from wallet.ecash import bolt11
 from wallet.ecash.errors import EcashError
 from wallet.errors import AddressRefused, BadAmount
@@ -28,9 +28,6 @@ ASK_TIMEOUT_S = 60.0
 MAX_ANSWER_BYTES = 64 << 10
 MAX_URL_CHARS = 2000
 MSAT = 1000
-_ADDRESS = re.compile(
-    r"([a-z0-9_.+-]{1,64})@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9])"
-)
 _Msat = Annotated[int, msgspec.Meta(ge=1, le=21_000_000 * 10**11)]
 
 
@@ -63,7 +60,7 @@ async def invoice_for(text: str, amount_sat: int | None, reach: TransportFor | N
     asked for. Nothing is paid here.
     """
     address = text.strip().lower()
-    match = _ADDRESS.fullmatch(address)
+    match = ADDRESS.fullmatch(address)
     if match is None:
         raise _refused("This is not a Lightning address.", "It looks like name@example.com.")
     if reach is None:

@@ -122,6 +122,10 @@ class DirectoryService:
         self._clock = clock
         self._seats = StreamSeats(MAX_STREAMS)
 
+    def offer(self, sheet: bytes) -> None:
+        """This is the node's sheet from now on."""
+        self._sheet = sheet
+
     async def serve(self, stream: CircuitStream, _request: bytes) -> None:
         """Answer until the asking side has its end mark sent, is silent, or overdoes it."""
         await self._seats.serve(stream, self._converse)

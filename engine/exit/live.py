@@ -51,6 +51,8 @@ class Workshop:
     admission: Admission
     nursery: trio.Nursery
     on_earning: Callable[[], None]
+    on_refusal: Callable[[str], Awaitable[None]]
+    """Counts one refusal by its code."""
     now: Callable[[], float] = time.time
 
 
@@ -182,7 +184,7 @@ class LiveSession:
                 case commands.KeepCountersign():
                     start(self._keep_countersign, command)
                 case commands.NoteRefusal():
-                    start(self._note_refusal, command.model)
+                    start(self._note_refusal, command)
                 case commands.EndSession():
                     self.ended = True
         self._let_go()
@@ -265,8 +267,10 @@ class LiveSession:
         receipts = self._shop.store.receipts
         await receipts.countersign(self.session.hash, command.n, command.sig)
 
-    async def _note_refusal(self, model: str) -> None:
-        await self._shop.store.earnings.add(model, 0, 0, 0, refused=True, ts=self._shop.now())
+    async def _note_refusal(self, command: commands.NoteRefusal) -> None:
+        earnings, now = self._shop.store.earnings, self._shop.now()
+        await earnings.add(command.model, 0, 0, 0, refused=True, ts=now)
+        await self._shop.on_refusal(command.code)
         self._shop.on_earning()
 
     # -- admission -------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import trio
@@ -25,7 +26,7 @@ from engine.market.commands import Admitted, Chain, Refusal
 from engine.market.ghost_session import GhostSession
 from engine.market.seams import ByteStream, EarningWallet, GhostStore, Mailer, Signer
 from engine.wire import session as wire
-from engine.wire.quote import Quote
+from engine.wire.quote import ModelOffer, Quote
 from engine.wire.receipt import receipt_hash
 
 log = logging.getLogger("peer2prompt.ghost")
@@ -38,6 +39,10 @@ DRAIN_UNREAD_S = 3.0
 """How long a drain lets the provider go on with an answer that nobody reads."""
 POST_S = 1.0
 CLOSE_S = 5.0
+
+
+async def _ignore(_code: str) -> None:
+    """Nobody counts refusals by reason."""
 
 
 class GhostService:
@@ -54,7 +59,10 @@ class GhostService:
         admission: Admission | None = None,
         now: Callable[[], float] = time.time,
         on_earning: Callable[[], None] = lambda: None,
+        on_refusal: Callable[[str], Awaitable[None]] = _ignore,
+        offers_now: Callable[[], tuple[ModelOffer, ...]] | None = None,
     ) -> None:
+        """`offers_now` says what a quote offers at this moment; the terms' models by default."""
         self._identity = identity
         self._wallet = wallet
         self._store = store
@@ -63,6 +71,8 @@ class GhostService:
         self._admission = admission or OpenDoor()
         self._now = now
         self._on_earning = on_earning
+        self._on_refusal = on_refusal
+        self._offers_now = offers_now or (lambda: self._terms.models)
         self._shop: Workshop | None = None
         self._sessions: dict[bytes, LiveSession] = {}
         self._quote: tuple[Quote, bytes] | None = None
@@ -90,6 +100,7 @@ class GhostService:
                     admission=self._admission,
                     nursery=nursery,
                     on_earning=self._on_earning,
+                    on_refusal=self._on_refusal,
                     now=self._now,
                 )
                 nursery.start_soon(self._visit_post)
@@ -149,17 +160,26 @@ class GhostService:
     # -- quote -----------------------------------------------------------------------------------
 
     def quote(self) -> tuple[Quote, bytes]:
-        """The current quote; renewed when half of its life is over."""
-        now = int(self._now())
+        """The current quote; renewed when half of its life is over or its offers change."""
+        now, offers = int(self._now()), self._offers_now()
         life = self._terms.quote_life_s
-        if self._quote is None or self._quote[0].expires - now < life // 2:
+        kept = self._quote
+        if kept is None or kept[0].models != offers or kept[0].expires - now < life // 2:
             sign, key = self._identity.sign, self._identity.public
-            self._quote = self._terms.quote(key, os.urandom(16), now, sign)
-        return self._quote
+            terms = replace(self._terms, models=offers)
+            self._quote = kept = terms.quote(key, os.urandom(16), now, sign)
+        return kept
 
     def sheet(self) -> bytes:
-        """The encoded capability sheet."""
-        return self._terms.sheet().encode()
+        """The encoded capability sheet: with the highest prices of what is offered now."""
+        names = {offer.name for offer in self._offers_now()}
+        shown = tuple(offer for offer in self._terms.models if offer.name in names)
+        return replace(self._terms, models=shown).sheet().encode()
+
+    def serve_by(self, terms: GhostTerms) -> None:
+        """Other terms from now on. Questions under quotes that are out are answered by those."""
+        self._terms = terms
+        self._quote = None
 
     # -- streams ---------------------------------------------------------------------------------
 
@@ -236,6 +256,11 @@ class GhostService:
 
     # -- numbers ---------------------------------------------------------------------------------
 
+    @property
+    def sessions_open(self) -> int:
+        """Sessions whose client is on a stream now."""
+        return sum(live.serving is not None for live in self._sessions.values())
+
     async def stats(self) -> dict[str, Any]:
         """What the earnings pane shows; no text, no session names."""
         earnings, now = self._store.earnings, self._now()
@@ -265,7 +290,7 @@ class GhostService:
                 for item in await earnings.recent()
             ],
             "series": [[ts, msat] for ts, msat in await earnings.series(now=now)],
-            "sessions_open": sum(live.serving is not None for live in self._sessions.values()),
+            "sessions_open": self.sessions_open,
             "mailed": self._post.letters if self._post is not None else 0,
             "credit_msat": await self._store.credits.total_msat(),
         }

@@ -22,6 +22,7 @@ from wallet.store import key as keys
 from wallet.store import schema
 from wallet.store.chat import Sessions
 from wallet.store.evidence import Evidence
+from wallet.store.ghost import GhostBook
 from wallet.store.key import Secret, StoreKey
 from wallet.store.market import Credits, Earnings
 from wallet.store.messages import Messages
@@ -63,6 +64,7 @@ class Store:
         self.receipts = Receipts(self)
         self.credits = Credits(self)
         self.earnings = Earnings(self)
+        self.ghost = GhostBook(self)
         self.evidence = Evidence(self)
 
     @classmethod

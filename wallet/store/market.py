@@ -189,6 +189,22 @@ class Earnings:
         )
         return [Earning(*row) for row in rows]
 
+    async def periods(
+        self, *, now: float, period_s: float, periods: int
+    ) -> list[tuple[float, int, int]]:
+        """(start, msat, answers) for the last hours or days, the oldest first."""
+        last = int(now // period_s)
+        first = last - periods + 1
+        rows = await self._store.run(
+            lambda tx: tx.rows(
+                "SELECT CAST(ts / ? AS INTEGER), sum(cost_msat), sum(1 - refused) FROM earnings"
+                " WHERE ts >= ? GROUP BY 1",
+                (period_s, first * period_s),
+            )
+        )
+        found: dict[int, tuple[int, int]] = {row[0]: (row[1], row[2]) for row in rows}
+        return [(n * period_s, *found.get(n, (0, 0))) for n in range(first, last + 1)]
+
     async def series(
         self, *, now: float, bucket_s: float = 60.0, buckets: int = 60
     ) -> list[tuple[float, int]]:

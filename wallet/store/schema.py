@@ -11,6 +11,7 @@ from typing import Any
 
 from wallet.errors import ForeignStore, NewerStore
 from wallet.store.schema_chats import CHAT_TREE
+from wallet.store.schema_ghost import GHOST_BOOKS
 
 # "P2Ps" in PRAGMA application_id: tells our files from other SQLCipher databases.
 APPLICATION_ID = 0x50325073
@@ -194,6 +195,8 @@ STEPS: tuple[Step, ...] = (
     ),
     # An older program would add messages beside the tree, and knows no index of words.
     Step(8, 8, CHAT_TREE),
+    # An older ghost counts no costs.
+    Step(9, 8, GHOST_BOOKS),
 )
 CURRENT = STEPS[-1].version
 

@@ -34,6 +34,16 @@ from engine.control.protocol.chats import (
 from engine.control.protocol.circuits import Circuit, CircuitEvent, Traffic
 from engine.control.protocol.earnings import Earnings
 from engine.control.protocol.frames import Empty, NoParams
+from engine.control.protocol.ghost import (
+    GhostKeyParams,
+    GhostPayoutParams,
+    GhostPolicyInfo,
+    GhostPolicyParams,
+    GhostPrices,
+    GhostPricesParams,
+    GhostStatus,
+    Payout,
+)
 from engine.control.protocol.market import (
     EvidenceFile,
     EvidenceParams,
@@ -209,5 +219,15 @@ METHODS: Final[dict[str, Method]] = {
     "wallet.wait.stop": Method(WaitStopParams, Empty),
     "wallet.seed": Method(NoParams, SeedWords),
     "earnings": Method(NoParams, Earnings),
+    "ghost.status": Method(NoParams, GhostStatus),
+    "ghost.pause": Method(NoParams, GhostStatus),
+    "ghost.resume": Method(NoParams, GhostStatus),
+    "ghost.policy": Method(NoParams, GhostPolicyInfo),
+    "ghost.policy.set": Method(GhostPolicyParams, GhostPolicyInfo),
+    "ghost.prices": Method(NoParams, GhostPrices),
+    "ghost.prices.set": Method(GhostPricesParams, GhostPrices),
+    "ghost.key": Method(GhostKeyParams, GhostStatus),
+    "ghost.payouts": Method(NoParams, list[Payout]),
+    "ghost.payout": Method(GhostPayoutParams, list[Payout]),
 }
 """Every method of protocol version 1."""

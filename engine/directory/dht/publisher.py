@@ -61,6 +61,7 @@ class Publisher:
         self._clock = clock
         self._rng = rng or SystemRandom()
         self._places: dict[bytes, _Place] = {}
+        self._offered = trio.Event()
 
     @property
     def records(self) -> int:
@@ -69,12 +70,21 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish and renew until cancelled."""
-        while self._capabilities:
+        while True:
             self._turn_over(self._clock())
             for place in list(self._places.values()):
                 if place.due <= self._clock() and self._dht.members:
                     await self._publish(place)
-            await trio.sleep(CHECK_S if self._dht.members else LONELY_S)
+            if self._capabilities:
+                await trio.sleep(CHECK_S if self._dht.members else LONELY_S)
+            else:
+                self._offered = trio.Event()
+                await self._offered.wait()
+
+    def offer(self, capabilities: Sequence[Capability]) -> None:
+        """Publish these from now on; what is out under others ends by itself."""
+        self._capabilities = capabilities
+        self._offered.set()
 
     def _turn_over(self, now: float) -> None:
         """Take up the keys of epochs that begin, and forget those of epochs that ended."""

@@ -130,5 +130,6 @@ async def test_a_node_without_models_publishes_nothing() -> None:
         bits=0,
         clock=lambda: float(NOW),
     )
-    await made.run()  # returns
+    with trio.move_on_after(0.1):
+        await made.run()
     assert made.records == 0

@@ -1,0 +1,205 @@
+"""The control methods of a ghost: what it does, what it asks for it, pausing, keys.
+
+Changes go into config.toml first, checked whole, and then into the running ghost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tomlkit
+import trio
+
+from engine.config import NodeConfig, parse_config
+from engine.control.protocol.earnings import Earnings
+from engine.control.protocol.ghost import (
+    GhostPolicyInfo,
+    GhostPrices,
+    GhostStatus,
+    ModelPrice,
+)
+from engine.control.server import Handler
+from engine.errors import ConfigError
+from engine.exit.desk import Desk
+from engine.exit.earnings import earnings_of
+from engine.exit.service import GhostService
+from engine.exit.settings import GhostConfig
+from engine.exit.settings_file import put, put_models, rewrite
+
+MICRO = 1_000_000
+
+
+class GhostHandlers:
+    """Answers `ghost.*` and `earnings`."""
+
+    def __init__(self, config: NodeConfig, desk: Desk, service: GhostService) -> None:
+        self._config = config
+        self._desk = desk
+        self._service = service
+        self._changing = trio.Lock()
+
+    def table(self) -> Mapping[str, Handler]:
+        """Method name to handler."""
+        return {
+            "earnings": self.earnings,
+            "ghost.status": self.status,
+            "ghost.pause": self.pause,
+            "ghost.resume": self.resume,
+            "ghost.policy": self.policy,
+            "ghost.policy.set": self.set_policy,
+            "ghost.prices": self.prices,
+            "ghost.prices.set": self.set_prices,
+            "ghost.key": self.key,
+        }
+
+    async def earnings(self, _params: object) -> Earnings:
+        """Sums by hour, day and model, with costs and refusals."""
+        return await earnings_of(self._desk, self._service)
+
+    async def status(self, _params: object) -> GhostStatus:
+        """How the ghost fares."""
+        desk, caps = self._desk, self._desk.config.caps
+        used = desk.caps.used(desk.now())
+        return GhostStatus(
+            enabled=True,
+            paused=desk.door.paused,
+            key_refused=sorted(desk.door.barred),
+            models=list(desk.config.models),
+            running=desk.queue.running,
+            waiting=desk.queue.waiting,
+            concurrent=caps.concurrent,
+            queue=caps.queue,
+            load_percent=round(100 * desk.queue.load),
+            spent_usd_today=used.micro_usd / MICRO,
+            usd_per_day=caps.micro_usd_per_day / MICRO if caps.micro_usd_per_day else None,
+            tokens_today=used.tokens,
+            tokens_per_day=caps.tokens_per_day or None,
+            sessions_open=self._service.sessions_open,
+            moderation=desk.config.policy.moderation,
+            unjudged=desk.gates.failures,
+            keys=await desk.keys.names(),
+            warnings=desk.warnings(),
+        )
+
+    async def pause(self, params: object) -> GhostStatus:
+        """Take no more questions; what runs goes on."""
+        await self._desk.pause()
+        return await self.status(params)
+
+    async def resume(self, params: object) -> GhostStatus:
+        """Take questions again."""
+        await self._desk.resume()
+        return await self.status(params)
+
+    async def key(self, params: dict[str, Any]) -> GhostStatus:
+        """Keep a provider key, and ask with it from now on where the settings name it."""
+        await self._desk.change_key(params["name"], params["key"])
+        return await self.status(params)
+
+    async def policy(self, _params: object) -> GhostPolicyInfo:
+        """What sheet and quotes say."""
+        policy = self._desk.terms.policy
+        return GhostPolicyInfo(
+            retention=policy.retention,
+            refused=list(policy.refused),
+            moderation=policy.moderation,
+            params=list(policy.params),
+            images=policy.images,
+            tools=policy.tools,
+            user=policy.user,
+            jurisdiction=policy.jurisdiction,
+            provider=policy.provider,
+        )
+
+    async def set_policy(self, params: dict[str, Any]) -> GhostPolicyInfo:
+        """Change what is refused and who reads questions to find out."""
+        names = {"refused": "refuse"}
+        values = {
+            f"policy.{names.get(key, key)}": (None if value in ("", []) else value)
+            for key, value in params.items()
+            if value is not None
+        }
+        await self._change(lambda document: put(document, values))
+        return await self.policy(params)
+
+    async def prices(self, _params: object) -> GhostPrices:
+        """What is asked now and at most."""
+        desk = self._desk
+        config, load = desk.config, desk.queue.load
+        prices = config.prices
+        return GhostPrices(
+            mode=prices.mode,
+            margin_percent=prices.margin_percent,
+            rise_percent=prices.rise_percent,
+            sat_per_usd=prices.sat_per_usd,
+            chunk_msat=config.chunk_msat,
+            cap_msat=config.cap_msat,
+            models=model_prices(config, load),
+        )
+
+    async def set_prices(self, params: dict[str, Any]) -> GhostPrices:
+        """Change how prices are made, or those of single models."""
+        keys = ("mode", "margin_percent", "rise_percent", "sat_per_usd")
+        values = {f"prices.{key}": params[key] for key in keys if params.get(key) is not None}
+        models = {
+            name: {key: value for key, value in _fields(change).items() if value is not None}
+            for name, change in (params.get("models") or {}).items()
+        }
+
+        def edit(document: tomlkit.TOMLDocument) -> None:
+            put(document, values)
+            if models:
+                put_models(document, models)
+
+        await self._change(edit)
+        return await self.prices(params)
+
+    async def _change(self, edit: Callable[[tomlkit.TOMLDocument], None]) -> None:
+        file = self._config.file
+        if file is None:
+            raise ConfigError(
+                "This node has no settings file to change.", kept="Nothing was changed."
+            )
+        async with self._changing:
+            found: list[GhostConfig] = []
+
+            def check(data: Mapping[str, Any]) -> None:
+                ghost = parse_config(self._config.home, data, base=file.parent).ghost
+                if ghost is None:
+                    raise ConfigError("The settings file does not name the ghost role any more.")
+                found.append(ghost)
+
+            await trio.to_thread.run_sync(rewrite, file, edit, check)
+            await self._desk.use(found[-1])
+
+
+def model_prices(config: GhostConfig, load: float) -> list[ModelPrice]:
+    """The prices of all models at a load, beside the highest and the provider's."""
+    found = []
+    for model in config.offers:
+        price = config.prices.price(model)
+        tin, tout, cached, thought = price.at(load)
+        costs = model.costs
+        found.append(
+            ModelPrice(
+                model=model.name,
+                in_price=tin,
+                out_price=tout,
+                cached_price=cached,
+                reasoning_price=thought,
+                in_highest=price.highest[0],
+                out_highest=price.highest[1],
+                in_usd=None if costs is None else costs.tokens_in / MICRO,
+                out_usd=None if costs is None else costs.tokens_out / MICRO,
+            )
+        )
+    return found
+
+
+def _fields(change: Any) -> dict[str, Any]:
+    if isinstance(change, Mapping):
+        return dict(change)
+    import msgspec
+
+    return dict(msgspec.structs.asdict(change))

@@ -1,0 +1,110 @@
+"""The moderation endpoint of an AI provider (OpenAI's form, POST /moderations).
+
+It sees every question, under the operator's account; the policy in the advert says so. With no
+category chosen, whatever the provider flags is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import trio
+
+from engine.exit.admission import Question
+from engine.exit.categories import first_refused
+from engine.exit.moderation.command import AFTER_S, UNABLE, Unable
+from engine.exit.moderation.rules import refusal
+from engine.exit.moderation.words import images_of, texts_of
+from engine.market.commands import Refusal
+
+TIMEOUT_S = 20.0
+MAX_ANSWER_BYTES = 1 << 20
+FLAGGED = Refusal("The question was flagged by a moderation service.", "moderated")
+
+
+class ProviderModeration:
+    """A gate over HTTP. `aclose` at the end."""
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        model: str,
+        refused: Sequence[str],
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._url = f"{base_url.rstrip('/')}/moderations"
+        self._model = model
+        self._refused = tuple(refused)
+        self._client = httpx.AsyncClient(
+            headers=headers,
+            timeout=TIMEOUT_S,
+            transport=transport,
+            follow_redirects=False,
+            trust_env=False,
+        )
+        self.failures = 0
+
+    def __repr__(self) -> str:
+        return "ProviderModeration()"
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def __call__(self, question: Question) -> Refusal | None:
+        """The service's verdict; a refusal when it gives none."""
+        request = question.form.request
+        texts, images = texts_of(request), images_of(request)
+        try:
+            with trio.move_on_after(TIMEOUT_S):
+                if not images:
+                    return self._judge(await self._ask("\n".join(texts)))
+                parts: list[dict[str, Any]] = [{"type": "text", "text": "\n".join(texts)}]
+                parts += [{"type": "image_url", "image_url": {"url": url}} for url in images]
+                return self._judge(await self._ask(parts))
+        except (httpx.HTTPError, Unable):
+            pass
+        self.failures += 1
+        return Refusal(UNABLE.message, UNABLE.code, AFTER_S)
+
+    async def _ask(self, said: str | list[dict[str, Any]]) -> dict[str, Any]:
+        self._client.cookies.clear()
+        body = {"model": self._model, "input": said}
+        async with self._client.stream("POST", self._url, json=body) as response:
+            if response.status_code != 200:
+                raise Unable
+            data = bytearray()
+            async for chunk in response.aiter_bytes():
+                data += chunk
+                if len(data) > MAX_ANSWER_BYTES:
+                    raise Unable
+        try:
+            found = json.loads(bytes(data))
+        except (ValueError, RecursionError):
+            raise Unable from None
+        if not isinstance(found, dict):
+            raise Unable
+        return found
+
+    def _judge(self, answer: dict[str, Any]) -> Refusal | None:
+        results = answer.get("results")
+        if not isinstance(results, list) or not results:
+            raise Unable
+        for result in results:
+            if not isinstance(result, dict) or not isinstance(result.get("flagged"), bool):
+                raise Unable
+            categories = result.get("categories")
+            if not isinstance(categories, dict):
+                raise Unable
+            found = [str(name) for name, hit in categories.items() if hit is True]
+            if (category := first_refused(self._refused, found)) is not None:
+                return refusal(category)
+            if result["flagged"] and not self._refused:
+                return FLAGGED
+        return None

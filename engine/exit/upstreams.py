@@ -1,0 +1,129 @@
+"""The ghost's providers as one backend, with their keys, which may change while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import trio
+
+from engine.errors import ProviderError
+from engine.exit.admission import Question
+from engine.exit.backends.base import Backend, ChatRequest, EmbedRequest, Events
+from engine.exit.backends.build import build_backend
+from engine.exit.backends.pool import Pool, UpstreamStatus
+from engine.exit.backends.upstream import Upstream
+from engine.exit.keys import KeyRing
+from engine.exit.settings import GhostConfig
+from engine.exit.settings_upstreams import UpstreamSettings
+from engine.market.commands import Refusal
+
+
+class Upstreams:
+    """A backend over the upstreams of the settings. `renew` after a key has changed."""
+
+    def __init__(self, config: GhostConfig, keys: KeyRing, in_use: list[str], pool: Pool) -> None:
+        self.in_use = in_use
+        """The keys, in the order of the upstreams."""
+        self._config = config
+        self._keys = keys
+        self._pool = pool
+        self.backend: Backend = _Front(self)
+
+    def __repr__(self) -> str:
+        return f"Upstreams({len(self._config.upstreams)})"
+
+    @classmethod
+    async def open(cls, config: GhostConfig, keys: KeyRing) -> Upstreams:
+        """Raises ConfigError when a key cannot be read or a model cannot be loaded."""
+        in_use = await keys.all_of(config.upstreams)
+        pool = _build(config.upstreams, in_use)
+        await pool.load()
+        return cls(config, keys, in_use, pool)
+
+    @property
+    def pool(self) -> Pool:
+        """Whom new questions go to."""
+        return self._pool
+
+    def features(self) -> Mapping[str, frozenset[str]]:
+        """What the offered models can do, by offered name."""
+        return {name: self._pool.features(name) for name in self._config.models}
+
+    def serving(self, model: str) -> frozenset[int]:
+        """The places of the upstreams that serve a model."""
+        return frozenset(
+            place
+            for place, upstream in enumerate(self._config.upstreams)
+            if any(name == model for name, _ in upstream.models)
+        )
+
+    def status(self) -> list[UpstreamStatus]:
+        """How each fares."""
+        return self._pool.status()
+
+    async def renew(self) -> None:
+        """Read the keys again. Where one changed, new questions go to fresh connections; answers
+        that run end on the old ones."""
+        keys = await self._keys.all_of(self._config.upstreams)
+        if keys != self.in_use:
+            self.in_use, self._pool = keys, _build(self._config.upstreams, keys)
+            await self._pool.load()
+
+    def restore(self) -> None:
+        """The operator says that the keys are good."""
+        self._pool.restore()
+
+    async def examine(self, question: Question) -> Refusal | None:
+        """A gate: what the upstream itself would refuse costs nobody anything."""
+        try:
+            await self._pool.examine(question.form.request)
+        except ProviderError as error:
+            after = int(-(-(error.retry_after_s or 0) // 1))
+            return Refusal(error.message, f"provider_{error.kind}"[:32], after)
+        return None
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        with trio.CancelScope(shield=True):
+            await self._pool.aclose()
+
+
+class _Front:
+    """A backend that passes on to whoever is behind it now."""
+
+    def __init__(self, upstreams: Upstreams) -> None:
+        self._upstreams = upstreams
+
+    def stream_chat(self, request: ChatRequest) -> Events:
+        return self._upstreams.pool.stream_chat(request)
+
+    def embed(self, request: EmbedRequest) -> Events:
+        return self._upstreams.pool.embed(request)
+
+    async def models(self) -> Sequence[str]:
+        return await self._upstreams.pool.models()
+
+    def features(self, model: str) -> frozenset[str]:
+        return self._upstreams.pool.features(model)
+
+    async def aclose(self) -> None:
+        await self._upstreams.aclose()
+
+
+def _build(upstreams: Sequence[UpstreamSettings], keys: Sequence[str]) -> Pool:
+    return build_backend(
+        [
+            Upstream(
+                kind=upstream.kind,
+                url=upstream.url,
+                key=key,
+                models=dict(upstream.models),
+                weight=upstream.weight,
+                max_concurrent=upstream.max_concurrent,
+                model_file=upstream.model_file,
+                llama=upstream.llama,
+                name=upstream.name,
+            )
+            for upstream, key in zip(upstreams, keys, strict=True)
+        ]
+    )
