@@ -6,14 +6,15 @@ category chosen, whatever the provider flags is refused.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
 import trio
 
+from engine.errors import ProviderError
 from engine.exit.admission import Question
+from engine.exit.backends.http import ProviderHttp
 from engine.exit.categories import first_refused
 from engine.exit.moderation.command import AFTER_S, UNABLE, Unable
 from engine.exit.moderation.rules import refusal
@@ -21,7 +22,6 @@ from engine.exit.moderation.words import images_of, texts_of
 from engine.market.commands import Refusal
 
 TIMEOUT_S = 20.0
-MAX_ANSWER_BYTES = 1 << 20
 FLAGGED = Refusal("The question was flagged by a moderation service.", "moderated")
 
 
@@ -41,13 +41,7 @@ class ProviderModeration:
         self._url = f"{base_url.rstrip('/')}/moderations"
         self._model = model
         self._refused = tuple(refused)
-        self._client = httpx.AsyncClient(
-            headers=headers,
-            timeout=TIMEOUT_S,
-            transport=transport,
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._http = ProviderHttp(headers, read_timeout_s=TIMEOUT_S, transport=transport)
         self.failures = 0
 
     def __repr__(self) -> str:
@@ -55,7 +49,7 @@ class ProviderModeration:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._http.aclose()
 
     async def __call__(self, question: Question) -> Refusal | None:
         """The service's verdict; a refusal when it gives none."""
@@ -68,31 +62,15 @@ class ProviderModeration:
                 parts: list[dict[str, Any]] = [{"type": "text", "text": "\n".join(texts)}]
                 parts += [{"type": "image_url", "image_url": {"url": url}} for url in images]
                 return self._judge(await self._ask(parts))
-        except (httpx.HTTPError, Unable):
+        except (ProviderError, Unable):
             pass
         self.failures += 1
         return Refusal(UNABLE.message, UNABLE.code, AFTER_S)
 
-    async def _ask(self, said: str | list[dict[str, Any]]) -> dict[str, Any]:
-        self._client.cookies.clear()
-        body = {"model": self._model, "input": said}
-        async with self._client.stream("POST", self._url, json=body) as response:
-            if response.status_code != 200:
-                raise Unable
-            data = bytearray()
-            async for chunk in response.aiter_bytes():
-                data += chunk
-                if len(data) > MAX_ANSWER_BYTES:
-                    raise Unable
-        try:
-            found = json.loads(bytes(data))
-        except (ValueError, RecursionError):
-            raise Unable from None
-        if not isinstance(found, dict):
-            raise Unable
-        return found
+    async def _ask(self, said: str | list[dict[str, Any]]) -> Mapping[str, Any]:
+        return await self._http.document("POST", self._url, {"model": self._model, "input": said})
 
-    def _judge(self, answer: dict[str, Any]) -> Refusal | None:
+    def _judge(self, answer: Mapping[str, Any]) -> Refusal | None:
         results = answer.get("results")
         if not isinstance(results, list) or not results:
             raise Unable

@@ -7,6 +7,9 @@ from typing import Any
 
 from engine.exit.backends.base import ChatRequest, EmbedRequest
 
+CHOSEN = ("role", "type")
+"""Fields whose words are not the asker's own: the form check allows a few only."""
+
 
 def texts_of(request: ChatRequest | EmbedRequest) -> list[str]:
     """Everything in the request that can carry words: messages, tool calls, tools, inputs."""
@@ -30,8 +33,9 @@ def _strings(value: Any) -> Iterator[str]:
         if not value.startswith("data:"):
             yield value
     elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _strings(item)
+        for key, item in value.items():
+            if key not in CHOSEN:
+                yield from _strings(item)
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _strings(item)
