@@ -1,78 +1,186 @@
-"""The list of chats as the control clients see it. Reads and changes the store, nothing else."""
+"""The chats as the control clients see and change them: list, settings, branches, places."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from engine.circuit.shape_menu import ShapeMenu, cost_of
-from engine.control.protocol.frames import ErrorBody
-from engine.control.protocol.sessions import Message, MessageMeta, Session, Shape
+from engine.control.protocol.sessions import ContextInfo, Message, PinInfo, Session, Shape
 from engine.errors import Peer2PromptError
+from engine.session.books import ChatBooks
+from engine.session.chat_settings import ChatSettings
+from engine.session.views import message_view, session_view
 from engine.wire.shape import ShapeClass, ShapePlan
-from wallet.store import ChatMessage, ChatSession, Store
+from wallet.errors import StoreError
+from wallet.store import ChatSession
+
+MAX_PAGE = 1_000
+
+
+@dataclass(frozen=True)
+class ChatHooks:
+    """What the list asks of the rest of the session layer."""
+
+    on_new: Callable[[], None]
+    on_delete: Callable[[str], Awaitable[None]]
+    changed: Callable[[str], None]
+    answering: Callable[[str], bool]
+    pin_of: Callable[[str], Awaitable[PinInfo | None]]
+    context_of: Callable[[ChatSession], Awaitable[ContextInfo | None]]
 
 
 class ChatList:
-    """Answers `sessions.*`."""
+    """Answers `sessions.*`, but for what asks a question."""
 
-    def __init__(
-        self,
-        store: Store,
-        shapes: ShapeMenu,
-        *,
-        on_new: Callable[[], None],
-        on_delete: Callable[[str], Awaitable[None]],
-    ) -> None:
-        self._store = store
+    def __init__(self, books: ChatBooks, shapes: ShapeMenu, hooks: ChatHooks) -> None:
+        self._books = books
         self._shapes = shapes
-        self._on_new = on_new
-        self._on_delete = on_delete
+        self._hooks = hooks
 
-    async def known(self, session_id: str) -> ChatSession:
-        """The chat with this id. Raises Peer2PromptError when there is none."""
-        chat = await self._store.sessions.get(session_id)
-        if chat is None:
-            raise Peer2PromptError("There is no such chat.", hint="List them: peer2prompt sessions")
-        return chat
+    async def list_all(self, params: dict[str, Any]) -> list[Session]:
+        """Every chat, pinned ones first, then the newest."""
+        return [self._view(c) for c in await self._books.list(archived=params["archived"])]
 
-    async def list_all(self, _params: dict[str, Any]) -> list[Session]:
-        """Every chat, the newest first."""
-        return [_session(chat) for chat in await self._store.sessions.list()]
+    async def show(self, params: dict[str, Any]) -> Session:
+        """One chat, with its ghost and how full the model's context is."""
+        return await self.detailed(params["session_id"])
+
+    async def detailed(self, session_id: str) -> Session:
+        chat = await self._books.get(session_id)
+        return self._view(
+            chat, await self._hooks.pin_of(session_id), await self._hooks.context_of(chat)
+        )
 
     async def create(self, params: dict[str, Any]) -> Session:
         """An empty chat."""
-        shape = self._shapes.plan(params["shape"]).shape_class.label if params["shape"] else ""
-        chat = await self._store.sessions.create(
-            params["title"] or "New chat", params["model"] or "", shape=shape
+        own = ChatSettings(system=params["system"], params=params["params"]).checked()
+        chat = await self._books.create(
+            params["title"] or "New chat",
+            params["model"] or "",
+            temporary=params["temporary"],
+            shape=self._shape(params["shape"]) or "",
+            settings=own.plain(),
         )
-        self._on_new()
-        return _session(chat)
+        self._hooks.on_new()
+        self._hooks.changed(chat.session_id)
+        return self._view(chat)
 
-    async def messages(self, params: dict[str, Any]) -> list[Message]:
-        """Messages of one chat, oldest first."""
-        await self.known(params["session_id"])
-        messages = await self._store.messages.list(
-            params["session_id"], limit=params["limit"], before=params["before"]
+    async def change(self, params: dict[str, Any]) -> Session:
+        """`sessions.set`."""
+        session_id = params["session_id"]
+        chat = await self._books.get(session_id)
+        if params["temporary"] is not None and self._hooks.answering(session_id):
+            raise Peer2PromptError(
+                "This chat is still answering.", hint="Stop that answer or wait for its end."
+            )
+        await self._books.of(session_id).sessions.update(
+            session_id,
+            title=params["title"],
+            model=params["model"],
+            shape=self._shape(params["shape"]),
+            settings=ChatSettings.of(chat.settings).changed(params).plain(),
         )
-        return [_message(message) for message in messages]
+        if params["temporary"] is not None:
+            await self._books.move(session_id, temporary=params["temporary"])
+        return await self._changed(session_id)
 
     async def rename(self, params: dict[str, Any]) -> Session:
         """Give a chat another title."""
-        await self.known(params["session_id"])
-        await self._store.sessions.rename(params["session_id"], params["title"])
-        return _session(await self.known(params["session_id"]))
+        return await self._update(params["session_id"], title=params["title"])
+
+    async def pin(self, params: dict[str, Any]) -> Session:
+        return await self._update(params["session_id"], pinned=params["pinned"])
+
+    async def archive(self, params: dict[str, Any]) -> Session:
+        return await self._update(params["session_id"], archived=params["archived"])
 
     async def delete(self, params: dict[str, Any]) -> dict[str, Any]:
         """Delete a chat and overwrite its messages on disk."""
-        chat = await self.known(params["session_id"])
-        await self._store.sessions.delete(chat.session_id)
-        await self._on_delete(chat.session_id)
+        chat = await self._books.get(params["session_id"])
+        await self._books.delete(chat.session_id)
+        await self._hooks.on_delete(chat.session_id)
+        self._hooks.changed("")
         return {}
+
+    async def messages(self, params: dict[str, Any]) -> list[Message]:
+        """A page of the branch in use, oldest first."""
+        session_id = params["session_id"]
+        await self._books.get(session_id)
+        book = self._books.of(session_id).messages
+        found = await book.list(
+            session_id,
+            limit=max(0, min(params["limit"], MAX_PAGE)),
+            before=params["before"],
+            after=params["after"],
+        )
+        siblings = await book.siblings(found)
+        files = await book.files([m.message_id for m in found if m.role == "user"])
+        return [
+            message_view(m, siblings.get(m.message_id, ()), files.get(m.message_id, ()))
+            for m in found
+        ]
+
+    async def branch(self, params: dict[str, Any]) -> Session:
+        """Go on from a message; with `as_new` in a chat of its own."""
+        session_id, message_id = params["session_id"], params["message_id"]
+        if params["as_new"]:
+            return await self._copy(session_id, message_id)
+        return await self._go_to(session_id, message_id, newest=False)
+
+    async def choose(self, params: dict[str, Any]) -> Session:
+        """Show the branch that a message is on."""
+        return await self._go_to(params["session_id"], params["message_id"], newest=True)
 
     async def shapes(self, _params: dict[str, Any]) -> list[Shape]:
         """Every traffic shape with its cost, the recommended one first."""
         return [_shape(plan, self._shapes) for plan in self._shapes.plans]
+
+    # -- small things ----------------------------------------------------------------------------
+
+    async def _go_to(self, session_id: str, message_id: int, *, newest: bool) -> Session:
+        await self._books.get(session_id)
+        try:
+            await self._books.of(session_id).messages.go_to(session_id, message_id, newest=newest)
+        except StoreError as error:
+            raise Peer2PromptError(
+                error.message, kept=error.kept, hint="List them: peer2prompt sessions show ID"
+            ) from error
+        return await self._changed(session_id)
+
+    async def _copy(self, session_id: str, message_id: int) -> Session:
+        """The way to a message as a chat of its own, which asks a ghost of its own."""
+        await self._books.get(session_id)
+        new_id = await self._books.copy_branch(session_id, message_id)
+        if new_id is None:
+            raise Peer2PromptError("There is no such message in this chat.")
+        self._hooks.on_new()
+        return await self._changed(new_id)
+
+    async def _update(self, session_id: str, **changes: Any) -> Session:
+        await self._books.get(session_id)
+        await self._books.of(session_id).sessions.update(session_id, **changes)
+        return await self._changed(session_id)
+
+    async def _changed(self, session_id: str) -> Session:
+        self._hooks.changed(session_id)
+        return await self.detailed(session_id)
+
+    def _shape(self, name: str | None) -> str | None:
+        """The shape's own label; "" for the default, None for no change."""
+        return self._shapes.plan(name).shape_class.label if name else name
+
+    def _view(
+        self, chat: ChatSession, pin: PinInfo | None = None, context: ContextInfo | None = None
+    ) -> Session:
+        return session_view(
+            chat,
+            temporary=self._books.is_temporary(chat.session_id),
+            answering=self._hooks.answering(chat.session_id),
+            pin=pin,
+            context=context,
+        )
 
 
 def _shape(plan: ShapePlan, menu: ShapeMenu) -> Shape:
@@ -89,39 +197,3 @@ def _shape(plan: ShapePlan, menu: ShapeMenu) -> Shape:
         leak_bound=cost.leak_bound,
         words=cost.words,
     )
-
-
-def _session(chat: ChatSession) -> Session:
-    return Session(
-        session_id=chat.session_id,
-        title=chat.title,
-        model=chat.model,
-        created=chat.created,
-        updated=chat.updated,
-        messages=chat.messages,
-        shape=chat.shape,
-    )
-
-
-def _message(message: ChatMessage) -> Message:
-    known: dict[str, Any] = {
-        name: message.meta.get(name) for name in ("cost_msat", "tokens_in", "tokens_out")
-    }
-    return Message(
-        message_id=message.message_id,
-        role=message.role,
-        text=message.text,
-        created=message.created,
-        meta=MessageMeta(
-            **known,
-            ttft_ms=message.meta.get("ttft_ms"),
-            state=message.meta.get("state", "done"),
-            mailboxes=message.meta.get("mailboxes"),
-            by_mail=message.meta.get("by_mail", False),
-            error=_error(message.meta.get("error")),
-        ),
-    )
-
-
-def _error(found: Any) -> ErrorBody | None:
-    return ErrorBody(**found) if isinstance(found, dict) else None

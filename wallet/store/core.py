@@ -32,6 +32,7 @@ from wallet.store.search import Search
 from wallet.store.settings import Guards, Secrets, Settings
 from wallet.store.snippets import Snippets
 from wallet.store.transaction import Transaction
+from wallet.store.trees import Trees
 from wallet.store.unfinished import Unfinished
 
 T = TypeVar("T")
@@ -59,6 +60,7 @@ class Store:
         self.messages = Messages(self)
         self.pins = Pins(self)
         self.search = Search(self)
+        self.trees = Trees(self)
         self.snippets = Snippets(self)
         self.unfinished = Unfinished(self)
         self.receipts = Receipts(self)

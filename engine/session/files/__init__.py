@@ -1,0 +1,1 @@
+"""Files that go with questions: what may, and what is taken out of them before."""
