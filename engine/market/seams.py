@@ -247,7 +247,9 @@ class GhostStore(Protocol):
 class UnfinishedBook(Protocol):
     """Records of answers under way, each with the message it is for."""
 
-    async def begin(self, session_id: str, ask_id: str, data: bytes) -> int: ...
+    async def begin(
+        self, session_id: str, ask_id: str, data: bytes, *, parent: int | None = None
+    ) -> int: ...
     async def update(self, message_id: int, data: bytes) -> None: ...
 
 

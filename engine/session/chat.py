@@ -1,15 +1,14 @@
 """Chats: what the user asks, who answers, what it cost. The client's half of the market.
 
-Takes questions, runs them over the chat's session (`engine.session.pinned`), and tells what becomes
-of them. Prompts and answers go to the encrypted store and to the control clients, nowhere else.
+Takes questions, brings each to its end in a task of its own (`engine.session.answering`), and tells
+what becomes of them. Prompts and answers go to the encrypted store, or for temporary chats to
+memory, and to the control clients; nowhere else.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import trio
@@ -17,18 +16,29 @@ import trio
 from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
 from engine.control.protocol.asking import AskStarted
+from engine.control.protocol.sessions import ContextInfo, Session
+from engine.control.server import Handler
 from engine.directory.relays import RelaySet
-from engine.errors import GhostError, Peer2PromptError
+from engine.errors import Peer2PromptError
 from engine.market.seams import Mailboxes
-from engine.session.chatlist import ChatList
-from engine.session.events import AnswerDelta, AskEvent, AskResult, PaidOut, StateChanged
+from engine.session.answering import Answerer
+from engine.session.books import ChatBooks
+from engine.session.chat_settings import SessionSettings
+from engine.session.chatlist import ChatHooks, ChatList
+from engine.session.composing import Composer
+from engine.session.estimating import Estimator
+from engine.session.exchange import Exchange
+from engine.session.intake import Intake
 from engine.session.keeper import AnswerKeeper, LeftAnswer
-from engine.session.lifeline import Lifeline
 from engine.session.offers import FindMore
-from engine.session.pinned import Pinned, SessionDesk
+from engine.session.pinned import SessionDesk
+from engine.session.pinning import PinBook
 from engine.session.preferences import Preferences
+from engine.session.question import Question, still_answering
+from engine.session.raw import RawAsks
 from engine.session.route import Route
 from engine.session.sheets import SheetBook
+from engine.session.telling import Teller
 from engine.wire.shape import ShapePlan
 from wallet.errors import WalletError
 from wallet.store import ChatSession, Store
@@ -36,42 +46,11 @@ from wallet.wallet import Wallet
 
 log = logging.getLogger("peer2prompt.chat")
 
-HISTORY_MESSAGES = 200  # sent along with a question, newest first
-TITLE_CHARS = 48
-MAX_PROMPT_BYTES = 768 * 1024  # with its JSON it stays under the session protocol's 1 MiB
-FINISHED = ("done", "cancelled")
-TOLD = ("cost_msat", "tokens_in", "tokens_out", "ttft_ms", "mailboxes", "by_mail")
 WRITE_S = 2.0
 
 
-@dataclass
-class _Ask:
-    """One question on its way."""
-
-    ask_id: str
-    chat: str
-    settle: bool
-    params: dict[str, Any]
-    want: Preferences
-    plan: ShapePlan
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    pinned: Pinned | None = None
-    line: Lifeline | None = None
-    text: list[str] = field(default_factory=list, repr=False)
-    written: int = 0
-    """Pieces of the text that are in the store."""
-    taken_up: bool = False
-    """An earlier process asked it."""
-    resting: bool = False
-    """This process ends first; the next one takes it up."""
-
-    @property
-    def shown(self) -> str:
-        return "".join(self.text)
-
-
 class ChatService:
-    """Answers `ask` and `ask.cancel`."""
+    """Answers `ask`, `ask.*` and what of `sessions.*` asks something."""
 
     def __init__(
         self,
@@ -85,36 +64,63 @@ class ChatService:
         sheets: SheetBook | None = None,
         find_more: FindMore | None = None,
         wishes: Preferences | None = None,
+        settings: SessionSettings | None = None,
     ) -> None:
         self.last_cost_msat: int | None = None
         self.desk = SessionDesk(
             store, wallet, relays, route_to, shapes, bus, boxes, sheets, find_more, wishes
         )
-        self._keeper = AnswerKeeper(store, boxes)
-        self.listing = ChatList(
-            store, shapes, on_new=self.desk.warm_soon, on_delete=self.desk.let_go
+        self.books = ChatBooks(store)
+        chosen = settings or SessionSettings()
+        self.composer = Composer(self.books, chosen)
+        self.pins = PinBook(self.books, lambda chat: self.desk.open_for(chat) is not None)
+        self._answerer = Answerer(self.desk, self.books, self.pins, self.composer, chosen, bus)
+        self.estimates = Estimator(self.desk, self.books, self.pins, self.composer, shapes)
+        self._intake = Intake(
+            self.books, self.composer, self.estimates, shapes, self.desk.chooser, bus
         )
-        self._store = store
+        self.listing = ChatList(
+            self.books,
+            shapes,
+            ChatHooks(
+                on_new=self.desk.warm_soon,
+                on_delete=self._deleted,
+                changed=self._changed,
+                answering=self.is_answering,
+                pin_of=self.pins.info,
+                context_of=self._context_of,
+            ),
+            self.composer,
+        )
+        self.exchange = Exchange(self.books, self._changed)
+        self.raw = RawAsks(self.desk, shapes, bus, chosen, self._start)
+        self._boxes = boxes
         self._shapes = shapes
         self._bus = bus
-        self._asks: dict[str, _Ask] = {}
+        self._asks: dict[str, Question] = {}
+        self._waiting: dict[str, Question] = {}
+        """By chat: questions that may go to another ghost, if the user says so."""
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own every question until cancelled."""
-        left = await self._keeper.left()
+        keeper = AnswerKeeper(self.books.disk, self._boxes)
+        left = await keeper.left()
         self.desk.claimed = {answer.record.session.name for answer in left}
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            await nursery.start(self.desk.run)
-            nursery.start_soon(self._keep_writing)
-            for answer in left:
-                self._take_up(answer, nursery)
-            task_status.started()
-            try:
-                await trio.sleep_forever()
-            finally:
-                self._nursery = None
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                await nursery.start(self.desk.run)
+                nursery.start_soon(self._keep_writing)
+                for answer in left:
+                    self._take_up(answer, keeper)
+                task_status.started()
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    self._nursery = None
+        finally:
+            await self.books.aclose()
 
     async def close(self) -> None:
         """Stop every answer, settle and leave every session. An answer whose ghost cannot be
@@ -127,81 +133,84 @@ class ChatService:
                 await self._cancel(ask)
         await self.desk.close()
 
-    def _take_up(self, left: LeftAnswer, nursery: trio.Nursery) -> None:
+    # -- asking ----------------------------------------------------------------------------------
+
+    async def ask(self, params: Mapping[str, Any]) -> AskStarted:
+        """Store the question and start answering it; everything else comes as events."""
+        return self._begin(await self._intake.new(params, self.is_answering), params)
+
+    async def edit(self, params: Mapping[str, Any]) -> AskStarted:
+        """Ask a question in other words, on a branch of its own."""
+        return self._begin(await self._intake.edited(params, self.is_answering))
+
+    async def retry(self, params: Mapping[str, Any]) -> AskStarted:
+        """Ask for another answer, on a branch of its own."""
+        return self._begin(await self._intake.repeated(params, self.is_answering))
+
+    async def failover(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The user's word on showing a chat to another ghost."""
+        chat, consent = params["session_id"], params["consent"]
+        waiting = self._waiting.pop(chat, None)
+        if waiting is None or (waiting.pinned is None and not waiting.consent):
+            raise Peer2PromptError(
+                "No question of this chat waits for your word.", hint="Ask it again."
+            )
+        if consent == "no":
+            return {"session_id": chat, "ask_id": ""}
+        if consent == "always":
+            await self.listing.set_own(chat, {"failover": "always"})
+        again = await self._intake.moved(waiting, self.is_answering)
+        await self._answerer.leave(chat)
+        started = self._begin(again)
+        return {"session_id": chat, "ask_id": started.ask_id}
+
+    async def rotate(self, params: Mapping[str, Any]) -> Session:
+        """The chat's next question goes to another ghost over another path."""
+        chat = await self.books.get(params["session_id"])
+        if self.is_answering(chat.session_id):
+            raise still_answering()
+        await self._answerer.leave(chat.session_id)
+        self._changed(chat.session_id)
+        return await self.listing.detailed(chat.session_id)
+
+    def is_answering(self, chat: str) -> bool:
+        return any(ask.chat == chat for ask in self._asks.values())
+
+    def _begin(self, ask: Question, params: Mapping[str, Any] | None = None) -> AskStarted:
+        ask.keeper = AnswerKeeper(self.books.of(ask.chat), self._boxes)
+        self._waiting.pop(ask.chat, None)
+        self._start(ask, lambda: self._answerer.answer(ask))
+        self._changed(ask.chat if params is None or params.get("session_id") else "")
+        return AskStarted(ask_id=ask.ask_id, session_id=ask.chat)
+
+    def _take_up(self, left: LeftAnswer, keeper: AnswerKeeper) -> None:
         """Go on with an answer that an earlier process asked for."""
-        ask = _Ask(
+        ask = Question(
             ask_id=left.ask_id,
             chat=left.chat,
-            settle=True,
-            params={},
             want=self.desk.chooser.want(left.record.model),
             plan=self._shapes.default,
+            teller=Teller(self._bus, left.ask_id, left.chat, left.text),
+            keeper=keeper,
             line=left.line,
-            text=[left.text] if left.text else [],
+            settle=True,
             taken_up=True,
         )
-        self._asks[ask.ask_id] = ask
-        nursery.start_soon(self._answer, ask, left)
+        self._start(ask, lambda: self._answerer.go_on(ask, left))
 
-    # -- asking --------------------------------------------------------------------------------
-
-    async def ask(self, params: dict[str, Any]) -> AskStarted:
-        """Store the question and start answering it; everything else comes as events."""
-        text: str = params["text"]
-        if not text.strip():
-            raise Peer2PromptError("The question is empty.", hint="Type something to ask.")
-        if len(text.encode()) > MAX_PROMPT_BYTES:
-            raise Peer2PromptError(
-                f"The question is longer than {MAX_PROMPT_BYTES // 1024} KiB.",
-                hint="Shorten it; nothing was sent.",
-            )
-        nursery = self._nursery
-        if nursery is None:
+    def _start(self, ask: Question, work: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+        if self._nursery is None:
             raise Peer2PromptError("The node is shutting down.")
-        chat = await self._chat(params, text)
-        if any(ask.chat == chat.session_id for ask in self._asks.values()):
-            raise Peer2PromptError(
-                "This chat is still answering.", hint="Stop that answer or wait for its end."
-            )
-        options = {
-            name: params[name] for name in ("max_tokens", "temperature") if params[name] is not None
-        }
-        ask = _Ask(
-            ask_id=secrets.token_hex(8),
-            chat=chat.session_id,
-            settle=params["settle"],
-            params=options,
-            want=self.desk.chooser.want(
-                params["model"] or chat.model or None,
-                ghost=params.get("ghost", ""),
-                prefer=params.get("prefer", ""),
-            ),
-            plan=self._shapes.plan(params["shape"] or chat.shape),
-        )
         self._asks[ask.ask_id] = ask
-        await self._store.messages.add(chat.session_id, "user", text)
-        nursery.start_soon(self._answer, ask)
-        return AskStarted(ask_id=ask.ask_id, session_id=chat.session_id)
+        self._nursery.start_soon(self._see_to, ask, work)
 
-    async def _chat(self, params: dict[str, Any], text: str) -> ChatSession:
-        """The chat asked in, with the shape asked for from now on; a new one when none is named."""
-        shape = self._shapes.plan(params["shape"]).shape_class.label if params["shape"] else ""
-        if params["session_id"] is not None:
-            chat = await self.listing.known(params["session_id"])
-            if shape and shape != chat.shape:
-                await self._store.sessions.update(chat.session_id, shape=shape)
-            return chat
-        title = " ".join(text.split())[:TITLE_CHARS]
-        return await self._store.sessions.create(title, params["model"] or "", shape=shape)
-
-    async def _answer(self, ask: _Ask, left: LeftAnswer | None = None) -> None:
+    async def _see_to(self, ask: Question, work: Callable[[], Awaitable[dict[str, Any]]]) -> None:
         """One question to its end, whatever the end is."""
         try:
             with ask.scope:
-                work = self._ask_ghost(ask) if left is None else self._go_on(ask, left)
-                self._finish(ask, await work)
+                self._finish(ask, await work())
             if ask.scope.cancelled_caught and ask.resting and ask.line is not None:
-                await self._keeper.write(ask.line, ask.shown)
+                await ask.write_down()
             elif ask.scope.cancelled_caught:
                 await self._fail(ask, _cancelled())
         except (Peer2PromptError, WalletError) as error:
@@ -212,134 +221,98 @@ class ChatService:
                 ask.pinned.asking = False
                 ask.pinned.last_used = trio.current_time()
 
-    async def _ask_ghost(self, ask: _Ask) -> dict[str, Any]:
-        history = await self._history(ask.chat)
-        pinned = ask.pinned = await self.desk.session_for(
-            ask.chat, ask.want, ask.plan, lambda: self._tell_state(ask, "building")
-        )
-        pinned.asking = True
-        if not ask.settle:
-            self.desk.warm_beside(pinned)
-        quote = pinned.quote
-        if quote is None:
-            raise GhostError("The ghost sent no quote.")
-        model = ask.want.model or pinned.model or quote.models[0].name
-        cells = pinned.route.cells
-        line = ask.line = self._keeper.line(ask.chat, ask.ask_id, pinned.shelf)
-        result = await pinned.session.ask(
-            history, model, ask.params, lambda event: self._on_event(ask, event), line
-        )
-        await self._complete(ask, line, result)
-        if ask.settle:
-            await self._settle_after(pinned)
-        return {**self._result(result, pinned.route, cells), "why": pinned.why}
-
-    async def _go_on(self, ask: _Ask, left: LeftAnswer) -> dict[str, Any]:
-        """Bring an answer to its end that an earlier process asked for, and settle its session."""
-        saved = left.record.session
-        pinned = ask.pinned = self.desk.open_session(saved.ghost, ask.plan, saved)
-        pinned.asking = True
-        try:
-            result = await pinned.session.take_up(
-                left.record, left.text, left.line, lambda event: self._on_event(ask, event)
-            )
-            await self._complete(ask, left.line, result)
-            return self._result(result, pinned.route, (0, 0))
-        finally:
-            if not ask.resting:
-                self.desk.reclaim_soon(pinned, saved)
-
     async def _keep_writing(self) -> None:
         """Write down what was shown, so that a sudden death loses little of it."""
         while True:
             await trio.sleep(WRITE_S)
             for ask in list(self._asks.values()):
-                if ask.line is None or len(ask.text) == ask.written:
-                    continue
-                ask.written = len(ask.text)
                 try:
-                    await self._keeper.write(ask.line, ask.shown)
+                    await ask.write_down()
                 except WalletError as error:
                     log.warning("an answer under way could not be written down (%s)", error.code)
 
-    async def _settle_after(self, pinned: Pinned) -> None:
-        """Settle so that the account of this answer is final; a failure costs nothing but time."""
-        try:
-            await pinned.session.settle()
-        except (Peer2PromptError, WalletError) as error:
-            log.info("an answer was not settled at once (%s)", error.code)
-        self._bus.publish("wallet.changed", {})
-
-    def _result(self, result: AskResult, route: Route, before: tuple[int, int]) -> dict[str, Any]:
-        up, down = route.cells
-        return {
-            **result.as_dict(),
-            "route": route.hops,
-            "cells_up": up - before[0],
-            "cells_down": down - before[1],
-            "shape_class": route.plan.shape_class.label,
-        }
-
-    async def _history(self, chat: str) -> list[dict[str, str]]:
-        """The chat so far as the provider takes it: unfinished answers are left out."""
-        messages = await self._store.messages.list(chat, limit=HISTORY_MESSAGES)
-        return [
-            {"role": m.role, "content": m.text}
-            for m in messages
-            if m.role != "assistant" or m.meta.get("state") in FINISHED
-        ]
-
-    def _on_event(self, ask: _Ask, event: AskEvent) -> None:
-        ids = {"ask_id": ask.ask_id, "session_id": ask.chat}
-        if isinstance(event, AnswerDelta):
-            ask.text.append(event.text)
-            delta = {**ids, "text": event.text, "offset": event.offset}
-            self._bus.publish("ask.delta", delta)
-        elif isinstance(event, StateChanged):
-            self._bus.publish("ask.state", {**ids, "state": event.state, "detail": event.detail})
-        elif isinstance(event, PaidOut):
-            self._bus.publish("ask.paid", {"ask_id": ask.ask_id, "msat": event.msat})
-
-    def _tell_state(self, ask: _Ask, state: str) -> None:
-        self._on_event(ask, StateChanged(state))
-
-    async def _complete(self, ask: _Ask, line: Lifeline, result: AskResult) -> None:
-        """The message as it stays: nothing that comes now can undo it."""
-        told = result.as_dict()
-        meta = {name: told[name] for name in TOLD}
-        meta["state"] = "cancelled" if result.finish_reason == "cancelled" else "done"
-        with trio.CancelScope(shield=True):
-            await self._keeper.finish(line, result.answer, meta)
-        ask.line = None
-
-    def _finish(self, ask: _Ask, result: dict[str, Any]) -> None:
+    def _finish(self, ask: Question, result: dict[str, Any]) -> None:
         self.last_cost_msat = result["cost_msat"]
-        self._bus.publish(
-            "ask.done", {"ask_id": ask.ask_id, "session_id": ask.chat, "result": result}
-        )
+        ask.teller.done(result)
         self._bus.publish("wallet.changed", {})
 
-    async def _fail(self, ask: _Ask, error: Peer2PromptError | WalletError) -> None:
+    async def _fail(self, ask: Question, error: Peer2PromptError | WalletError) -> None:
         with trio.CancelScope(shield=True):
-            if ask.line is not None:
-                await self._keeper.fail(ask.line, ask.shown, error, keep=ask.taken_up)
-        body = error.as_dict()
-        failed = {"ask_id": ask.ask_id, "session_id": ask.chat, "error": body}
-        self._bus.publish("ask.failed", failed)
+            await self._keep_failed(ask, error)
+        if ask.consent is not None:
+            self._waiting[ask.chat] = ask
+        ask.teller.end()
+        ask.teller.failed(error.as_dict(), ask.consent)
         self._bus.publish("wallet.changed", {})
 
-    async def cancel(self, params: dict[str, Any]) -> dict[str, Any]:
+    async def _keep_failed(self, ask: Question, error: Peer2PromptError | WalletError) -> None:
+        if ask.line is not None and ask.keeper is not None:
+            await ask.keeper.fail(ask.line, ask.teller.shown, error, keep=ask.taken_up)
+        elif ask.again and ask.message_id is not None:
+            # The answers that the question has already are shown again.
+            book = self.books.of(ask.chat)
+            if await book.messages.get(ask.chat, ask.message_id) is not None:
+                await book.messages.go_to(ask.chat, ask.message_id, newest=True)
+
+    async def cancel(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Stop an answer: what was delivered is billed and kept."""
         ask = self._asks.get(str(params["ask_id"]))
         if ask is not None:
             await self._cancel(ask)
         return {}
 
-    async def _cancel(self, ask: _Ask) -> None:
+    @staticmethod
+    async def _cancel(ask: Question) -> None:
         if ask.pinned is not None and ask.pinned.asking:
             await ask.pinned.session.cancel()
         else:
             ask.scope.cancel()
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """The methods of the control protocol that are about chats."""
+        listing, exchange = self.listing, self.exchange
+        return {
+            "ask": self.ask,
+            "ask.cancel": self.cancel,
+            "ask.estimate": self.estimates.estimate,
+            "ask.failover": self.failover,
+            "ask.raw": self.raw.ask,
+            "shapes": listing.shapes,
+            "sessions.archive": listing.archive,
+            "sessions.branch": listing.branch,
+            "sessions.choose": listing.choose,
+            "sessions.create": listing.create,
+            "sessions.defaults": listing.defaults,
+            "sessions.delete": listing.delete,
+            "sessions.edit": self.edit,
+            "sessions.export": exchange.export,
+            "sessions.import": exchange.take_in,
+            "sessions.list": listing.list_all,
+            "sessions.messages": listing.messages,
+            "sessions.pin": listing.pin,
+            "sessions.rename": listing.rename,
+            "sessions.retry": self.retry,
+            "sessions.rotate": self.rotate,
+            "sessions.search": exchange.search,
+            "sessions.set": listing.change,
+            "sessions.show": listing.show,
+            "snippets.delete": exchange.delete_snippet,
+            "snippets.list": exchange.snippets,
+            "snippets.put": exchange.put_snippet,
+        }
+
+    # -- what the list of chats asks for ---------------------------------------------------------
+
+    async def _deleted(self, chat: str) -> None:
+        self._waiting.pop(chat, None)
+        self.pins.forget(chat)
+        await self.desk.let_go(chat)
+
+    def _changed(self, chat: str) -> None:
+        self._bus.publish("sessions.changed", {"session_id": chat})
+
+    async def _context_of(self, chat: ChatSession) -> ContextInfo | None:
+        return await self.estimates.context_of(chat)
 
 
 def _cancelled() -> Peer2PromptError:

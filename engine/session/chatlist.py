@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from engine.circuit.shape_menu import ShapeMenu, cost_of
+from engine.control.protocol.chats import Defaults
 from engine.control.protocol.sessions import ContextInfo, Message, PinInfo, Session, Shape
 from engine.errors import Peer2PromptError
 from engine.session.books import ChatBooks
 from engine.session.chat_settings import ChatSettings
+from engine.session.composing import Composer
+from engine.session.question import still_answering
 from engine.session.views import message_view, session_view
 from engine.wire.shape import ShapeClass, ShapePlan
 from wallet.errors import StoreError
@@ -34,8 +37,11 @@ class ChatHooks:
 class ChatList:
     """Answers `sessions.*`, but for what asks a question."""
 
-    def __init__(self, books: ChatBooks, shapes: ShapeMenu, hooks: ChatHooks) -> None:
+    def __init__(
+        self, books: ChatBooks, shapes: ShapeMenu, hooks: ChatHooks, composer: Composer
+    ) -> None:
         self._books = books
+        self._composer = composer
         self._shapes = shapes
         self._hooks = hooks
 
@@ -70,21 +76,35 @@ class ChatList:
     async def change(self, params: dict[str, Any]) -> Session:
         """`sessions.set`."""
         session_id = params["session_id"]
-        chat = await self._books.get(session_id)
         if params["temporary"] is not None and self._hooks.answering(session_id):
-            raise Peer2PromptError(
-                "This chat is still answering.", hint="Stop that answer or wait for its end."
-            )
+            raise still_answering()
+        await self.set_own(session_id, params)
         await self._books.of(session_id).sessions.update(
             session_id,
             title=params["title"],
             model=params["model"],
             shape=self._shape(params["shape"]),
-            settings=ChatSettings.of(chat.settings).changed(params).plain(),
         )
         if params["temporary"] is not None:
             await self._books.move(session_id, temporary=params["temporary"])
         return await self._changed(session_id)
+
+    async def set_own(self, session_id: str, changes: Mapping[str, Any]) -> None:
+        """Change the chat's own settings."""
+        chat = await self._books.get(session_id)
+        changed = ChatSettings.of(chat.settings).changed(changes)
+        await self._books.of(session_id).sessions.update(session_id, settings=changed.plain())
+
+    async def defaults(self, params: dict[str, Any]) -> Defaults:
+        """What holds for chats that chose nothing, changed by what is given."""
+        kept = await self._composer.set_defaults(params)
+        return Defaults(
+            system=kept.system,
+            params=kept.params,
+            failover=kept.failover,
+            full=kept.full,
+            rotate_after=kept.rotate_after,
+        )
 
     async def rename(self, params: dict[str, Any]) -> Session:
         """Give a chat another title."""

@@ -99,6 +99,8 @@ def misfit(candidate: Candidate, want: Preferences) -> str:
     """Why a ghost cannot be asked whatever its score; "" when it can."""
     if want.ghost and not candidate.ghost.hex().startswith(want.ghost):
         return "you named another"
+    if candidate.ghost in want.avoid:
+        return "it was asked just now"
     if not candidate.model:
         return "" if not (want.only_places or want.features) else "it does not say what it offers"
     if want.model is not None and candidate.model != want.model:

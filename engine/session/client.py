@@ -67,11 +67,22 @@ class AskSession(Talk):
     ) -> AskResult:
         """Ask and read the answer to its end; it streams out through `on_event`. With a lifeline
         it is followed over lost circuits and through mailboxes for as long as makes sense."""
-        body = _body(messages, params or {})
+        body = encode_body({"messages": list(messages), **(params or {})})
+        return await self.ask_body(body, len(messages), model, on_event, line)
+
+    async def ask_body(
+        self,
+        body: bytes,
+        messages: int,
+        model: str,
+        on_event: OnEvent | None = None,
+        line: Lifeline | None = None,
+    ) -> AskResult:
+        """`ask` with a whole question as JSON, which has so many messages (or inputs)."""
 
         async def work(run: Run) -> AskResult:
             await self._make_ready()
-            return await self._ask(run, body, len(messages))
+            return await self._ask(run, body, messages)
 
         return await self._begin(Run(model), work, on_event, line)
 
@@ -314,6 +325,7 @@ class AskSession(Talk):
         return back
 
 
-def _body(messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> bytes:
-    body = {"messages": list(messages), **params}
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+def encode_body(body: Mapping[str, Any]) -> bytes:
+    """A question as it is sent: the same question is the same bytes each time."""
+    plain = json.dumps(dict(body), ensure_ascii=False, separators=(",", ":"))
+    return plain.encode("utf-8", "replace")

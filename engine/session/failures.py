@@ -57,7 +57,7 @@ def of_way(error: Exception, received_bytes: int, credit_msat: int) -> Peer2Prom
     words = " ".join(kept)
     hint = "Ask again; a new circuit will be built."
     if isinstance(error, NoRoute):
-        return NoRoute(error.message, kept=words, hint=error.hint or hint)
+        return type(error)(error.message, kept=words, hint=error.hint or hint)
     return CircuitClosed(
         "The way to the ghost was lost and could not be restored.", kept=words, hint=hint
     )

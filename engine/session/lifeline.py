@@ -30,8 +30,10 @@ class Lifeline:
         *,
         chat: str,
         ask_id: str,
+        question: int | None = None,
     ) -> None:
         self.message_id: int | None = None
+        self._question = question
         self._book = book
         self._boxes = boxes
         self._shelf = shelf
@@ -82,7 +84,9 @@ class Lifeline:
             self._pickups = self._shelf.pickups
         self._record = record = record.with_pickups(_dumps(self._pickups))
         if self.message_id is None:
-            self.message_id = await self._book.begin(self._chat, self._ask_id, record.encode())
+            self.message_id = await self._book.begin(
+                self._chat, self._ask_id, record.encode(), parent=self._question
+            )
         else:
             await self._book.update(self.message_id, record.encode())
 

@@ -12,12 +12,12 @@ from enum import Enum, auto
 from engine.errors import (
     CircuitClosed,
     GhostError,
-    NoRoute,
     Peer2PromptError,
     ProtocolError,
     ProviderError,
 )
-from engine.market.client_session import Overbilled
+from engine.market.overbilled import Overbilled
+from engine.session.route import GhostGone
 
 MAX_GHOSTS = 4
 """That a question is shown to by itself."""
@@ -48,7 +48,6 @@ class Stand:
     failover: str
     """ask, always or never"""
     move_on: bool
-    paid_elsewhere: bool = False
 
 
 def next_step(error: Exception, stand: Stand) -> Step:
@@ -64,10 +63,10 @@ def next_step(error: Exception, stand: Stand) -> Step:
 
 
 def of_the_ghost(error: Exception) -> bool:
-    """Whether another ghost could do better: the failure is not the user's, the wallet's or ours."""
+    """Whether another ghost could do better: the failure is not the user's, the wallet's, ours."""
     if isinstance(error, ProviderError):
         return error.kind not in ("bad_request", "too_long", "blocked")
-    return isinstance(error, GhostError | CircuitClosed | NoRoute | ProtocolError | Overbilled)
+    return isinstance(error, GhostError | CircuitClosed | GhostGone | ProtocolError | Overbilled)
 
 
 def is_free(error: Exception) -> bool:

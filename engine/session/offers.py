@@ -70,6 +70,10 @@ class Offers:
         secrets.SystemRandom().shuffle(ghosts)
         return ghosts
 
+    def known_ghosts(self) -> list[bytes]:
+        """Every known ghost, as far as the directory was read: nothing is looked up."""
+        return [advert.node_id for advert in self._relays.with_role(Role.GHOST)]
+
     async def look_for(self, model: str | None) -> bool:
         """Look for ghosts that serve the model and are not known yet; True when some were found."""
         if model is None or self._find_more is None:

@@ -1,39 +1,24 @@
-"""Sessions with ghosts: one per chat, one spare opened ahead of need, idle ones settled.
+"""The sessions of all chats: one per chat, one spare opened ahead of need, idle ones settled.
 
-Each session runs over a route of its own. What an earlier run left with a ghost is asked back.
-Knows nothing of questions and answers.
+A chat that has shown itself to a ghost goes on with that ghost alone, over new circuits. Knows
+nothing of questions and answers.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from typing import Any
 
 import trio
 
-from engine.circuit.shape_menu import ShapeMenu
-from engine.control.events import EventBus
-from engine.directory.relays import RelaySet
-from engine.errors import CircuitClosed, GhostError, NoRoute, PaymentError, Peer2PromptError
-from engine.market.observations import Seen
-from engine.market.seams import Mailboxes
-from engine.session.chooser import Chooser
-from engine.session.client import AskSession
-from engine.session.offers import DearerQuote, FindMore, Offers
-from engine.session.pickups import PickupShelf, cells_for
+from engine.errors import GhostError, Peer2PromptError
+from engine.session.opening import Pinned, SessionOpener
 from engine.session.preferences import Preferences
-from engine.session.route import Route
-from engine.session.sheets import SheetBook
-from engine.session.vault import SavedSession, SessionVault
-from engine.session.watch import SilenceWatch
-from engine.session.witness import Witness
+from engine.session.vault import SavedSession
 from engine.wire.quote import Quote
 from engine.wire.shape import ShapePlan
 from wallet.errors import WalletError
-from wallet.store import Store
-from wallet.wallet import Wallet
 
 log = logging.getLogger("peer2prompt.chat")
 
@@ -42,68 +27,20 @@ MSAT_PER_SAT = 1_000
 MAX_ALWAYS_ON = 2  # sessions whose circuits run all the time, besides the spare
 SPARE_AFTER_S = 1.0  # a question goes first
 SILENCE_CHECK_S = 5.0
-RECLAIM_RETRY_S = (2.0, 10.0, 60.0, 300.0)
+ELSEWHERE = "elsewhere"
+"""The reason of a GhostError: what is wanted is offered by others only."""
 
 
-@dataclass
-class Pinned:
-    """One AskSession with its route."""
+class SessionDesk(SessionOpener):
+    """Keeps the sessions of all chats."""
 
-    session: AskSession
-    route: Route
-    last_used: float
-    quote: Quote | None = None
-    model: str = ""
-    """The one it was chosen for."""
-    why: str = ""
-    """Why this ghost, in one sentence for its user."""
-    asking: bool = False
-    shelf: PickupShelf | None = None
-    stocking: trio.CancelScope = field(default_factory=trio.CancelScope)
-    silence: SilenceWatch = field(default_factory=SilenceWatch)
-
-    def fits(self, want: Preferences, plan: ShapePlan) -> bool:
-        """Whether a question for this model and ghost in this shape may go over it."""
-        served = want.model is None or _serves(self.quote, want.model)
-        named = not want.ghost or self.route.ghost.hex().startswith(want.ghost)
-        return served and named and self.route.plan == plan
-
-
-class SessionDesk:
-    """Opens, keeps and leaves the sessions of all chats."""
-
-    def __init__(
-        self,
-        store: Store,
-        wallet: Wallet,
-        relays: RelaySet,
-        route_to: Callable[[bytes, ShapePlan], Route],
-        shapes: ShapeMenu,
-        bus: EventBus,
-        boxes: Mailboxes | None = None,
-        sheets: SheetBook | None = None,
-        find_more: FindMore | None = None,
-        wishes: Preferences | None = None,
-    ) -> None:
+    def __init__(self, *parts: Any, **options: Any) -> None:
+        super().__init__(*parts, **options)
         self.claimed: set[str] = set()
         """Sessions of an earlier run that are not to be reclaimed: answers of theirs go on."""
-        self._boxes = boxes
-        self.open_sessions: list[Pinned] = []
-        self._store = store
-        self._wallet = wallet
-        self._relays = relays
-        self._route_to = route_to
-        self._shapes = shapes
-        self._bus = bus
-        self._vault = SessionVault(store)
         self._pinned: dict[str, Pinned] = {}
         self._spare: Pinned | None = None
         self._warming = trio.Lock()
-        self.offers = Offers(relays, self._ask_offer, sheets, find_more)
-        self.witness = Witness(store, on_change=lambda: bus.publish("market.changed", {}))
-        self.chooser = Chooser(self.offers, self.witness, wallet, wishes or Preferences())
-        self._nursery: trio.Nursery | None = None
-        self._closing = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Reclaim what was left, settle what rests, until cancelled."""
@@ -147,44 +84,6 @@ class SessionDesk:
                 if pinned.silence.is_silent(pinned.route.mark, due=pinned.route.in_run):
                     pinned.route.drop("no cell came for too long")
 
-    def open_session(
-        self, ghost: bytes, plan: ShapePlan, saved: SavedSession | None = None
-    ) -> Pinned:
-        route = self._route_to(ghost, plan)
-        session = AskSession(
-            route.open_stream,
-            self._wallet,
-            self._store,
-            saved=saved,
-            on_outcome=partial(self.witness.ended, ghost),
-        )
-        pinned = Pinned(session, route, trio.current_time())
-        self.open_sessions.append(pinned)
-        return pinned
-
-    def _stock(self, pinned: Pinned) -> None:
-        """From now on mailboxes stand by for the answers of this session."""
-        quote, nursery = pinned.quote, self._nursery
-        if self._boxes is None or nursery is None or quote is None:
-            return
-        longest = max(offer.max_out for offer in quote.models)
-        pinned.shelf = PickupShelf(
-            self._boxes, pinned.route.ghost, cells_for(longest), quiet=pinned.route.wait_quiet
-        )
-        nursery.start_soon(self._keep_stocked, pinned, pinned.shelf)
-
-    @staticmethod
-    async def _keep_stocked(pinned: Pinned, shelf: PickupShelf) -> None:
-        with pinned.stocking:
-            await shelf.run()
-
-    def _gone(self, pinned: Pinned) -> None:
-        pinned.stocking.cancel()
-        if pinned.shelf is not None and self._nursery is not None and not self._closing:
-            self._nursery.start_soon(pinned.shelf.clear)
-        if pinned in self.open_sessions:
-            self.open_sessions.remove(pinned)
-
     async def warm(self) -> None:
         """Open a spare session ahead of need, if there is none and the wallet can prepay it."""
         async with self._warming:
@@ -226,65 +125,26 @@ class SessionDesk:
     async def _funded(self) -> bool:
         return any(balance.available_sat for balance in await self._wallet.balances())
 
-    async def _open_any(self, want: Preferences, plan: ShapePlan) -> Pinned:
-        """An open, prepaid session with some ghost that fits: with one that is known, else with
-        one that is looked for."""
-        try:
-            return await self._open_known(want, plan)
-        except (GhostError, NoRoute, CircuitClosed, PaymentError):
-            if not await self.offers.look_for(want.model):
-                raise
-        return await self._open_known(want, plan)
-
-    async def _open_known(self, want: Preferences, plan: ShapePlan) -> Pinned:
-        """With the first, of those that fit and in the order they are chosen, that opens."""
-        failure: Exception | None = None
-        for choice in await self.chooser.order(want):
-            pinned = self.open_session(choice.ghost, plan)
-            pinned.model, pinned.why = choice.candidate.model, choice.why
-            try:
-                await self._connect(pinned)
-                if want.model is not None and not _serves(pinned.quote, want.model):
-                    await self.leave(pinned)
-                    continue
-                await pinned.session.open()
-            except (Peer2PromptError, WalletError) as error:
-                pinned.route.drop("the session could not be opened")
-                self._gone(pinned)
-                self.witness.not_opened(choice.ghost, error)
-                failure = error
-                continue
-            self._stock(pinned)
-            return pinned
-        if failure is not None:
-            raise failure
-        raise GhostError(
-            "No ghost serves this model." if want.model else "No ghost is known.",
-            kept="Nothing was paid; the question is kept in the chat.",
-            hint="See what is offered with: peer2prompt models",
-        )
-
-    async def _connect(self, pinned: Pinned) -> Quote:
-        ghost = pinned.route.ghost
-        try:
-            quote = self.offers.take(ghost, await pinned.session.connect())
-        except DearerQuote:
-            self.witness.note(ghost, Seen.DEARER)
-            raise
-        pinned.quote = quote
-        return quote
-
     async def session_for(
-        self, chat: str, want: Preferences, plan: ShapePlan, on_building: Callable[[], None]
+        self,
+        chat: str,
+        want: Preferences,
+        plan: ShapePlan,
+        on_building: Callable[[], None],
+        known: SavedSession | None = None,
     ) -> Pinned:
-        """The chat's pinned session, else the spare, else a new one (`on_building` tells)."""
+        """The chat's pinned session, else one with the ghost that knows the chat; else, for a chat
+        that none knows, the spare or a new one. `on_building` tells."""
         pinned = self._pinned.get(chat)
         if pinned is not None and pinned.fits(want, plan):
             return pinned
         if pinned is not None:
-            del self._pinned[chat]
-            await self.leave(pinned)
-        pinned = await self._take_spare(want, plan)
+            await self.let_go(chat)
+        if known is not None:
+            on_building()
+            pinned = await self._reopen(known, want, plan)
+        else:
+            pinned = await self._take_spare(want, plan)
         if pinned is None:
             on_building()
             pinned = await self._open_any(want, plan)
@@ -292,6 +152,39 @@ class SessionDesk:
         if plan.always_on:
             self._bound_always_on()
         return pinned
+
+    async def _reopen(self, known: SavedSession, want: Preferences, plan: ShapePlan) -> Pinned:
+        """A session with the ghost of an earlier one. Raises GhostError when it does not offer what
+        is wanted."""
+        pinned = self.open_session(known.ghost, plan)
+        pinned.model, pinned.why = want.model or "", "it knows this chat already"
+        try:
+            await self._connect(pinned)
+            if not pinned.serves(want):
+                raise GhostError(
+                    "The ghost of this chat does not serve this model.",
+                    reason=ELSEWHERE,
+                    kept="Nothing was paid; the question is kept in the chat.",
+                    hint="Choose a model it serves, or let another ghost see the chat.",
+                )
+            await pinned.session.open()
+        except (Peer2PromptError, WalletError) as error:
+            pinned.route.drop("the session could not be opened")
+            self._gone(pinned)
+            if getattr(error, "reason", "") != ELSEWHERE:
+                self.witness.not_opened(known.ghost, error)
+            raise
+        self._stock(pinned)
+        return pinned
+
+    def open_for(self, chat: str) -> Pinned | None:
+        """The session that the chat has now."""
+        return self._pinned.get(chat)
+
+    def spare_for(self, want: Preferences, plan: ShapePlan) -> Pinned | None:
+        """The spare, if a question like this would go over it."""
+        spare = self._spare
+        return spare if spare is not None and spare.fits(want, plan) else None
 
     def _bound_always_on(self) -> None:
         """Leave the always-on sessions used longest ago when there are too many: each costs its
@@ -341,72 +234,3 @@ class SessionDesk:
             await self.leave(pinned)
         elif pinned.session.credit_msat >= MSAT_PER_SAT:
             await self.settle(pinned)
-
-    async def leave(self, pinned: Pinned) -> None:
-        """Settle, say goodbye, and close the circuit at its bucket end."""
-        self._gone(pinned)
-        if await self.settle(pinned):
-            await pinned.session.aclose()
-        pinned.route.retire()
-
-    async def settle(self, pinned: Pinned) -> bool:
-        """Get the unspent credit back; False when that did not work out now."""
-        try:
-            if await pinned.session.settle():
-                self._bus.publish("wallet.changed", {})
-        except (Peer2PromptError, WalletError) as error:
-            log.info(
-                "a session was left unsettled (%s); its credit is asked back later", error.code
-            )
-            return False
-        return True
-
-    def reclaim_soon(self, pinned: Pinned, saved: SavedSession) -> None:
-        """A session of an earlier run is done with: leave it, or ask its credit back later."""
-        if self._nursery is not None:
-            self._nursery.start_soon(self._leave_or_reclaim, pinned, saved)
-
-    async def _leave_or_reclaim(self, pinned: Pinned, saved: SavedSession) -> None:
-        self._gone(pinned)
-        if await self.settle(pinned):
-            await pinned.session.aclose()
-            pinned.route.retire()
-        else:
-            pinned.route.drop("the ghost could not be asked")
-            await self.reclaim(saved)
-
-    async def reclaim(self, saved: SavedSession) -> None:
-        """Ask back what an earlier run left with a ghost; keeps trying with back-off."""
-        for delay in (*RECLAIM_RETRY_S, None):
-            pinned = self.open_session(saved.ghost, self._shapes.errand, saved)
-            try:
-                await pinned.session.settle()
-                await pinned.session.aclose()
-            except (Peer2PromptError, WalletError) as error:
-                log.info("credit of an earlier session is not back yet (%s)", error.code)
-                pinned.route.drop("the ghost could not be asked")
-                self._gone(pinned)
-            else:
-                self._gone(pinned)
-                pinned.route.retire()
-                self._bus.publish("wallet.changed", {})
-                return
-            if delay is None:
-                return
-            await trio.sleep(delay)
-
-    # -- what is offered -----------------------------------------------------------------------
-
-    async def _ask_offer(self, ghost: bytes) -> None:
-        """Connect to a ghost only to read its quote."""
-        pinned = self.open_session(ghost, self._shapes.errand)
-        try:
-            await self._connect(pinned)
-        except BaseException:
-            self._gone(pinned)
-            raise
-        await self.leave(pinned)
-
-
-def _serves(quote: Quote | None, model: str) -> bool:
-    return quote is not None and any(offer.name == model for offer in quote.models)

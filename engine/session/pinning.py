@@ -60,10 +60,12 @@ class PinBook:
     async def put(self, chat: str, saved: SavedSession) -> None:
         """The chat is about to show itself to this ghost."""
         known = await self.get(chat)
-        if known is not None and known.saved.session == saved.session:
-            return
         self._left.pop(chat, None)
-        await self._books.of(chat).pins.put(chat, replace(saved, mint="", slot="").encode())
+        pins, data = self._books.of(chat).pins, replace(saved, mint="", slot="").encode()
+        if known is None or known.ghost != saved.ghost:
+            await pins.put(chat, data)
+        elif known.saved.session != saved.session:
+            await pins.renew(chat, data)
 
     async def count(self, chat: str, cost_msat: int) -> None:
         await self._books.of(chat).pins.count(chat, cost_msat)

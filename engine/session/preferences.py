@@ -46,6 +46,8 @@ class Preferences:
     """Tokens that the model's context must hold at least; 0 asks for nothing."""
     ghost: str = ""
     """The hex of a ghost's NodeID, or its beginning: nobody else, quarantine or not."""
+    avoid: frozenset[bytes] = frozenset()
+    """NodeIDs of ghosts that are not to be asked now."""
     weights: Weights = field(default_factory=Weights)
     tiers: tuple[tuple[str, int], ...] = ()
     """(pattern of a model's name, tier from 1 to 5); the first that fits counts."""

@@ -14,6 +14,10 @@ _BEGIN = encode_begin(Begin(Purpose.SESSION))
 PURPOSE = "chat"
 
 
+class GhostGone(NoRoute):
+    """The ghost of a session is in no directory any more."""
+
+
 class Route:
     """Hands out streams to one ghost; never shares its circuit with anything else."""
 
@@ -36,7 +40,7 @@ class Route:
         self._relays.reload()
         advert = self._relays.get(self.ghost)
         if advert is None:
-            raise NoRoute(
+            raise GhostGone(
                 "The ghost of this session is no longer in the directory.",
                 kept="Credit with it stays claimable; the question is kept in the chat.",
                 hint="Ask again to use another ghost.",

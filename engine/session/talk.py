@@ -16,7 +16,7 @@ from engine.errors import CircuitClosed, GhostError, Peer2PromptError, ProtocolE
 from engine.market import client_events as events
 from engine.market.client_session import ClientSession
 from engine.market.overbilled import Overbilled
-from engine.market.seams import ByteStream, ClientStore, PayingWallet
+from engine.market.seams import ByteStream, ClientStore, PayingWallet, ReceiptBook
 from engine.session import failures
 from engine.session.account import Account, Run
 from engine.session.events import AnswerDelta, OnEvent, PaidOut, StateChanged
@@ -55,7 +55,7 @@ class Talk:
         stall_s: float = STALL_S,
     ) -> None:
         self._wallet = wallet
-        self._store = store
+        self._receipts: ReceiptBook = store.receipts
         self._vault = SessionVault(store)
         self._vaulted = saved is not None
         self._saved = saved
@@ -105,6 +105,15 @@ class Talk:
     def ghost_node_id(self) -> bytes:
         """The ghost this session is pinned to; empty before the first stream."""
         return self._saved.ghost if self._saved is not None else b""
+
+    @property
+    def saved(self) -> SavedSession | None:
+        """What a later session with the same ghost goes on from; None before the first stream."""
+        return self._saved
+
+    def keep_receipts_in(self, book: ReceiptBook) -> None:
+        """From now on, instead of in the store."""
+        self._receipts = book
 
     @property
     def connected(self) -> bool:
@@ -302,7 +311,7 @@ class Talk:
         """What was billed and accepted is in the books before the ghost hears that it is."""
         session, _ = self._parts()
         with trio.CancelScope(shield=True):
-            await self._store.receipts.add(
+            await self._receipts.add(
                 session.hash,
                 finished.receipt_n,
                 finished.receipt,

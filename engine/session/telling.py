@@ -6,8 +6,9 @@ to `ask.delta` and needs to know nothing of parts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from engine.control.events import EventBus
-from engine.control.protocol.frames import ErrorBody
 from engine.session.events import AnswerDelta, AskEvent, PaidOut, StateChanged
 from engine.session.views import part_view
 from engine.wire.answer import REFUSAL, TEXT, AnswerReader, Part, Text
@@ -62,7 +63,7 @@ class Teller:
     def done(self, result: dict[str, object]) -> None:
         self._bus.publish("ask.done", {**self._ids, "result": result})
 
-    def failed(self, error: ErrorBody | dict[str, object], consent: object = None) -> None:
+    def failed(self, error: Mapping[str, object], consent: object = None) -> None:
         data: dict[str, object] = {**self._ids, "error": error}
         if consent is not None:
             data["consent"] = consent

@@ -108,8 +108,10 @@ class FakeBook:
 
     records: dict[int, bytes] = field(default_factory=dict)
 
-    async def begin(self, session_id: str, ask_id: str, data: bytes) -> int:
-        del session_id, ask_id
+    async def begin(
+        self, session_id: str, ask_id: str, data: bytes, *, parent: int | None = None
+    ) -> int:
+        del session_id, ask_id, parent
         await trio.lowlevel.checkpoint()
         self.records[len(self.records) + 1] = data
         return len(self.records)

@@ -44,6 +44,14 @@ class Pins:
             )
         )
 
+    async def renew(self, session_id: str, data: bytes) -> None:
+        """Other data for the same ghost; counts go on."""
+        await self._store.run(
+            lambda tx: tx.execute(
+                "UPDATE chat_pins SET data = ? WHERE session_id = ?", (data, session_id)
+            )
+        )
+
     async def count(self, session_id: str, cost_msat: int) -> None:
         """One more answer of this ghost."""
         await self._store.run(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from engine.control.protocol.frames import Params, Result
+from engine.control.protocol.sessions import RotateAfter
 
 
 class SearchParams(Params, frozen=True):
@@ -91,6 +92,27 @@ class ImportParams(Params, frozen=True):
 class Imported(Result, frozen=True):
     sessions: list[str] = []
     messages: int = 0
+
+
+class DefaultsParams(Params, frozen=True):
+    """For chats that chose nothing themselves. What is given is changed."""
+
+    system: str | None = None
+    params: dict[str, Any] | None = None
+    """Those named are changed, null forgets one."""
+    rotate_after: RotateAfter | None = None
+    failover: Literal["", "ask", "always", "never"] | None = None
+    full: Literal["", "refuse", "trim"] | None = None
+
+
+class Defaults(Result, frozen=True):
+    """Empty values stand for those of config.toml."""
+
+    system: str = ""
+    params: dict[str, Any] = {}
+    rotate_after: RotateAfter | None = None
+    failover: str = ""
+    full: str = ""
 
 
 class Snippet(Result, frozen=True):

@@ -19,6 +19,8 @@ from engine.control.protocol.asking import (
 from engine.control.protocol.chats import (
     BranchParams,
     ChooseParams,
+    Defaults,
+    DefaultsParams,
     EditParams,
     Exported,
     ExportParams,
@@ -158,6 +160,7 @@ METHODS: Final[dict[str, Method]] = {
     "sessions.rename": Method(SessionRenameParams, Empty),
     "sessions.delete": Method(SessionParams, Empty),
     "sessions.set": Method(SessionSetParams, Session),
+    "sessions.defaults": Method(DefaultsParams, Defaults),
     "sessions.pin": Method(SessionPinParams, Session),
     "sessions.archive": Method(SessionArchiveParams, Session),
     "sessions.rotate": Method(SessionParams, Session),

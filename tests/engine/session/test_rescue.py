@@ -290,7 +290,9 @@ async def test_the_record_goes_before_the_question(autojump_clock: MockClock) ->
     async with mailed() as m:
         sent: list[int] = []
 
-        async def refuse(_session: str, _ask: str, _data: bytes) -> int:
+        async def refuse(
+            _session: str, _ask: str, _data: bytes, *, parent: int | None = None
+        ) -> int:
             sent.append(len(m.w.backend.requests))
             raise ProtocolError("The disk is full.")
 

@@ -1,0 +1,205 @@
+"""Questions whose whole body is the caller's, as the local API takes them: nothing is stored.
+
+Each carries a tag. What has another tag shares neither a session nor a circuit nor a ghost with
+it, as long as this process lives: where no ghost is left for a tag, its question is refused.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from engine.circuit.shape_menu import ShapeMenu
+from engine.control.events import EventBus
+from engine.control.protocol.asking import AskStarted
+from engine.errors import GhostError, Peer2PromptError
+from engine.session.answering import told_result
+from engine.session.chat_settings import SessionSettings
+from engine.session.client import encode_body
+from engine.session.context import MAX_BODY_BYTES
+from engine.session.lifeline import Lifeline
+from engine.session.moving import Stand, Step, next_step
+from engine.session.opening import Pinned, offer_for
+from engine.session.pinned import SessionDesk
+from engine.session.question import Question
+from engine.session.telling import Teller
+from engine.session.unkept import NoAnswers, NoReceipts
+
+MAX_TAG = 200
+MAX_TAGS = 256
+MAX_BESIDE = 16
+"""Questions of one tag at a time."""
+OWN_KEYS = ("model", "stream", "stream_options", "user", "n")
+"""Of an OpenAI body, what is not the ghost's to see."""
+
+Start = Callable[[Question, Callable[[], Awaitable[dict[str, Any]]]], None]
+
+
+class RawAsks:
+    """Answers `ask.raw`."""
+
+    def __init__(
+        self,
+        desk: SessionDesk,
+        shapes: ShapeMenu,
+        bus: EventBus,
+        settings: SessionSettings,
+        start: Start,
+    ) -> None:
+        self._desk = desk
+        self._shapes = shapes
+        self._bus = bus
+        self._settings = settings
+        self._start = start
+        self._ghosts: dict[str, set[bytes]] = {}
+        """By tag: the ghosts that have seen something of it."""
+        self._busy: set[str] = set()
+
+    async def ask(self, params: Mapping[str, Any]) -> AskStarted:
+        """Start one question; its answer comes as events."""
+        tag, body = params["tag"], dict(params["body"])
+        model = params["model"] or body.get("model")
+        if model is not None and not isinstance(model, str):
+            raise Peer2PromptError("The model is not a name.")
+        if len(tag) > MAX_TAG:
+            raise Peer2PromptError(f"A tag has at most {MAX_TAG} characters.")
+        if tag not in self._ghosts and len(self._ghosts) >= MAX_TAGS:
+            raise Peer2PromptError(f"There are more than {MAX_TAGS} tags.")
+        for key in OWN_KEYS:
+            body.pop(key, None)
+        raw, count = encode_body(body), _count(body)
+        if len(raw) > MAX_BODY_BYTES:
+            raise Peer2PromptError(
+                f"The question is longer than {MAX_BODY_BYTES // 1000} kB.",
+                kept="Nothing was sent.",
+            )
+        ask_id = secrets.token_hex(8)
+        question = Question(
+            ask_id=ask_id,
+            chat="",
+            want=replace(self._desk.chooser.want(model), features=_features(body)),
+            plan=self._shapes.plan(params["shape"]),
+            teller=Teller(self._bus, ask_id, ""),
+            earlier=_earlier(body),
+        )
+        self._start(question, lambda: self._answer(question, tag, raw, count))
+        return AskStarted(ask_id=ask_id, session_id="")
+
+    async def _answer(
+        self, question: Question, tag: str, body: bytes, count: int
+    ) -> dict[str, Any]:
+        place = self._place(tag)
+        self._busy.add(place)
+        try:
+            while True:
+                try:
+                    return await self._ask(question, tag, place, body, count)
+                except Peer2PromptError as error:
+                    if not self._moves_on(question, error):
+                        raise
+                    await self._desk.let_go(place)
+        finally:
+            self._busy.discard(place)
+
+    async def _ask(
+        self, question: Question, tag: str, place: str, body: bytes, count: int
+    ) -> dict[str, Any]:
+        pinned = question.pinned = await self._session(question, tag, place)
+        pinned.asking = True
+        question.ghosts += 1
+        named = replace(question.want, model=question.want.model or pinned.model or None)
+        offer = offer_for(pinned.quote, named)
+        if offer is None:
+            raise GhostError("The ghost sent no quote.")
+        pinned.session.keep_receipts_in(NoReceipts())
+        cells = pinned.route.cells
+        line = Lifeline(
+            NoAnswers(), self._desk.boxes, pinned.shelf, chat="", ask_id=question.ask_id
+        )
+        result = await pinned.session.ask_body(
+            body, count, offer.name, question.teller.on_event, line
+        )
+        question.teller.end()
+        return {**told_result(result, pinned.route, cells), "why": pinned.why}
+
+    async def _session(self, question: Question, tag: str, place: str) -> Pinned:
+        """A session with a ghost that has seen no other tag."""
+        own = self._ghosts.setdefault(tag, set())
+        while True:
+            foreign = frozenset().union(
+                *(seen for other, seen in self._ghosts.items() if other != tag)
+            )
+            want = replace(question.want, avoid=question.want.avoid | foreign)
+            pinned = await self._desk.session_for(
+                place, want, question.plan, lambda: question.teller.state("building")
+            )
+            ghost = pinned.route.ghost
+            if not any(ghost in seen for other, seen in self._ghosts.items() if other != tag):
+                own.add(ghost)
+                return pinned
+            await self._desk.let_go(place)  # another tag took it meanwhile
+
+    def _place(self, tag: str) -> str:
+        """A name for the session of this question: questions of one tag run side by side."""
+        for number in range(MAX_BESIDE):
+            place = f"raw {number} {tag}"
+            if place not in self._busy:
+                return place
+        raise Peer2PromptError(
+            f"More than {MAX_BESIDE} questions of one tag are under way.", hint="Wait for one."
+        )
+
+    def _moves_on(self, question: Question, error: Peer2PromptError) -> bool:
+        if question.pinned is None:
+            return False
+        stand = Stand(
+            messages=question.earlier,
+            shown=bool(question.teller.raw),
+            ghosts=question.ghosts,
+            failover=self._settings.failover,
+            move_on=self._settings.move_on,
+        )
+        if next_step(error, stand) is not Step.MOVE:
+            return False
+        ghost = question.pinned.route.ghost
+        question.want = replace(question.want, avoid=question.want.avoid | {ghost})
+        question.pinned.asking = False
+        question.pinned = None
+        question.teller.state("moving")
+        return True
+
+
+def _count(body: Mapping[str, Any]) -> int:
+    """What the meter counts: messages, or inputs of a question for embeddings."""
+    for key in ("messages", "input"):
+        found = body.get(key)
+        if isinstance(found, list):
+            return max(1, len(found))
+    return 1
+
+
+def _earlier(body: Mapping[str, Any]) -> int:
+    """The messages before the question that another ghost would see."""
+    messages = body.get("messages")
+    said = [
+        message
+        for message in (messages if isinstance(messages, list) else ())
+        if isinstance(message, dict) and message.get("role") not in ("system", "developer")
+    ]
+    return max(0, len(said) - 1)
+
+
+def _features(body: Mapping[str, Any]) -> frozenset[str]:
+    """What the model must be able to take."""
+    found = {"embeddings"} if "input" in body else set()
+    if body.get("tools"):
+        found.add("tools")
+    messages = body.get("messages")
+    for message in messages if isinstance(messages, list) else ():
+        content = message.get("content") if isinstance(message, dict) else None
+        parts = content if isinstance(content, list) else ()
+        if any(isinstance(part, dict) and part.get("type") == "image_url" for part in parts):
+            found.add("images")
+    return frozenset(found)
