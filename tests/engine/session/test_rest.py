@@ -27,6 +27,7 @@ class FakeRoute:
 
     plan: ShapePlan
     run_ends_at: float = 0.0
+    ghost: bytes = bytes(32)
     retired: bool = False
 
     @property
