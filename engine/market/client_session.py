@@ -32,6 +32,7 @@ from engine.market.credit import MSAT
 from engine.market.letter import Letter
 from engine.market.meter import Tariff
 from engine.market.overbilled import overbilled
+from engine.market.weight import metered_bytes
 from engine.wire import session as wire
 from engine.wire.quote import ModelOffer, Quote
 
@@ -130,7 +131,7 @@ class ClientSession:
         comes before its end."""
         if self.answer is not None:
             raise GhostError("An earlier question of this session is still being answered.")
-        tariff = self.tariff(model, len(body), messages)
+        tariff = self.tariff(model, metered_bytes(body), messages)
         self._last_q += 1
         self._lost = None
         ask = wire.Ask(self._last_q, model, body, self._need_quote().id)

@@ -29,6 +29,7 @@ from engine.market.ghost_mail import done_message
 from engine.market.ghost_outbox import Outbox
 from engine.market.ghost_receipts import ReceiptWriter
 from engine.market.meter import Counts, Tariff
+from engine.market.weight import metered_bytes
 from engine.wire import session as wire
 from engine.wire.quote import Quote
 
@@ -124,7 +125,7 @@ class GhostAnswering:
             self._refuse(ask.q, ask.model, verdict)
             return
         self._forget_answer()
-        tariff = Tariff.of(quote, offer, len(ask.body), verdict.messages)
+        tariff = Tariff.of(quote, offer, metered_bytes(ask.body), verdict.messages)
         self.answer = GhostAnswer(ask.q, fingerprint, tariff, quote.id)
         self.ledger.due = tariff.accepted_msat
         self._told_need = -1

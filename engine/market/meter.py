@@ -4,7 +4,7 @@ While an answer streams, both sides count the same thing: the input by an estima
 of the question, the output by the tokens announced with the last delta that was sent. At the end
 the provider's own counts replace the estimate, within bounds the client can check by itself:
 
-    tokens in  <= bytes of the body + 64 per message      cached <= tokens in
+    tokens in  <= weight of the body + 64 per message     cached <= tokens in
     tokens out <= bytes of the answer + 1 + hidden        reasoning <= tokens out
     hidden      = reasoning beyond the bytes of reasoning text that was delivered,
                   at most the allowance that the offer names

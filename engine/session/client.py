@@ -15,6 +15,7 @@ import trio
 
 from engine.errors import GhostError, Peer2PromptError
 from engine.market import client_events as events
+from engine.market.weight import metered_bytes
 from engine.session import failures
 from engine.session.account import Run
 from engine.session.events import AskResult, OnEvent
@@ -182,7 +183,7 @@ class AskSession(Talk):
 
     async def _ask(self, run: Run, body: bytes, messages: int) -> AskResult:
         session, _ = self._parts()
-        run.quoted_msat = session.tariff(run.model, len(body), messages).most_msat
+        run.quoted_msat = session.tariff(run.model, metered_bytes(body), messages).most_msat
         self._run = run
         ask = session.ask(run.model, body, messages)
         await self._write_down(ask, messages)

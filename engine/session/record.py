@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from engine.errors import WireError
 from engine.market.client_session import ClientSession, Footing
 from engine.market.meter import Tariff
+from engine.market.weight import metered_bytes
 from engine.session.vault import SavedSession
 from engine.wire import cbor
 from engine.wire.quote import MAX_MODEL_NAME, MAX_QUOTE_BYTES, Quote
@@ -57,7 +58,7 @@ class AnswerRecord:
             saved=saved.encode(),
             quote=quote,
             model=ask.model,
-            body=len(ask.body),
+            body=metered_bytes(ask.body),
             messages=messages,
             q=ask.q,
             n=footing.n,

@@ -47,7 +47,7 @@ class Call:
     """The model asks for a tool. `arguments` is JSON text as the model wrote it: not checked."""
 
     id: str
-    name: str
+    name: str = field(repr=False)
     arguments: str = field(repr=False)
 
 

@@ -72,7 +72,7 @@ class ToolCall:
     """The model asks for a tool. Always whole; `arguments` is JSON text, as the model wrote it."""
 
     id: str
-    name: str
+    name: str = field(repr=False)
     arguments: str = field(repr=False)
 
 

@@ -19,10 +19,11 @@ from engine.exit.backends.upstream import KINDS, Upstream
 from engine.exit.question import OPTIONS
 
 MOST_WEIGHT = 1000
+MOST_SILENCE_S = 3600.0
 USUAL_FEATURES = ("json",)
 """What a model behind a provider's address is taken to do when its operator has not said: its name
 tells nothing, and an offer that promises too much fails its clients."""
-_HTTP: dict[str, Callable[[str, str], Backend]] = {
+_HTTP: dict[str, Callable[..., Backend]] = {
     "openai": OpenAIBackend,
     "openai-responses": OpenAIResponsesBackend,
     "anthropic": AnthropicBackend,
@@ -60,10 +61,12 @@ def build_one(upstream: Upstream) -> Backend:
         raise ConfigError(
             f"An upstream's weight must be 1 to {MOST_WEIGHT} and its max_concurrent 0 or more."
         )
+    if not 1 <= upstream.silence_s <= MOST_SILENCE_S:
+        raise ConfigError(f"An upstream's silence_s must be 1 to {MOST_SILENCE_S:g} seconds.")
     if upstream.kind == "llama-cpp":
         return _in_process(upstream)
     _check_address(upstream)
-    return _HTTP[upstream.kind](upstream.url, upstream.key)
+    return _HTTP[upstream.kind](upstream.url, upstream.key, read_timeout_s=upstream.silence_s)
 
 
 async def models_of(upstream: Upstream) -> Sequence[str]:

@@ -23,6 +23,9 @@ MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 """What is read of the body of a refusal, to find its error codes."""
 ERROR_READ_S = 10.0
+IDLE_S = 3.0
+"""How long an idle connection is kept. Several servers close theirs after 5 s, and a question that
+meets such a close is lost."""
 EVENT_STREAM = "text/event-stream"
 
 
@@ -90,7 +93,11 @@ class ProviderHttp:
                 **headers,
             },
             timeout=httpx.Timeout(read_timeout_s, connect=connect_timeout_s),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
+            limits=httpx.Limits(
+                max_connections=None,
+                max_keepalive_connections=32,
+                keepalive_expiry=IDLE_S,
+            ),
             transport=transport,
             follow_redirects=False,
             trust_env=False,

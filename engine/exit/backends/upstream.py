@@ -24,6 +24,8 @@ class Upstream:
     """Its share of the questions, beside the other upstreams' weights."""
     max_concurrent: int = 0
     """Answers at once; 0 for no bound."""
+    silence_s: float = 120.0
+    """How long it may say nothing. Models that think in silence may need more."""
     model_file: Path | None = None
     llama: LlamaSettings | None = None
     side_folder: Path | None = None

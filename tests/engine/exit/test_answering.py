@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -105,3 +106,17 @@ async def test_embeddings_are_asked_for_as_such() -> None:
         answer = "".join([written(writer, event) async for event in events])
     assert read_answer(answer) == [Vector(0, (1.0, -2.0))]
     assert speaker.embedded == [request]
+
+
+async def test_a_picture_is_paid_as_a_picture(autojump_clock: MockClock) -> None:
+    """Its 400 kB of base64 would be 100,000 tokens of text; the provider counts 900."""
+    offer = replace(terms().models[0], features=("images",))
+    speaker = Speaker(Delta("An onion."), Usage(900, 3), Finish("stop"))
+    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(300_000)).decode()
+    url = f"data:image/png;base64,{picture}"
+    message = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
+    async with world(speaker, models=(offer,), policy=GhostPolicy(images=True)) as w:
+        result = await w.asker().ask([message], MODEL)
+    assert (result.tokens_in, result.tokens_out) == (900, 3)
+    assert result.cost_msat == 9_300
+    assert result.quoted_msat < 25_000 * 10 + 100_000 + 1000

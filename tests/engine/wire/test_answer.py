@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +27,7 @@ from engine.wire.answer import (
     read_answer,
 )
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "protocol-session.md"
 WORDS = st.text(max_size=12)
 FLOATS = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), max_size=4)
 PARTS = st.one_of(
@@ -124,7 +127,10 @@ def test_known_bytes() -> None:
         Text(TEXT, "."),
         Vector(0, (1.0, -2.0)),
     ]
-    assert "".join(write(parts)).encode() == (
+    answer = "".join(write(parts))
+    example = answer.replace("\ufffd", "").replace("\x1e", "\u241e")
+    assert f"    {example}\n" in DOCUMENT.read_text("utf-8")
+    assert answer.encode() == (
         b"Hi\x1erhm\xef\xbf\xbd"
         b'\x1ec{"id":"c1","name":"now","arguments":"{\\"tz\\":\\"UTC\\"}"}'
         b'\x1et.\x1ee{"index":0,"embedding":"AACAPwAAAMA="}'

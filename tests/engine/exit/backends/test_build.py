@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, ProviderError
 from engine.exit.backends.anthropic import AnthropicBackend
 from engine.exit.backends.base import Delta
 from engine.exit.backends.build import build_backend, build_one, models_of, options_of
@@ -52,6 +52,7 @@ async def test_kinds(kind: str, backend: type) -> None:
         Upstream(url="https://example.org", key="SÉCRET"),
         Upstream(url="https://example.org", weight=0),
         Upstream(url="https://example.org", max_concurrent=-1),
+        Upstream(url="https://example.org", silence_s=0),
         Upstream("llama-cpp"),
     ],
 )
@@ -106,3 +107,12 @@ async def test_models_of_an_upstream() -> None:
     async with serving(Reply.document({"data": [{"id": "a"}]})) as server:
         assert await models_of(Upstream(url=server.url, key="k")) == ["a"]
     assert server.seen[0].headers["authorization"] == "Bearer k"
+
+
+async def test_silence_is_what_its_operator_says() -> None:
+    async with serving(Reply.stream(": wait\n\n", end="stall")) as server:
+        target = build_backend([Upstream(url=server.url, silence_s=1)])
+        with pytest.raises(ProviderError) as caught:
+            await answer(target, chat())
+        await target.aclose()
+    assert caught.value.kind == "timeout"
