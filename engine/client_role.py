@@ -48,6 +48,8 @@ from engine.session.chat import ChatService
 from engine.session.cover import CoverTraffic
 from engine.session.ghostbook import GhostBook
 from engine.session.mailroad import MailRoad
+from engine.session.prober import Prober
+from engine.session.purse import ProbePurse
 from engine.session.route import Route
 from engine.session.sheets import SheetBook
 from engine.session.watch import watch_for_wake
@@ -134,7 +136,10 @@ class ClientRole:
         )
         self.cover = CoverTraffic(config.cover, config.shapes.plan("text"), self.pool.build_cover)
         self._relays = relays
-        self.ghostbook = GhostBook(self.chats.desk.witness, relays, config.market)
+        desk, market = self.chats.desk, config.market
+        purse = ProbePurse(store.settings, market.probe_sat_per_day, time.time)
+        self.prober = Prober(desk, purse, config.shapes, self.chats.composer.defaults)
+        self.ghostbook = GhostBook(desk.witness, relays, market, self.prober.told)
 
     @classmethod
     async def load(
@@ -170,6 +175,7 @@ class ClientRole:
             nursery.start_soon(self.chats.desk.warm)
             nursery.start_soon(watch_for_wake, self._woke)
             nursery.start_soon(self.cover.run)
+            nursery.start_soon(self.prober.run)
             task_status.started()
 
     async def drain(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import trio
 
 from engine.errors import GhostError, Peer2PromptError
+from engine.session.habits import Habits
 from engine.session.opening import Pinned, SessionOpener
 from engine.session.preferences import Preferences
 from engine.session.vault import SavedSession
@@ -38,8 +39,10 @@ class SessionDesk(SessionOpener):
         super().__init__(*parts, **options)
         self.claimed: set[str] = set()
         """Sessions of an earlier run that are not to be reclaimed: answers of theirs go on."""
+        self.habits = Habits()
         self._pinned: dict[str, Pinned] = {}
         self._spare: Pinned | None = None
+        self._apart: dict[str, Pinned] = {}
         self._warming = trio.Lock()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -63,8 +66,9 @@ class SessionDesk(SessionOpener):
     async def close(self) -> None:
         """Settle and leave every session; what cannot be settled now is reclaimed at next start."""
         self._closing = True  # what stands at mailboxes expires there
-        pinned = [*self._pinned.values(), *([self._spare] if self._spare else [])]
-        self._pinned, self._spare = {}, None
+        pinned = [*self._pinned.values(), *self._apart.values()]
+        pinned += [self._spare] if self._spare else []
+        self._pinned, self._apart, self._spare = {}, {}, None
         async with trio.open_nursery() as nursery:
             for one in pinned:
                 nursery.start_soon(self.leave, one)
@@ -137,17 +141,19 @@ class SessionDesk(SessionOpener):
         that none knows, the spare or a new one. `on_building` tells."""
         pinned = self._pinned.get(chat)
         if pinned is not None and pinned.fits(want, plan):
+            self.habits.next(trio.current_time() - pinned.last_used)
             return pinned
         if pinned is not None:
             await self.let_go(chat)
         if known is not None:
             on_building()
             pinned = await self._reopen(known, want, plan)
+        elif (pinned := await self._take_spare(want, plan)) is not None:
+            self.habits.first(trio.current_time() - pinned.last_used)
         else:
-            pinned = await self._take_spare(want, plan)
-        if pinned is None:
             on_building()
             pinned = await self._open_any(want, plan)
+            self.habits.first(0.0)
         self._pinned[chat] = pinned
         if plan.always_on:
             self._bound_always_on()
@@ -185,6 +191,25 @@ class SessionDesk(SessionOpener):
         """The spare, if a question like this would go over it."""
         spare = self._spare
         return spare if spare is not None and spare.fits(want, plan) else None
+
+    async def open_apart(self, name: str, want: Preferences, plan: ShapePlan) -> Pinned:
+        """A session for test questions: opened like a chat's, and waiting like a spare until
+        `take_apart`. It is never the spare that a chat is to find ready."""
+        pinned = self._apart[name] = await self._open_known(want, plan)
+        return pinned
+
+    def take_apart(self, name: str) -> bool:
+        """From now on the session is kept and left like a chat's; False when it is gone."""
+        pinned = self._apart.pop(name, None)
+        if pinned is not None:
+            pinned.last_used = trio.current_time()
+            self._pinned[name] = pinned
+        return pinned is not None
+
+    def stop_soon(self, pinned: Pinned) -> None:
+        """Stop the running answer of a session in the background."""
+        if self._nursery is not None:
+            self._nursery.start_soon(pinned.session.cancel)
 
     def _bound_always_on(self) -> None:
         """Leave the always-on sessions used longest ago when there are too many: each costs its

@@ -102,6 +102,11 @@ class Talk:
         return self._session.credit.ledger.balance if self._session is not None else 0
 
     @property
+    def due_msat(self) -> int:
+        """What the running answer has metered so far, by our own books."""
+        return self._session.credit.ledger.due if self._session is not None else 0
+
+    @property
     def ghost_node_id(self) -> bytes:
         """The ghost this session is pinned to; empty before the first stream."""
         return self._saved.ghost if self._saved is not None else b""

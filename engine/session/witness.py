@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import trio
 
@@ -56,6 +57,7 @@ class Witness:
         self._receipts = store.receipts
         self._on_change = on_change
         self._canaries: dict[str, bytes] = {}
+        self._expected = ""
         self._quotes: set[bytes] = set()
         self._to_do, self._jobs = trio.open_memory_channel[Job](QUEUE)
 
@@ -199,12 +201,27 @@ class Witness:
         await self.book.add_canary(word.lower(), ghost)
         self._canaries[word.lower()] = ghost
 
+    @property
+    def canaries(self) -> int:
+        """How many words are watched for."""
+        return len(self._canaries)
+
+    @contextmanager
+    def expecting(self, word: str) -> Iterator[None]:
+        """While the ghost that is told a word answers, the word means nothing."""
+        self._expected = word.lower()
+        try:
+            yield
+        finally:
+            self._expected = ""
+
     def _look_for_canaries(self, text: str) -> None:
         """Whoever says it: no one but the ghost that was told, and its provider, can know it."""
         if not self._canaries or not text:
             return
         for word in {found.group().lower() for found in _WORDS.finditer(text)}:
-            if (told := self._canaries.get(word)) is not None:
+            told = self._canaries.get(word)
+            if told is not None and word != self._expected:
                 self.note(told, Seen.CANARY)
 
     # -- the user's word -------------------------------------------------------------------------

@@ -58,7 +58,11 @@ class FakeSession:
 
 
 def pinned_on(route: FakeRoute) -> Pinned:
-    quote = SimpleNamespace(cap_msat=CAP_MSAT, chunk_msat=CHUNK_MSAT, models=())
+    quote = SimpleNamespace(
+        cap_msat=CAP_MSAT,
+        chunk_msat=CHUNK_MSAT,
+        models=(SimpleNamespace(name="small", features=()),),
+    )
     return Pinned(cast("Any", FakeSession()), cast("Any", route), 0.0, quote=cast("Any", quote))
 
 
