@@ -95,12 +95,16 @@ def _add_demo(group: Subparsers) -> None:
             "peer2prompt demo --provider-url http://127.0.0.1:8000/v1 --provider-key K --model M",
             "another OpenAI-compatible server behind the ghost",
         ),
+        ('peer2prompt demo --gpu --ask "What is an onion?"', "ask a model without any provider"),
     )
     demo.add_argument("--ask", metavar="TEXT", help="ask this without a screen, then stop")
     demo.add_argument("--provider-url", metavar="URL", help="OpenAI-compatible server to use")
     demo.add_argument("--provider-key", metavar="KEY", help="key for that server")
     demo.add_argument("--model", metavar="NAME", help="model to ask for")
     demo.add_argument("--mint", metavar="URL", help="Cashu mint to use instead of a local one")
+    demo.add_argument(
+        "--gpu", action="store_true", help="add a GPU node that serves a model in its own process"
+    )
     demo.add_argument("--keep", action="store_true", help="keep logs and state afterwards")
     demo.add_argument(
         "--timeout",

@@ -16,13 +16,14 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tui.demo.errors import DemoError
 
 PASSPHRASE_VARIABLE = "PEER2PROMPT_PASSPHRASE_FILE"
 TomlTable = Mapping[str, object]
+TomlTables = Mapping[str, TomlTable | Sequence[str] | Sequence[TomlTable]]
 
 
 class DemoHome:
@@ -105,7 +106,7 @@ class DemoHome:
         self.secret(name, "store.key")
         return {"key_file": str(key)}
 
-    def write_config(self, name: str, tables: Mapping[str, TomlTable | list[str]]) -> None:
+    def write_config(self, name: str, tables: TomlTables) -> None:
         write_text(self.folder(name) / "config.toml", to_toml(tables))
 
 
@@ -119,16 +120,24 @@ def write_text(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def to_toml(tables: Mapping[str, TomlTable | list[str]]) -> str:
-    """TOML of top-level lists and flat tables; JSON's strings, numbers and lists are TOML's."""
+def to_toml(tables: TomlTables) -> str:
+    """TOML of top-level lists, flat tables and lists of flat tables; JSON's strings, numbers and
+    lists are TOML's."""
     lines: list[str] = []
     for name, value in tables.items():
         if isinstance(value, Mapping):
-            lines.append(f"\n[{name}]")
-            lines += [f"{key} = {_value(item)}" for key, item in value.items()]
+            lines += _table(f"[{name}]", value)
+        elif any(isinstance(item, Mapping) for item in value):
+            for item in value:
+                if isinstance(item, Mapping):
+                    lines += _table(f"[[{name}]]", item)
         else:
             lines.insert(0, f"{name} = {_value(value)}")
     return "\n".join(lines) + "\n"
+
+
+def _table(head: str, table: TomlTable) -> list[str]:
+    return [f"\n{head}", *(f"{key} = {_value(item)}" for key, item in table.items())]
 
 
 def _value(value: object) -> str:

@@ -33,7 +33,7 @@ from tui.demo.children import Child
 from tui.demo.errors import DemoError, Stopped
 from tui.demo.home import DemoHome, write_text
 from tui.demo.options import Options, read_options
-from tui.demo.plan import LISTENERS, RELAYS, STOP_ORDER, Plan, Wanted
+from tui.demo.plan import GPU_MODEL, RELAYS, STOP_ORDER, Plan, Wanted
 from tui.demo.provider_models import first_model
 from tui.demo.supervisor import Supervisor
 
@@ -143,6 +143,7 @@ class Demo:
             model=model,
             mint=options.mint,
             key_file=self._key_file(),
+            gpu=options.gpu,
         )
 
     def _key_file(self) -> Path | None:
@@ -176,16 +177,19 @@ class Demo:
     def _start(self, plan: Plan) -> None:
         supervisor = self._supervisor
         services, relays = plan.services(), plan.relays()
-        names = ["six relays", "a ghost", "a client", *(f"a {spec.name}" for spec in services)]
+        ghosts = plan.ghosts()
+        gpu = ["a GPU node"] if len(ghosts) > 1 else []
+        helpers = [f"a {spec.name}" for spec in services]
+        names = ["six relays", "a ghost", *gpu, "a client", *helpers]
         self._log(f"starting {', '.join(names)}")
         # The slow ones first; those that want a mint and relays when both are there.
         supervisor.wait_ready(supervisor.start([*services, *relays]), self._is_ready)
         names = list(RELAYS)
         self._call(nodes.introduce, self._home, names)
-        supervisor.wait_ready(supervisor.start([plan.ghost()]), self._is_ready)
+        supervisor.wait_ready(supervisor.start(ghosts), self._is_ready)
         # The client comes last: what its first contacts tell it is then the whole network.
         if not self._call(
-            nodes.wait_until_met, self._home, names[: nodes.CONTACTS], len(LISTENERS)
+            nodes.wait_until_met, self._home, names[: nodes.CONTACTS], len(plan.listeners)
         ):
             self._log("not all nodes have found each other yet")
         supervisor.wait_ready(supervisor.start([plan.client()]), self._is_ready)
@@ -202,7 +206,7 @@ class Demo:
             partial(ask, out=out, note=self._log, timeout_s=self._options.timeout_s),
             nodes.socket_of(self._home, "client"),
             text,
-            self._options.model,
+            self._options.model or (GPU_MODEL if self._options.gpu else None),
         )
         if self._options.json:
             print(json.dumps(result, ensure_ascii=False))

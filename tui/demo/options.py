@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ class Options:
     mint: str | None = None
     home: str | None = None
     keep: bool = False
+    gpu: bool = False
     timeout_s: float = ASK_TIMEOUT_S
     fund_timeout_s: float = FUND_TIMEOUT_S
 
@@ -49,6 +51,8 @@ def read_options(args: argparse.Namespace) -> Options:
         raise _usage("--provider-key needs --provider-url.", "Name the server the key is for.")
     if key is not None and not (key.isascii() and key.isprintable()):
         raise _usage("The provider key has characters no key has.", "Check how it was pasted.")
+    if given.get("gpu"):
+        _check_gpu()
     return Options(
         ask=ask,
         json=bool(given.get("json")),
@@ -58,9 +62,23 @@ def read_options(args: argparse.Namespace) -> Options:
         mint=check_url(mint, "--mint") if mint else None,
         home=given.get("home") or os.environ.get(HOME_VARIABLE) or None,
         keep=bool(given.get("keep")),
+        gpu=bool(given.get("gpu")),
         timeout_s=float(timeout_s or ASK_TIMEOUT_S),
         fund_timeout_s=float(timeout_s or FUND_TIMEOUT_S),
     )
+
+
+def _check_gpu() -> None:
+    """The extra that a GPU node needs; looked for, not loaded."""
+    if importlib.util.find_spec("llama_cpp") is None:
+        raise DemoError(
+            "A GPU node needs llama-cpp-python, which is not installed.",
+            kept="Nothing was started.",
+            hint="Run `make gpu-env` in the source folder (it compiles for some minutes), or leave "
+            "--gpu out.",
+            code="config",
+            exit_code=2,
+        )
 
 
 def _question(text: str | None) -> str | None:

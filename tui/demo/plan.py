@@ -21,13 +21,16 @@ from tui.demo.children import Spec
 from tui.demo.errors import DemoError
 from tui.demo.home import PASSPHRASE_VARIABLE, DemoHome
 from tui.demo.ports import free_port, is_free
+from tui.demo.provider_server import MODEL_SHA256
 
 RELAYS = {f"relay{n}": f"127.{n}.0.1" for n in range(1, 7)}
 GHOST = "ghost"
-LISTENERS = {**RELAYS, GHOST: "127.7.0.1"}
-STOP_ORDER = (("client",), (GHOST,), tuple(RELAYS), ("mint", "provider"))
+GPU = "gpu"
+LISTENERS = {**RELAYS, GHOST: "127.7.0.1", GPU: "127.8.0.1"}
+STOP_ORDER = (("client",), (GHOST, GPU), tuple(RELAYS), ("mint", "provider"))
 
 DEMO_MODEL = "smollm2-135m-instruct"
+GPU_MODEL = "smollm2-135m-local"
 KEY_VARIABLE = "PEER2PROMPT_PROVIDER_KEY"
 
 # Prices of the demo in msat per million tokens: an answer of 200 tokens costs about 8 sat, paid in
@@ -51,6 +54,8 @@ class Wanted:
     model: str | None = None
     mint: str | None = None
     key_file: Path | None = None
+    gpu: bool = False
+    """A second ghost that serves the model from its own process."""
 
 
 class Plan:
@@ -63,6 +68,11 @@ class Plan:
         self.mint_url = wanted.mint or f"http://127.0.0.1:{self.ports['mint']}"
         self.model = wanted.model or DEMO_MODEL
         self.provider_url = wanted.provider_url or f"http://127.0.0.1:{self.ports['provider']}/v1"
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """The nodes that others connect to."""
+        return tuple(name for name in LISTENERS if name != GPU or self.wanted.gpu)
 
     def _choose_ports(self) -> dict[str, int]:
         """Fresh ports, except the mint's: its URL is the name of the ecash in kept wallets."""
@@ -105,6 +115,10 @@ class Plan:
             )
         return [self._node(name) for name in RELAYS]
 
+    def ghosts(self) -> list[Spec]:
+        """The ghost, and the GPU node if one is wanted."""
+        return [self.ghost(), *([self.gpu()] if self.wanted.gpu else [])]
+
     def ghost(self) -> Spec:
         ghost: dict[str, object] = {
             "provider_url": self.provider_url,
@@ -124,6 +138,28 @@ class Plan:
             },
         )
         return self._node(GHOST)
+
+    def gpu(self) -> Spec:
+        """A ghost over the provider environment's model file, in its own process."""
+        self.home.write_config(
+            GPU,
+            {
+                "roles": ["ghost"],
+                **self._listener(GPU),
+                "wallet": {"mints": [self.mint_url], "via": "direct"},
+                "ghost": {"models": [GPU_MODEL], "mints": [self.mint_url], **PRICES},
+                "ghost.upstreams": [
+                    {
+                        "kind": "llama-cpp",
+                        "model_file": str(tools.provider_model()),
+                        "sha256": MODEL_SHA256,
+                        "context": 2048,
+                        "parallel": 2,
+                    }
+                ],
+            },
+        )
+        return self._node(GPU)
 
     def client(self) -> Spec:
         self.home.write_config(

@@ -76,3 +76,9 @@ names = st.from_regex(r"[a-z][a-z_]{0,8}", fullmatch=True)
 @given(st.dictionaries(names, st.one_of(st.lists(plain), st.dictionaries(names, values))))
 def test_toml_says_what_was_meant(tables: dict[str, dict[str, object] | list[str]]) -> None:
     assert tomllib.loads(to_toml(tables)) == tables
+
+
+def test_toml_has_lists_of_tables() -> None:
+    text = to_toml({"ghost": {"models": ["a"]}, "ghost.upstreams": [{"kind": "x"}, {"n": 1}]})
+    upstreams = [{"kind": "x"}, {"n": 1}]
+    assert tomllib.loads(text) == {"ghost": {"models": ["a"], "upstreams": upstreams}}

@@ -99,3 +99,13 @@ def test_invoice_is_shown_as_text_and_picture() -> None:
     assert "lnbc20u1p" in text
     assert "2000 sat" in text
     assert "█" in text or "▄" in text or "\x1b[" in text
+
+
+def test_a_gpu_node_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    assert not read_options(options()).gpu
+    with pytest.raises(DemoError, match="llama-cpp-python, which is not installed") as caught:
+        read_options(options(gpu=True))
+    assert "make gpu-env" in caught.value.hint
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: object())
+    assert read_options(options(gpu=True)).gpu
