@@ -86,14 +86,14 @@ class Desk:
     @property
     def terms(self) -> GhostTerms:
         """By the settings, with the highest prices."""
-        return terms_of(self.config, self.upstreams.features())
+        return terms_of(self.config, self.upstreams.features(), self.upstreams.facts)
 
     def offers_now(self, load: float | None = None) -> tuple[ModelOffer, ...]:
         """For a quote at this moment, or at another load."""
         if self.door.paused:
             return ()
         load = self.queue.load if load is None else load
-        offers = offers_of(self.config, self.upstreams.features(), load=load)
+        offers = offers_of(self.config, self.upstreams.features(), self.upstreams.facts, load=load)
         return tuple(offer for offer in offers if offer.name not in self.door.barred)
 
     # -- what the operator does

@@ -16,6 +16,7 @@ from engine.exit.backends.upstream import KINDS
 from engine.settings_table import Table, check_url, one_of
 
 LOCAL_KINDS = ("llama-cpp",)
+SHA256 = re.compile(r"[0-9a-f]{64}")
 KEY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -34,6 +35,8 @@ class UpstreamSettings:
     """At most so many answers at once from it; 0 for no bound of its own."""
     model_file: Path | None = None
     llama: LlamaSettings | None = None
+    side_folder: Path | None = None
+    """Where the hash of the model file is kept from start to start."""
 
     @property
     def name(self) -> str:
@@ -82,6 +85,7 @@ def parse_upstream(table: Table, base: Path, names: tuple[str, ...]) -> Upstream
         max_concurrent=table.bounded("max_concurrent", 0, 0, 10_000),
         model_file=model_file,
         llama=_llama(table) if kind in LOCAL_KINDS else None,
+        side_folder=base if kind in LOCAL_KINDS else None,
     )
     table.finish()
     return upstream
@@ -106,8 +110,8 @@ def _models_of(table: Table, names: tuple[str, ...]) -> tuple[tuple[str, str], .
 
 _LLAMA = {
     "context": (1, 1 << 24),
-    "parallel": (1, 1024),
-    "kept": (0, 4096),
+    "parallel": (1, 128),
+    "kept": (0, 1 << 28),
     "queue": (0, 10_000),
     "threads": (1, 1024),
     "gpu_layers": (-1, 10_000),
@@ -129,13 +133,17 @@ def _llama(table: Table) -> LlamaSettings:
         "ghost.upstreams.flash_attention",
     )
     split = table.take("tensor_split", list, [])
-    if not all(isinstance(share, int | float) and share >= 0 for share in split):
+    if not all(isinstance(share, int | float) and 0 <= share < 1e6 for share in split):
         raise ConfigError("ghost.upstreams.tensor_split must be a list of shares.")
+    sha256 = table.take("sha256", str, "").lower()
+    if sha256 and not SHA256.fullmatch(sha256):
+        raise ConfigError("ghost.upstreams.sha256 must be the 64 hex digits of a SHA-256.")
     return LlamaSettings(
         **numbers,
+        kept_s=float(table.positive("kept_s", int(usual.kept_s), 86_400)),
         flash_attention=flash,  # type: ignore[arg-type] # one_of has seen to it
         tensor_split=tuple(float(share) for share in split),
-        sha256=table.take("sha256", str, "").lower(),
+        sha256=sha256,
     )
 
 

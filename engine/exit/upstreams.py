@@ -9,24 +9,35 @@ import trio
 from engine.errors import ProviderError
 from engine.exit.admission import Question
 from engine.exit.backends.base import Backend, ChatRequest, EmbedRequest, Events
-from engine.exit.backends.build import build_backend
+from engine.exit.backends.build import build_one
 from engine.exit.backends.pool import Pool, UpstreamStatus
 from engine.exit.backends.upstream import Upstream
 from engine.exit.keys import KeyRing
+from engine.exit.local_models import LocalFacts, facts_of
 from engine.exit.settings import GhostConfig
-from engine.exit.settings_upstreams import UpstreamSettings
+from engine.exit.settings_upstreams import LOCAL_KINDS, UpstreamSettings
 from engine.market.commands import Refusal
 
 
 class Upstreams:
     """A backend over the upstreams of the settings. `renew` after a key has changed."""
 
-    def __init__(self, config: GhostConfig, keys: KeyRing, in_use: list[str], pool: Pool) -> None:
+    def __init__(
+        self,
+        config: GhostConfig,
+        keys: KeyRing,
+        in_use: list[str],
+        pool: Pool,
+        local: dict[int, Backend],
+    ) -> None:
         self.in_use = in_use
         """The keys, in the order of the upstreams."""
         self._config = config
         self._keys = keys
         self._pool = pool
+        self._local = local
+        self.facts: Mapping[str, LocalFacts] = {}
+        """Of the models that are served in this process."""
         self.backend: Backend = _Front(self)
 
     def __repr__(self) -> str:
@@ -36,9 +47,12 @@ class Upstreams:
     async def open(cls, config: GhostConfig, keys: KeyRing) -> Upstreams:
         """Raises ConfigError when a key cannot be read or a model cannot be loaded."""
         in_use = await keys.all_of(config.upstreams)
-        pool = _build(config.upstreams, in_use)
+        local: dict[int, Backend] = {}
+        pool = _build(config.upstreams, in_use, local)
         await pool.load()
-        return cls(config, keys, in_use, pool)
+        upstreams = cls(config, keys, in_use, pool, local)
+        upstreams.facts = await facts_of(pool.backends())
+        return upstreams
 
     @property
     def pool(self) -> Pool:
@@ -66,8 +80,7 @@ class Upstreams:
         that run end on the old ones."""
         keys = await self._keys.all_of(self._config.upstreams)
         if keys != self.in_use:
-            self.in_use, self._pool = keys, _build(self._config.upstreams, keys)
-            await self._pool.load()
+            self.in_use, self._pool = keys, _build(self._config.upstreams, keys, self._local)
 
     def restore(self) -> None:
         """The operator says that the keys are good."""
@@ -110,20 +123,27 @@ class _Front:
         await self._upstreams.aclose()
 
 
-def _build(upstreams: Sequence[UpstreamSettings], keys: Sequence[str]) -> Pool:
-    return build_backend(
-        [
-            Upstream(
-                kind=upstream.kind,
-                url=upstream.url,
-                key=key,
-                models=dict(upstream.models),
-                weight=upstream.weight,
-                max_concurrent=upstream.max_concurrent,
-                model_file=upstream.model_file,
-                llama=upstream.llama,
-                name=upstream.name,
-            )
-            for upstream, key in zip(upstreams, keys, strict=True)
-        ]
+def _build(
+    upstreams: Sequence[UpstreamSettings], keys: Sequence[str], local: dict[int, Backend]
+) -> Pool:
+    """`local` holds the models of this process by their place: they stay when keys change."""
+    made = [_upstream(found, key) for found, key in zip(upstreams, keys, strict=True)]
+    for place, upstream in enumerate(made):
+        if upstream.kind in LOCAL_KINDS and place not in local:
+            local[place] = build_one(upstream)
+    return Pool([(one, local.get(place) or build_one(one)) for place, one in enumerate(made)])
+
+
+def _upstream(settings: UpstreamSettings, key: str) -> Upstream:
+    return Upstream(
+        kind=settings.kind,
+        url=settings.url,
+        key=key,
+        models=dict(settings.models),
+        weight=settings.weight,
+        max_concurrent=settings.max_concurrent,
+        model_file=settings.model_file,
+        llama=settings.llama,
+        side_folder=settings.side_folder,
+        name=settings.name,
     )

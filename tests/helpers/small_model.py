@@ -73,10 +73,11 @@ def request(
     """A question, after older turns if there are several texts. Greedy unless said otherwise."""
     roles = ("user", "assistant")
     messages = [{"role": roles[n % 2], "content": text} for n, text in enumerate(texts)]
+    model = str(options.pop("model", "small"))
     form = options.pop("response_format", None)
     assert form is None or isinstance(form, dict)
     params = {"temperature": 0, **options}
-    return ChatRequest("small", messages, tokens, params, None, session, response_format=form)
+    return ChatRequest(model, messages, tokens, params, None, session, response_format=form)
 
 
 async def answer(backend: LlamaCppBackend, asked: ChatRequest) -> Said:
