@@ -173,7 +173,10 @@ def simulate(
     work = [(seed + index, per_lane) for index in range(worlds)]
     for found, (count, verdict, faults) in _results(work, jobs):
         report.add(found, count, verdict, faults)
-        tell(f"{report.sessions} sessions, {len(report.violating_seeds)} worlds with notes")
+        for note in [*verdict.notes, *faults]:
+            tell(f"seed {found}: {note}")
+        if report.sessions % 1_000 < count:
+            tell(f"{report.sessions} sessions, {len(report.violating_seeds)} worlds with notes")
         if time.monotonic() - started > stop_after_s:
             break
     report.seconds = time.monotonic() - started
@@ -195,13 +198,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--replay", type=int, metavar="SEED", help="one world again")
     parser.add_argument("--per-lane", type=int, default=PER_LANE, help="with --replay")
+    parser.add_argument("--limit-s", type=float, default=float("inf"), help="end after so long")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(argv)
     if args.replay is not None:
         report = Report()
         report.add(args.replay, *run_world(args.replay, args.per_lane))
     else:
-        report = simulate(args.sessions, args.seed, args.jobs, _progress)
+        report = simulate(args.sessions, args.seed, args.jobs, _progress, args.limit_s)
     print(json.dumps(vars(report)) if args.json else _text(report))
     return 0 if report.good else 1
 
