@@ -138,11 +138,9 @@ async def _lane(world: World, lane: int, count: int, cases: list[Case]) -> None:
     client = world.clients[lane]
     for index in range(count):
         host = world.rng.choice(world.hosts)
-        case = Case(lane * count + index, world, client, host, world.fork())
+        case = Case(lane * count + index, world, client, host, world.fork(), host.crashes)
         cases.append(case)
-        crashes = host.crashes
         await case.run()
-        case.host_crashed = host.crashes > crashes
         await client.wallet.recover()
 
 
@@ -151,6 +149,7 @@ async def _afterwards(world: World, cases: list[Case]) -> None:
     await world.clear_up()
     for case in cases:
         await case.come_back()
+    await world.clear_up()
     await world.settle_down()
 
 

@@ -50,6 +50,8 @@ class Case:
     client: Party
     host: Host
     rng: random.Random
+    crashes: int
+    """How often the ghost had crashed when the session began."""
     payments: list[Paid] = field(default_factory=list)
     slots: list[str] = field(default_factory=list)
     accepted_msat: int = 0
@@ -61,7 +63,6 @@ class Case:
     answers: int = 0
     errors: list[str] = field(default_factory=list)
     saved: SavedSession | None = None
-    host_crashed: bool = False
     cuts: int = 0
 
     def __post_init__(self) -> None:
@@ -84,6 +85,11 @@ class Case:
     @property
     def honest_ghost(self) -> bool:
         return self.trick.side != GHOST
+
+    @property
+    def host_crashed(self) -> bool:
+        """Then what the ghost had not billed is free, by its own rule."""
+        return self.host.crashes > self.crashes
 
     # -- the way ---------------------------------------------------------------------------------
 
@@ -251,11 +257,13 @@ class Asker(AskSession):
         return told
 
     async def _handle(self, message: wire.Message) -> None:
-        meter = self.unfinished_msat() if isinstance(message, wire.Done) else 0
+        meter = self.unfinished_msat()
         await super()._handle(message)
         if isinstance(message, wire.Done):
             self._case.accepted_msat += max(meter, message.cost)
             self._case.billed_msat += message.cost
+        elif isinstance(message, wire.Error) and meter and not self.unfinished_msat():
+            self._case.accepted_msat += meter  # the text came; that it is free is credit
 
     async def _greet(self, stream: Any) -> None:
         await super()._greet(stream)

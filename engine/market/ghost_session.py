@@ -106,11 +106,18 @@ class GhostSession(GhostAnswering):
             case wire.Sign(n, sig):
                 self._on_sign(n, sig)
             case wire.Settle():
+                self._drop_unresumed()
                 self._payments.on_settle(message, self._need_quote(), busy=self.busy)
             case wire.Bye():
                 self._outbox.do(EndSession())
             case _:
                 raise ProtocolError("The client sent a message that has no place here.")
+
+    def _drop_unresumed(self) -> None:
+        """A client that settles before it resumed its answer on this stream has given it up: it is
+        billed as an abandoned one, so that the settlement does not wait for it for ever."""
+        if self._held and self.busy:
+            self._cut_short("abandoned")
 
     def _needed_msat(self) -> int:
         """What the running answer needs in all to go on."""

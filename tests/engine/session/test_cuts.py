@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from engine.errors import GhostError, Peer2PromptError
+from engine.session.vault import SessionVault
 from tests.helpers.market_fakes import FakePayment, MemoryStream, ScriptedBackend
 from tests.helpers.market_world import HI, MODEL, World, world
 from wallet.errors import MintUnreachable
@@ -176,6 +177,28 @@ async def test_a_client_that_stays_away_is_billed_for_what_it_got(
         assert (await asker.ask(HI, MODEL)).answer == "again"
         await asker.settle()
         assert w.money == 1000
+
+
+async def test_a_later_process_can_settle_although_its_answer_was_still_open(
+    autojump_clock: MockClock,
+) -> None:
+    """The first client is gone without a word and its circuit still stands: what it was sent is
+    billed, the rest of the credit comes back at once."""
+    async with world(ScriptedBackend(LONG, usage=(20, 250), gate=gate)) as w:
+        asker = w.asker()
+        await asker.open()
+        with trio.move_on_after(0.5):
+            await asker.ask(HI, MODEL, {}, w.note)
+        (saved,) = await SessionVault(w.client_store).load_all()
+        later = w.asker(saved=saved)
+        started = trio.current_time()
+        assert await later.settle() > 0
+        assert trio.current_time() - started < 10
+        ((_, _, _, tokens, _, _),) = w.ghost_store.earnings.rows
+        assert 0 < tokens < 100
+        for payment_id in list(w.payer.open):
+            await w.payer.pay_resolve(payment_id)
+        await check_money(w)
 
 
 async def test_a_ghost_that_is_gone_costs_nothing_but_its_credit(
