@@ -30,6 +30,7 @@ from engine.control.events import EventBus
 from engine.control.paths import control_socket
 from engine.control.protocol.circuits import Traffic
 from engine.control.protocol.earnings import Earnings
+from engine.control.protocol.ghost import GhostStatus
 from engine.control.protocol.network import (
     AdvertResult,
     DirectoryInfo,
@@ -51,6 +52,7 @@ from engine.directory.relays import RelaySet
 from engine.directory.work import OwnWork
 from engine.directory_role import ServingDirectory
 from engine.errors import ConfigError
+from engine.exit.keys import KeyRing
 from engine.identity import Identity
 from engine.keeping import KeepingHandlers
 from engine.relay_role import KnownRelays, RelayRole
@@ -110,6 +112,7 @@ class Node:
         self._client: ClientRole | None = None
         self._relay: RelayRole | None = None
         self._ghost: GhostRole | None = None
+        self._store: Store
         self._identity: Identity
         self._accounting: Accounting
         self._keeping: KeepingHandlers
@@ -133,6 +136,7 @@ class Node:
             self.stopped.set()
 
     async def _serve(self, store: Store, task_status: trio.TaskStatus[None]) -> None:
+        self._store = store
         self._identity = await _load_identity(store)
         self._keeping = KeepingHandlers(store, self.config, lambda: self.stop(0.0))
         self.short_id = self._identity.short_id
@@ -321,6 +325,8 @@ class Node:
             own.update(self._client.handlers())
         if self._ghost is not None:
             own.update(self._ghost.handlers())
+        else:
+            own["ghost.key"] = self._keep_key
         return own
 
     async def _hello(self, _params: object) -> Hello:
@@ -421,6 +427,12 @@ class Node:
     async def _earnings(self, _params: object) -> Earnings:
         return Earnings()
 
+    async def _keep_key(self, params: dict[str, str]) -> GhostStatus:
+        """For a ghost that is being set up: its provider key goes into the store."""
+        ring = KeyRing(self._store.secrets)
+        await ring.put(params["name"], params["key"])
+        return GhostStatus(keys=await ring.names())
+
     async def _reload(self, _params: object) -> dict[str, object]:
         """Read the files again and ask the contacts."""
         self._relays.reload()
@@ -463,7 +475,11 @@ class Node:
 
 async def open_store(config: NodeConfig) -> Store:
     """Open (or create) the node's encrypted store with the secret the settings name."""
-    secret = store_secret(config.store, config.home)
+    return await open_store_with(config, store_secret(config.store, config.home))
+
+
+async def open_store_with(config: NodeConfig, secret: KeyFile | Passphrase) -> Store:
+    """The same with a secret from elsewhere."""
     return await Store.open(config.home / STORE_NAME, secret, create=True)
 
 

@@ -78,12 +78,14 @@ def put(document: tomlkit.TOMLDocument, values: Mapping[str, Any]) -> None:
     for dotted, value in values.items():
         *folders, key = dotted.split(".")
         table = ghost_table(document)
+        if value is None:
+            for folder in folders:
+                table = table.get(folder, {})
+            table.pop(key, None)
+            continue
         for folder in folders:
             table = _table(table, folder)
-        if value is None:
-            table.pop(key, None)
-        else:
-            table[key] = value
+        table[key] = value
 
 
 def put_models(document: tomlkit.TOMLDocument, changes: Mapping[str, Mapping[str, Any]]) -> None:

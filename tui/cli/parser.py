@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from tui.cli import options, options_market, options_store, options_wallet
+from tui.cli import options, options_ghost, options_market, options_store, options_wallet
 from tui.cli.argtypes import Parser, examples
 from tui.cli.failures import EXIT_CODES
 
@@ -46,6 +46,7 @@ def build_parser() -> Parser:
     options_market.add_ghosts(group)
     options.add_sessions(group)
     options_wallet.add_wallet(group)
+    options_ghost.add_ghost(group)
     options_store.add_store(group)
     return parser
 
