@@ -64,6 +64,7 @@ class Answers:
             sequences=sizes.sequences,
             step_tokens=sizes.step_tokens,
         )
+        self._context.warm(model.tokenize(" ")[0])
 
     def __repr__(self) -> str:
         return f"Answers(running={len(self.running)}, waiting={len(self.waiting)})"

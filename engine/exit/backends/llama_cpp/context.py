@@ -85,6 +85,12 @@ class LlamaContext:
             raise RuntimeError(f"llama_decode returned {result}")
         return rows
 
+    def warm(self, token: int) -> None:
+        """Compute one token and forget it: the first call of a context is slower than the others,
+        on a GPU by seconds."""
+        self.decode([Slice(0, 0, [token], True)])
+        self.clear()
+
     def keep(self, seq: int, count: int) -> bool:
         """Keep the first `count` tokens of a sequence and drop the others. False if this model's
         memory cannot forget a part; nothing is kept then."""

@@ -162,6 +162,8 @@ class LlamaModel:
         params.main_gpu = settings.main_gpu
         params.vocab_only = vocab_only
         split = None
+        if len(settings.tensor_split) > api.llama_max_devices():
+            raise ConfigError("tensor_split names more GPUs than llama.cpp can use.")
         if settings.tensor_split:
             split = (ctypes.c_float * api.llama_max_devices())(*settings.tensor_split)
             params.tensor_split = split
