@@ -133,6 +133,7 @@ class ClientRole:
             ),
             self._find_ghosts,
             config.market.wishes,
+            config.session,
         )
         self.cover = CoverTraffic(config.cover, config.shapes.plan("text"), self.pool.build_cover)
         self._relays = relays

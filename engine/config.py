@@ -22,6 +22,7 @@ from engine.limits import Limits, parse_limits
 from engine.link.settings import Advertised, parse_advertise
 from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
 from engine.mint_way import MintWay, parse_way
+from engine.session.chat_settings import SessionSettings, parse_session
 from engine.session.cover_settings import CoverSettings
 from engine.session.market_settings import BOUNDS, LISTS, MarketSettings, parse_market
 from engine.settings_table import Table, check_url, one_of
@@ -71,6 +72,7 @@ class NodeConfig:
     mailbox: MailboxSettings = field(default_factory=MailboxSettings)
     limits: Limits = field(default_factory=Limits)
     market: MarketSettings = field(default_factory=MarketSettings)
+    session: SessionSettings = field(default_factory=SessionSettings)
 
 
 def load_config(
@@ -101,7 +103,7 @@ def parse_config(
     store, link, network = top.table("store"), top.table("link"), top.table("network")
     wallet, ghost, exits, shape = (top.table(k) for k in ("wallet", "ghost", "exit", "shape"))
     mailbox, paths, limits = (top.table(k) for k in ("mailbox", "paths", "limits"))
-    cover, market = top.table("cover"), top.table("market")
+    cover, market, session = (top.table(k) for k in ("cover", "market", "session"))
     listen_on = link.take("listen", str, "")
     listen = parse_address(listen_on) if listen_on else None
     advertise = link.take("advertise", str, "")
@@ -128,6 +130,7 @@ def parse_config(
         paths=_path_settings(paths, base),
         limits=parse_limits(limits),
         market=_market_settings(market),
+        session=parse_session(session),
     )
     tables = [
         top,
@@ -142,6 +145,7 @@ def parse_config(
         limits,
         cover,
         market,
+        session,
     ]
     for table in [*tables, ghost] if "ghost" in roles else tables:
         table.finish()

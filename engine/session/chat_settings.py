@@ -14,9 +14,13 @@ import msgspec
 
 from engine.control.protocol.sessions import RotateAfter
 from engine.errors import Peer2PromptError
+from engine.settings_table import Table, one_of
 
 MAX_SYSTEM_BYTES = 64 * 1024
 MAX_PARAMS_BYTES = 64 * 1024
+MAX_LIMIT = 1_000_000
+HOUR_S = 3_600
+MSAT_PER_SAT = 1_000
 OWN_KEYS = frozenset({"messages", "input", "model", "stream", "stream_options", "user", "n"})
 """Options that are the program's own to set."""
 
@@ -84,6 +88,33 @@ class SessionSettings:
     full: str = "refuse"
     """refuse or trim, when the model's context is full."""
     rotate_after: RotateAfter = field(default_factory=RotateAfter)
+
+
+def parse_session(table: Table) -> SessionSettings:
+    """`[session]` of config.toml. Raises ConfigError.
+
+    failover = "ask"        another ghost is shown a chat: ask first, always, or never
+    move_on = true          a first question that one ghost refuses goes to another by itself
+    full = "refuse"         a chat longer than the model's context: refuse, or trim its beginning
+    rotate_answers = 0      leave a ghost after so many answers; 0 is never
+    rotate_hours = 0
+    rotate_sat = 0
+    """
+    usual = SessionSettings()
+    return SessionSettings(
+        failover=one_of(
+            table.take("failover", str, usual.failover),
+            ("ask", "always", "never"),
+            "session.failover",
+        ),
+        move_on=table.take("move_on", bool, usual.move_on),
+        full=one_of(table.take("full", str, usual.full), ("refuse", "trim"), "session.full"),
+        rotate_after=RotateAfter(
+            messages=table.bounded("rotate_answers", 0, 0, MAX_LIMIT),
+            age_s=table.bounded("rotate_hours", 0, 0, MAX_LIMIT) * HOUR_S,
+            spent_msat=table.bounded("rotate_sat", 0, 0, MAX_LIMIT) * MSAT_PER_SAT,
+        ),
+    )
 
 
 def check_params(params: Mapping[str, Any]) -> None:

@@ -65,10 +65,9 @@ class Pinned:
         return named and self.serves(want) and self.route.plan == plan
 
     def serves(self, want: Preferences) -> bool:
-        """Whether its ghost offers what is wanted; before its quote it offers nothing."""
-        return offer_for(self.quote, want) is not None or (
-            self.quote is None and want.model is None and not want.features
-        )
+        """Whether its ghost offers what is wanted."""
+        anything = want.model is None and not want.features
+        return anything or offer_for(self.quote, want) is not None
 
 
 class SessionOpener:
