@@ -6,6 +6,7 @@ whose circuit died is kept for a while, so that its client can come back and go 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import time
@@ -38,6 +39,9 @@ DRAIN_POLL_S = 0.1
 DRAIN_UNREAD_S = 3.0
 """How long a drain lets the provider go on with an answer that nobody reads."""
 POST_S = 1.0
+USER_LABEL = b"peer2prompt provider user v1"
+PREFIX_LABEL = b"peer2prompt prefix cache v1"
+"""The session id is secret between client and ghost, so a provider learns nothing from either."""
 CLOSE_S = 5.0
 
 
@@ -223,7 +227,8 @@ class GhostService:
         receipts = await self._store.receipts.list(name, side="ghost")
         chain = Chain(receipts[-1].n, receipt_hash(receipts[-1].raw)) if receipts else Chain()
         live = self._sessions.get(name)
-        if live is not None and not live.broken:
+        # One that said goodbye and comes back begins anew, once nothing of it is under way.
+        if live is not None and not live.broken and (live.session.busy or not live.ended):
             return live
         if self._shop is None or len(self._sessions) >= self._terms.max_sessions:
             raise ProtocolError("The ghost has no room for another session.")
@@ -237,8 +242,9 @@ class GhostService:
         balance: int,
         chain: Chain,
     ) -> LiveSession:
-        # One of each per session, so that sessions cannot be linked.
-        user, prefix = os.urandom(16).hex(), os.urandom(16)
+        # One of each per session, so that sessions cannot be linked; the same when it comes back.
+        user = hashlib.sha256(USER_LABEL + hello.session).hexdigest()[:32]
+        prefix = hashlib.sha256(PREFIX_LABEL + hello.session).digest()[:16]
         session = GhostSession(
             session=hello.session,
             key=hello.key,

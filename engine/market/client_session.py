@@ -88,6 +88,15 @@ class ClientSession:
         self.answer.started = self.answer.left = True
         self.credit.adopts = True
 
+    def go_on_from(self, footing: Footing) -> None:
+        """Go on with a session that was left in good order: its numbers follow those of before, and
+        what credit there is, only the ghost knows."""
+        self._last_q = footing.q
+        self.credit.last_n = footing.n
+        self._receipts.n, self._receipts.head = footing.receipt_n, footing.receipt_head
+        self._receipts.gap = True
+        self.credit.adopts = True
+
     def take_letter(self, letter: Letter) -> list[ClientEvent]:
         """What a letter adds to the answer; ProtocolError when it is not about the same answer."""
         if self.answer is None and self._lost is not None:

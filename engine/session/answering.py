@@ -130,7 +130,6 @@ class Answerer:
         def building() -> None:
             question.teller.state("building")
 
-        saved = known.saved if known is not None else None
         want, left = question.want, self._pins.left(question.chat)
         if known is None and left:
             # Another ghost than the one just left, where there is one.
@@ -139,7 +138,7 @@ class Answerer:
                 return await self._desk.session_for(question.chat, other, question.plan, building)
             except (GhostError, NoRoute, CircuitClosed):
                 log.info("no other ghost could be had than the one that was left")
-        return await self._desk.session_for(question.chat, want, question.plan, building, saved)
+        return await self._desk.session_for(question.chat, want, question.plan, building, known)
 
     async def _known(self, question: Question, own: ChatSettings) -> Pinning | None:
         """The chat's ghost, if it is to go on with it."""

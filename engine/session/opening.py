@@ -17,6 +17,7 @@ from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
 from engine.directory.relays import RelaySet
 from engine.errors import CircuitClosed, GhostError, NoRoute, PaymentError, Peer2PromptError
+from engine.market.client_session import Footing
 from engine.market.observations import Seen
 from engine.market.seams import Mailboxes
 from engine.session.chooser import Chooser
@@ -102,14 +103,21 @@ class SessionOpener:
         self._closing = False
 
     def open_session(
-        self, ghost: bytes, plan: ShapePlan, saved: SavedSession | None = None
+        self,
+        ghost: bytes,
+        plan: ShapePlan,
+        saved: SavedSession | None = None,
+        footing: Footing | None = None,
     ) -> Pinned:
+        """A session that is not connected yet. With `saved` an earlier one: with its `footing`, to
+        go on with it, else to ask back what lies there."""
         route = self._route_to(ghost, plan)
         session = AskSession(
             route.open_stream,
             self._wallet,
             self._store,
             saved=saved,
+            footing=footing,
             on_outcome=partial(self.witness.ended, ghost),
         )
         pinned = Pinned(session, route, trio.current_time())

@@ -7,17 +7,20 @@ nothing of questions and answers.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
 import trio
 
 from engine.errors import GhostError, Peer2PromptError
+from engine.market.client_session import Footing
 from engine.session.habits import Habits
 from engine.session.opening import Pinned, SessionOpener
+from engine.session.pinning import Pinning
 from engine.session.preferences import Preferences
-from engine.session.vault import SavedSession
 from engine.wire.quote import Quote
+from engine.wire.receipt import FIRST, receipt_hash
 from engine.wire.shape import ShapePlan
 from wallet.errors import WalletError
 
@@ -28,6 +31,7 @@ MSAT_PER_SAT = 1_000
 MAX_ALWAYS_ON = 2  # sessions whose circuits run all the time, besides the spare
 SPARE_AFTER_S = 1.0  # a question goes first
 SILENCE_CHECK_S = 5.0
+MAX_NUMBER = 2**31
 ELSEWHERE = "elsewhere"
 """The reason of a GhostError: what is wanted is offered by others only."""
 
@@ -37,6 +41,7 @@ class SessionDesk(SessionOpener):
 
     def __init__(self, *parts: Any, **options: Any) -> None:
         super().__init__(*parts, **options)
+        self._now = time.time
         self.claimed: set[str] = set()
         """Sessions of an earlier run that are not to be reclaimed: answers of theirs go on."""
         self.habits = Habits()
@@ -135,7 +140,7 @@ class SessionDesk(SessionOpener):
         want: Preferences,
         plan: ShapePlan,
         on_building: Callable[[], None],
-        known: SavedSession | None = None,
+        known: Pinning | None = None,
     ) -> Pinned:
         """The chat's pinned session, else one with the ghost that knows the chat; else, for a chat
         that none knows, the spare or a new one. `on_building` tells."""
@@ -159,10 +164,12 @@ class SessionDesk(SessionOpener):
             self._bound_always_on()
         return pinned
 
-    async def _reopen(self, known: SavedSession, want: Preferences, plan: ShapePlan) -> Pinned:
-        """A session with the ghost of an earlier one. Raises GhostError when it does not offer what
-        is wanted."""
-        pinned = self.open_session(known.ghost, plan)
+    async def _reopen(self, known: Pinning, want: Preferences, plan: ShapePlan) -> Pinned:
+        """A session with the ghost of an earlier one; that one itself, if it was left in good
+        order. Raises GhostError when the ghost does not offer what is wanted."""
+        footing = await self._footing(known)
+        saved = known.saved if footing is not None else None
+        pinned = self.open_session(known.ghost, plan, saved, footing)
         pinned.model, pinned.why = want.model or "", "it knows this chat already"
         try:
             await self._connect(pinned)
@@ -182,6 +189,18 @@ class SessionDesk(SessionOpener):
             raise
         self._stock(pinned)
         return pinned
+
+    async def _footing(self, known: Pinning) -> Footing | None:
+        """Where the numbers of an earlier session go on; None when its credit is not back yet.
+
+        Questions are numbered by the seconds since the first, so that each is above all before."""
+        saved = known.saved
+        if any(one.name == saved.name for one in await self._vault.load_all()):
+            return None
+        rows = await self._store.receipts.list(saved.hash, side="client")
+        n, head = (rows[-1].n, receipt_hash(rows[-1].raw)) if rows else (0, FIRST)
+        number = min(MAX_NUMBER, max(known.pin.messages, int(self._now() - known.pin.since)))
+        return Footing(q=number, n=number, receipt_n=n, receipt_head=head)
 
     def open_for(self, chat: str) -> Pinned | None:
         """The session that the chat has now."""

@@ -14,7 +14,7 @@ import trio
 from engine.crypto.keys import SIGNATURE_BYTES
 from engine.errors import CircuitClosed, GhostError, Peer2PromptError, ProtocolError
 from engine.market import client_events as events
-from engine.market.client_session import ClientSession
+from engine.market.client_session import ClientSession, Footing
 from engine.market.overbilled import Overbilled
 from engine.market.seams import ByteStream, ClientStore, PayingWallet, ReceiptBook
 from engine.session import failures
@@ -49,6 +49,7 @@ class Talk:
         store: ClientStore,
         *,
         saved: SavedSession | None = None,
+        footing: Footing | None = None,
         check_quote: Callable[[Quote], None] = ignore,
         on_outcome: Callable[[Outcome], None] = ignore,
         now: Callable[[], float] = time.time,
@@ -57,10 +58,11 @@ class Talk:
         self._wallet = wallet
         self._receipts: ReceiptBook = store.receipts
         self._vault = SessionVault(store)
-        self._vaulted = saved is not None
         self._saved = saved
-        self._leftover = saved is not None
+        self._footing = footing
+        """Where a session stood that was left in good order."""
         self._known = saved is not None
+        self._vaulted = self._leftover = saved is not None and footing is None
         self._check_quote = check_quote
         self._on_outcome = on_outcome
         self._now = now
@@ -152,6 +154,8 @@ class Talk:
             self._session = ClientSession(
                 node_id=node_id, session=saved.session, key=saved.key, sign=saved.sign
             )
+            if self._footing is not None:
+                self._session.go_on_from(self._footing)
             self._payer = Payer(
                 self._wallet,
                 self._session,

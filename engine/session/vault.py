@@ -15,6 +15,7 @@ from engine.errors import WireError
 from engine.market.seams import ClientStore
 from engine.wire import cbor
 from engine.wire.schema import octets, take, text
+from engine.wire.session import session_hash
 
 NAMESPACE = "ask_sessions"
 _RECORD = {
@@ -48,6 +49,11 @@ class SavedSession:
     def key(self) -> bytes:
         """The session's Ed25519 public key."""
         return bytes(SigningKey(self.seed).verify_key)
+
+    @property
+    def hash(self) -> bytes:
+        """What its receipts and its credit are kept under."""
+        return session_hash(self.session, self.key)
 
     def sign(self, message: bytes) -> bytes:
         return SigningKey(self.seed).sign(message).signature

@@ -47,9 +47,10 @@ class GhostHere:
         self.backend = options.pop("backend", None) or ScriptedBackend(WORDS, usage=(20, 5))
         self.books = FakeStore()
         options.setdefault("models", (OFFER,))
+        self.earner = FakeEarner(mint, self.books.credits)
         self.service = GhostService(
             identity=self.identity,
-            wallet=FakeEarner(mint, self.books.credits),
+            wallet=self.earner,
             store=self.books,
             backend=self.backend,
             terms=terms(**options),
@@ -215,6 +216,9 @@ class ChatWorld:
     def told(self, name: str) -> list[dict[str, Any]]:
         self.drain()
         return [data for event, data in self.events if event == name]
+
+    def earned_sat(self) -> int:
+        return sum(ghost.earner.balance_sat for ghost in self.ghosts)
 
     async def texts(self, chat: str) -> list[str]:
         found = await self.call("sessions.messages", session_id=chat)

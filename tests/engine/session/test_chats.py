@@ -18,6 +18,7 @@ from engine.exit.backends.base import (
     ToolCall,
     Usage,
 )
+from engine.session.vault import SessionVault
 from tests.helpers.chat_world import WORDS, ChatWorld, play
 from tests.helpers.market_fakes import ScriptedBackend
 
@@ -226,5 +227,40 @@ def test_pin_archive_rename_and_delete(tmp_path: Path) -> None:
         await world.call("sessions.delete", session_id=one["session_id"])
         assert [s["title"] for s in await world.call("sessions.list")] == ["Deux"]
         assert len(world.told("sessions.changed")) >= 6
+
+    play(tmp_path, act)
+
+
+def test_a_chat_that_rested_is_the_same_session_to_its_ghost(tmp_path: Path) -> None:
+    """So that the provider's prefix cache is found again, and the chain of receipts goes on."""
+
+    async def act(world: ChatWorld) -> None:
+        chat = (await world.ask("One?"))["session_id"]
+        for text in ("Two?", "Three?"):
+            await trio.sleep(300)
+            assert world.chats.desk.open_for(chat) is None
+            assert "result" in await world.ask(text, session_id=chat)
+        (ghost,) = world.ghosts
+        assert len({request.session for request in ghost.backend.requests}) == 1
+        (chain,) = [found for found in ghost.books.receipts.kept.values() if found]
+        assert [receipt.n for receipt in chain] == [1, 2, 3]
+        await trio.sleep(300)
+        assert world.wallet.balance_sat + world.earned_sat() == 1000
+
+    play(tmp_path, act)
+
+
+def test_a_chat_whose_credit_is_not_back_yet_takes_another_session_with_its_ghost(
+    tmp_path: Path,
+) -> None:
+    async def act(world: ChatWorld) -> None:
+        chat = (await world.ask("One?"))["session_id"]
+        (ghost,) = world.ghosts
+        await trio.sleep(300)
+        known = await world.chats.pins.get(chat)
+        assert known is not None
+        await SessionVault(world.store).save(known.saved)
+        assert "result" in await world.ask("Two?", session_id=chat)
+        assert len({request.session for request in ghost.backend.requests}) == 2
 
     play(tmp_path, act)
