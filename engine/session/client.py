@@ -311,6 +311,7 @@ class AskSession(Talk):
         session, payer = self._parts()
         if session.answer is not None:
             await self._make_ready()
+        await payer.hold_back()
         if not payer.idle:
             await self._drive(lambda: payer.idle, pay=False)
         saved = self._saved

@@ -296,6 +296,13 @@ class Payer:
         if pending is not None and await self._fate_of_sent(pending) is _Fate.BACK:
             self._drop()
 
+    async def hold_back(self) -> None:
+        """What is prepared and was never sent stays with us."""
+        pending = self._pending
+        if pending is not None and not pending.ever_sent:
+            self._drop()
+            await self._fate_of_sent(pending)
+
     async def _give_up(self, pending: _Pending) -> _Fate:
         """The ghost says that it has not taken the payment."""
         self._drop()

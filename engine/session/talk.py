@@ -201,6 +201,8 @@ class Talk:
 
     async def _drive(self, done: Callable[[], bool], *, pay: bool) -> None:
         """Read and pay until `done`; raises the first failure of either."""
+        if done():
+            return
         _, payer = self._parts()
         failure: Exception | None = None
         async with trio.open_nursery() as nursery:
