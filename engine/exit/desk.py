@@ -150,8 +150,9 @@ class Desk:
     async def _key_refused(self, model: str) -> None:
         """Out of the offers, now and after a restart, until the key is another."""
         log.error("the AI provider refused the ghost's key: its models are not offered any more")
-        keys = self.upstreams.in_use
-        await self.keys.note_refused([keys[n] for n in self.upstreams.serving(model)])
+        keys, states = self.upstreams.in_use, self.upstreams.status()
+        serving = self.upstreams.serving(model)
+        await self.keys.note_refused([keys[n] for n in serving if states[n].state == "out"])
         await self._bar()
         self._offer()
 

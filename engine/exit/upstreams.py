@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import trio
 
 from engine.errors import ProviderError
 from engine.exit.admission import Question
-from engine.exit.backends.base import Backend, ChatRequest, EmbedRequest, Events
-from engine.exit.backends.build import build_one
+from engine.exit.backends.base import Backend
+from engine.exit.backends.build import build_backend, rekey
 from engine.exit.backends.pool import Pool, UpstreamStatus
 from engine.exit.backends.upstream import Upstream
 from engine.exit.keys import KeyRing
 from engine.exit.local_models import LocalFacts, facts_of
 from engine.exit.settings import GhostConfig
-from engine.exit.settings_upstreams import LOCAL_KINDS, UpstreamSettings
+from engine.exit.settings_upstreams import UpstreamSettings
 from engine.market.commands import Refusal
 
 
 class Upstreams:
     """A backend over the upstreams of the settings. `renew` after a key has changed."""
 
-    def __init__(
-        self,
-        config: GhostConfig,
-        keys: KeyRing,
-        in_use: list[str],
-        pool: Pool,
-        local: dict[int, Backend],
-    ) -> None:
+    def __init__(self, config: GhostConfig, keys: KeyRing, in_use: list[str], pool: Pool) -> None:
         self.in_use = in_use
         """The keys, in the order of the upstreams."""
         self._config = config
         self._keys = keys
         self._pool = pool
-        self._local = local
         self.facts: Mapping[str, LocalFacts] = {}
         """Of the models that are served in this process."""
-        self.backend: Backend = _Front(self)
 
     def __repr__(self) -> str:
         return f"Upstreams({len(self._config.upstreams)})"
@@ -47,16 +38,21 @@ class Upstreams:
     async def open(cls, config: GhostConfig, keys: KeyRing) -> Upstreams:
         """Raises ConfigError when a key cannot be read or a model cannot be loaded."""
         in_use = await keys.all_of(config.upstreams)
-        local: dict[int, Backend] = {}
-        pool = _build(config.upstreams, in_use, local)
+        made = [_upstream(*one) for one in zip(config.upstreams, in_use, strict=True)]
+        pool = build_backend(made)
         await pool.load()
-        upstreams = cls(config, keys, in_use, pool, local)
+        upstreams = cls(config, keys, in_use, pool)
         upstreams.facts = await facts_of(pool.backends())
         return upstreams
 
     @property
     def pool(self) -> Pool:
-        """Whom new questions go to."""
+        """Whom questions go to."""
+        return self._pool
+
+    @property
+    def backend(self) -> Backend:
+        """The same, for the ghost."""
         return self._pool
 
     def features(self) -> Mapping[str, frozenset[str]]:
@@ -77,10 +73,10 @@ class Upstreams:
 
     async def renew(self) -> None:
         """Read the keys again. Where one changed, new questions go to fresh connections; answers
-        that run end on the old ones."""
+        that run end on the old ones. Models of this process stay loaded. Raises ConfigError."""
         keys = await self._keys.all_of(self._config.upstreams)
-        if keys != self.in_use:
-            self.in_use, self._pool = keys, _build(self._config.upstreams, keys, self._local)
+        rekey(self._pool, keys)
+        self.in_use = keys
 
     def restore(self) -> None:
         """The operator says that the keys are good."""
@@ -99,39 +95,6 @@ class Upstreams:
         """Close all connections."""
         with trio.CancelScope(shield=True):
             await self._pool.aclose()
-
-
-class _Front:
-    """A backend that passes on to whoever is behind it now."""
-
-    def __init__(self, upstreams: Upstreams) -> None:
-        self._upstreams = upstreams
-
-    def stream_chat(self, request: ChatRequest) -> Events:
-        return self._upstreams.pool.stream_chat(request)
-
-    def embed(self, request: EmbedRequest) -> Events:
-        return self._upstreams.pool.embed(request)
-
-    async def models(self) -> Sequence[str]:
-        return await self._upstreams.pool.models()
-
-    def features(self, model: str) -> frozenset[str]:
-        return self._upstreams.pool.features(model)
-
-    async def aclose(self) -> None:
-        await self._upstreams.aclose()
-
-
-def _build(
-    upstreams: Sequence[UpstreamSettings], keys: Sequence[str], local: dict[int, Backend]
-) -> Pool:
-    """`local` holds the models of this process by their place: they stay when keys change."""
-    made = [_upstream(found, key) for found, key in zip(upstreams, keys, strict=True)]
-    for place, upstream in enumerate(made):
-        if upstream.kind in LOCAL_KINDS and place not in local:
-            local[place] = build_one(upstream)
-    return Pool([(one, local.get(place) or build_one(one)) for place, one in enumerate(made)])
 
 
 def _upstream(settings: UpstreamSettings, key: str) -> Upstream:

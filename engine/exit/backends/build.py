@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import httpx
 import trio
@@ -49,6 +50,21 @@ def build_backend(upstreams: Sequence[Upstream], *, wait_s: float = WAIT_S) -> P
     if not upstreams:
         raise ConfigError("A ghost needs at least one upstream to ask.")
     return Pool([(upstream, build_one(upstream)) for upstream in upstreams], wait_s=wait_s)
+
+
+def rekey(pool: Pool, keys: Sequence[str]) -> int:
+    """Give the pool's upstreams these keys, in their order; only those whose key is another one are
+    touched, so that no model is loaded anew and no session loses its place. How many those are.
+    Raises ConfigError before anything is changed."""
+    changed = [
+        (place, replace(upstream, key=key))
+        for place, (upstream, key) in enumerate(zip(pool.upstreams, keys, strict=True))
+        if upstream.key != key
+    ]
+    built = [(place, upstream, build_one(upstream)) for place, upstream in changed]
+    for place, upstream, backend in built:
+        pool.swap(place, upstream, backend)
+    return len(built)
 
 
 def build_one(upstream: Upstream) -> Backend:

@@ -67,6 +67,7 @@ class Pool:
         now: Callable[[], float] = trio.current_time,
     ) -> None:
         self._members = [Member(upstream, backend) for upstream, backend in upstreams]
+        self._retired: list[Backend] = []
         self._places = Places(self._members, now)
         self._wait_s = wait_s
         self._now = now
@@ -81,9 +82,24 @@ class Pool:
                 await member.backend.load()
 
     async def aclose(self) -> None:
-        for member in self._members:
+        for backend in [*self._retired, *(member.backend for member in self._members)]:
             with trio.CancelScope(shield=True):
-                await member.backend.aclose()
+                await backend.aclose()
+        self._retired.clear()
+
+    @property
+    def upstreams(self) -> Sequence[Upstream]:
+        """What it was made of, in order."""
+        return [member.upstream for member in self._members]
+
+    def swap(self, place: int, upstream: Upstream, backend: Backend) -> None:
+        """From now on questions go there with another backend, such as one with a new key, and it
+        counts as well. Answers that run end on the old one, which is closed with the pool."""
+        member = self._members[place]
+        self._retired.append(member.backend)
+        member.upstream, member.backend = upstream, backend
+        member.health.restore()
+        self._places.wake()
 
     # -- facts -----------------------------------------------------------------------------------
 

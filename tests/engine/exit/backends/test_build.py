@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 import pytest
 
 from engine.errors import ConfigError, ProviderError
 from engine.exit.backends.anthropic import AnthropicBackend
-from engine.exit.backends.base import Delta
-from engine.exit.backends.build import build_backend, build_one, models_of, options_of
+from engine.exit.backends.base import Delta, Finish
+from engine.exit.backends.build import build_backend, build_one, models_of, options_of, rekey
 from engine.exit.backends.google import GoogleBackend
 from engine.exit.backends.openai import OpenAIBackend
 from engine.exit.backends.openai_responses import OpenAIResponsesBackend
@@ -116,3 +118,31 @@ async def test_silence_is_what_its_operator_says() -> None:
             await answer(target, chat())
         await target.aclose()
     assert caught.value.kind == "timeout"
+
+
+async def test_a_new_key_is_taken_while_answers_run() -> None:
+    refusal = Reply.document({"error": {"code": "invalid_api_key"}}, 401)
+    said = Reply.stream(events(*SAID, "[DONE]"))
+    async with serving(said, refusal, said) as one, serving(said) as two:
+        target = build_backend(
+            [
+                Upstream(url=one.url, key="old", models={"a": "a"}, name="one"),
+                Upstream(url=two.url, key="same", models={"b": "b"}, name="two"),
+            ]
+        )
+        other = target.backends()["b"]
+        async with aclosing(target.stream_chat(chat("a"))) as running:
+            assert await anext(running) == Delta("ok")
+            with pytest.raises(ProviderError):
+                await answer(target, chat("a"))
+            assert target.status()[0].state == "out"
+            assert rekey(target, ["new", "same"]) == 1
+            assert target.status()[0].state == "well"
+            assert await anext(running) == Finish("stop")
+        assert (await answer(target, chat("a")))[0] == Delta("ok")
+        assert target.backends()["b"] is other
+        with pytest.raises(ConfigError):
+            rekey(target, ["bad key", "worse key"])
+        await target.aclose()
+    used = [seen.headers["authorization"] for seen in one.seen]
+    assert used == ["Bearer old", "Bearer old", "Bearer new"]
