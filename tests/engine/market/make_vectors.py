@@ -12,7 +12,19 @@ from typing import Any
 
 from engine.identity import Identity
 from engine.market.meter import Counts, Size, Tariff
+from engine.market.weight import metered_bytes
 from engine.wire import cbor, session
+from engine.wire.answer import (
+    CALL,
+    EMBEDDING,
+    AnswerWriter,
+    Call,
+    Part,
+    Text,
+    Unreadable,
+    Vector,
+    read_answer,
+)
 from engine.wire.evidence import CHAIN, OVERBILL, TWICE, Evidence
 from engine.wire.policy import policy_hash
 from engine.wire.quote import ModelOffer, Quote
@@ -22,6 +34,7 @@ TARGET = Path(__file__).parents[3] / "docs" / "vectors" / "session.json"
 GHOST = Identity(bytes(range(32)))
 CLIENT = Identity(bytes(range(32, 64)))
 SESSION = bytes(range(16))
+PICTURE = "data:image/png;base64,"
 TAG = bytes(range(64, 96))
 KEYSET = bytes.fromhex("00ad268c4d1f5826")
 POINT = b"\x02" + bytes(range(32))
@@ -148,6 +161,62 @@ def meter() -> list[dict[str, Any]]:
     return found
 
 
+def parts() -> list[dict[str, Any]]:
+    """Answers and the parts they read as; a part of JSON that is none reads as its letter alone."""
+    writer = AnswerWriter()
+    pieces = [
+        writer.text("Hi"),
+        writer.reasoning("hm"),
+        writer.call("c1", "now", '{"tz":"UTC"}'),
+        writer.text("."),
+        writer.embedding(0, [1.0, -2.0]),
+    ]
+    cases = [
+        "".join(pieces),
+        AnswerWriter().text("a\x1eb"),
+        "a\x1ezlater\x1etb\x1ef no",
+        '\x1ec{"id":"c1"}\x1et.',
+        "\x1e",
+    ]
+    return [
+        {"answer": case, "parts": [_part(part) for part in read_answer(case)]} for case in cases
+    ]
+
+
+def _part(part: Part) -> list[Any]:
+    match part:
+        case Text(kind, text):
+            return [kind, text]
+        case Call(call_id, name, arguments):
+            return [CALL, call_id, name, arguments]
+        case Vector(index, values):
+            return [EMBEDDING, index, list(values)]
+        case Unreadable(kind):
+            return [kind]
+
+
+def weights() -> list[dict[str, Any]]:
+    """Questions and what they weigh on the meter. `URL` in a body stands for `url` filled up with
+    the letter A to `url_bytes`."""
+    text = '{"type":"text","text":"URL"}'
+    picture = '{"type":"image_url","image_url":{"url":"URL"}}'
+    found = []
+    cases = ((text, 25_000), (picture, 25_000), (picture, 500), (f"{picture},{picture}", 25_000))
+    for parts, size in cases:
+        body = f'{{"messages":[{{"role":"user","content":[{parts}]}}]}}'
+        whole = body.replace("URL", PICTURE.ljust(size, "A")).encode()
+        found.append(
+            {
+                "body": body,
+                "url": PICTURE,
+                "url_bytes": size,
+                "bytes": len(whole),
+                "weight": metered_bytes(whole),
+            }
+        )
+    return found
+
+
 def evidence() -> list[dict[str, str]]:
     """Each kind once, and one that proves nothing."""
     raw_quote, first = quote().encode(GHOST.sign), receipt().encode(GHOST.sign)
@@ -191,6 +260,8 @@ def vectors() -> dict[str, Any]:
             "countersignature": countersign(raw_receipt, CLIENT.sign).hex(),
         },
         "evidence": evidence(),
+        "parts": parts(),
+        "weights": weights(),
         "meter": {"body_bytes": 60, "messages": 1, "cases": meter()},
         "messages": [
             {"type": type(message).__name__, "hex": session.encode(message).hex()}
