@@ -13,6 +13,7 @@ from engine.control.server import Handler
 from engine.errors import ConfigError
 from engine.exit.desk import Desk
 from engine.exit.handlers import GhostHandlers
+from engine.exit.payout import Payouts
 from engine.exit.service import GhostService
 from engine.identity import Identity
 from engine.market.mints import keep_mints_known, recover_wallet
@@ -56,7 +57,11 @@ class GhostRole:
         service = _service(identity, wallet, store, desk, changed)
         desk.on_change = changed
         await nursery.start(service.run)
-        return cls(service, desk, wallet, GhostHandlers(config, desk, service))
+        payouts = Payouts(
+            wallet, store, lambda: desk.config.payout, now=desk.now, on_change=changed
+        )
+        nursery.start_soon(payouts.run)
+        return cls(service, desk, wallet, GhostHandlers(config, desk, service, payouts))
 
     @property
     def models(self) -> tuple[str, ...]:

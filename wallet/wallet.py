@@ -327,6 +327,10 @@ class Wallet:
         """Pay the invoice of a quote."""
         return await self._transfers.melt(quote_id, mint)
 
+    async def melt_is_open(self, quote_id: str, mint: str = "") -> bool:
+        """Whether the payment of a quote was begun and is not at its end."""
+        return await self._transfers.is_open(quote_id, mint)
+
     async def parts_quote(self, invoice: str, parts: Mapping[str, int]) -> list[MeltQuote]:
         """What paying one invoice from several mints costs; `parts` is sat by mint (NUT-15)."""
         return await quote_parts(self._transfers, self._mints, invoice, parts)

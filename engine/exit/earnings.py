@@ -54,5 +54,6 @@ async def earnings_of(desk: Desk, service: GhostService) -> Earnings:
         queue_running=desk.queue.running,
         queue_waiting=desk.queue.waiting,
         spent_usd_today=desk.caps.used(now).micro_usd / MICRO,
+        paid_out_sat=await store.payouts.total_sat(),
         usd_per_day=caps.micro_usd_per_day / MICRO if caps.micro_usd_per_day else None,
     )

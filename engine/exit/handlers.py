@@ -18,14 +18,17 @@ from engine.control.protocol.ghost import (
     GhostPrices,
     GhostStatus,
     ModelPrice,
+    Payout,
 )
 from engine.control.server import Handler
 from engine.errors import ConfigError
 from engine.exit.desk import Desk
 from engine.exit.earnings import earnings_of
+from engine.exit.payout import Payouts
 from engine.exit.service import GhostService
 from engine.exit.settings import GhostConfig
 from engine.exit.settings_file import put, put_models, rewrite
+from wallet.store.payouts import PayoutRow
 
 MICRO = 1_000_000
 
@@ -33,10 +36,13 @@ MICRO = 1_000_000
 class GhostHandlers:
     """Answers `ghost.*` and `earnings`."""
 
-    def __init__(self, config: NodeConfig, desk: Desk, service: GhostService) -> None:
+    def __init__(
+        self, config: NodeConfig, desk: Desk, service: GhostService, payouts: Payouts
+    ) -> None:
         self._config = config
         self._desk = desk
         self._service = service
+        self._payouts = payouts
         self._changing = trio.Lock()
 
     def table(self) -> Mapping[str, Handler]:
@@ -51,6 +57,8 @@ class GhostHandlers:
             "ghost.prices": self.prices,
             "ghost.prices.set": self.set_prices,
             "ghost.key": self.key,
+            "ghost.payouts": self.payouts,
+            "ghost.payout": self.payout,
         }
 
     async def earnings(self, _params: object) -> Earnings:
@@ -96,6 +104,15 @@ class GhostHandlers:
         """Keep a provider key, and ask with it from now on where the settings name it."""
         await self._desk.change_key(params["name"], params["key"])
         return await self.status(params)
+
+    async def payouts(self, _params: object) -> list[Payout]:
+        """The latest first."""
+        return [_payout(row) for row in await self._desk.store.payouts.latest()]
+
+    async def payout(self, params: dict[str, Any]) -> list[Payout]:
+        """Pay out now."""
+        made = await self._payouts.pay(params["address"], params["amount_sat"])
+        return [_payout(row) for row in made]
 
     async def policy(self, _params: object) -> GhostPolicyInfo:
         """What sheet and quotes say."""
@@ -172,6 +189,20 @@ class GhostHandlers:
 
             await trio.to_thread.run_sync(rewrite, file, edit, check)
             await self._desk.use(found[-1])
+
+
+def _payout(row: PayoutRow) -> Payout:
+    return Payout(
+        payout_id=row.payout_id,
+        state=row.state,
+        mint=row.mint,
+        address=row.address,
+        amount_sat=row.amount_sat,
+        fee_sat=row.fee_sat,
+        error=row.error,
+        created=row.created,
+        updated=row.updated,
+    )
 
 
 def model_prices(config: GhostConfig, load: float) -> list[ModelPrice]:

@@ -26,6 +26,7 @@ from wallet.store.ghost import GhostBook
 from wallet.store.key import Secret, StoreKey
 from wallet.store.market import Credits, Earnings
 from wallet.store.messages import Messages
+from wallet.store.payouts import PayoutBook
 from wallet.store.pins import Pins
 from wallet.store.receipts import Receipts
 from wallet.store.search import Search
@@ -67,6 +68,7 @@ class Store:
         self.credits = Credits(self)
         self.earnings = Earnings(self)
         self.ghost = GhostBook(self)
+        self.payouts = PayoutBook(self)
         self.evidence = Evidence(self)
 
     @classmethod
