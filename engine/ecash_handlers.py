@@ -12,7 +12,7 @@ import trio
 from msgspec import structs
 
 from engine.control.protocol.frames import Empty
-from engine.control.protocol.moves import MoveQuote
+from engine.control.protocol.moves import MoveQuote, Swapped
 from engine.control.protocol.tokens import SentToken, TakenBack, Waited
 from engine.control.protocol.wallet import MeltQuote, MoveResult
 from engine.control.server import Handler
@@ -40,6 +40,7 @@ class EcashHandlers:
             "wallet.pay.quote": self.pay_quote,
             "wallet.move.quote": self.move_quote,
             "wallet.even.quote": self.even_quote,
+            "wallet.swap": to_its_end(self.swap),
             "wallet.moves": to_its_end(self.move),
             "wallet.wait": self.wait,
             "wallet.wait.stop": self.stop_waiting,
@@ -94,6 +95,11 @@ class EcashHandlers:
             )
             for done in moved
         ]
+
+    async def swap(self, params: dict[str, Any]) -> Swapped:
+        swapped = await self._wallet.freshen(params["mint"])
+        self._changed()
+        return Swapped(amount_sat=swapped, unit=unit_of(params["mint"]))
 
     async def wait(self, params: dict[str, Any]) -> Waited:
         """Ends with its client, too: nobody is left on the line to a mint."""

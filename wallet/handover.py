@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import trio
 
@@ -209,10 +210,27 @@ class Handover:
         result = await self._swap(url, lambda tx: self._prepare_renewal(tx, url, before))
         return result.amount_sat
 
+    async def freshen(self, url: str) -> int:
+        """Swap every coin that is there now for a fresh one; how much was swapped. Copies of the
+        old ones, in a backup or in other hands, are worth nothing then."""
+        url = self._mints.require(url)
+        old = await self._store.run(lambda tx: {p.secret for p in tx.proofs.available(url)})
+        total = 0
+        while (came := await self._swap(url, partial(self._prepare_fresh, url, old))).amount_sat:
+            total += came.amount_sat
+        return total
+
+    def _prepare_fresh(self, url: str, old: set[str], tx: Transaction) -> str | None:
+        coins = [proof for proof in tx.proofs.available(url) if proof.secret in old]
+        return self._prepare_same(tx, url, coins[:RENEWED_AT_ONCE])
+
     def _prepare_renewal(self, tx: Transaction, url: str, before: float) -> str | None:
         ending = self._mints.outgoing(url, tx.now, before)
         heaps = [heap for heap in heaps_at(tx, self._mints, url) if heap.id in ending]
-        chosen = pick(tx, url, heaps)[:RENEWED_AT_ONCE]
+        return self._prepare_same(tx, url, pick(tx, url, heaps)[:RENEWED_AT_ONCE])
+
+    def _prepare_same(self, tx: Transaction, url: str, chosen: list[Proof]) -> str | None:
+        """The swap of these coins for others of ours."""
         fee = amounts.input_fee(map(self._mints.fee_ppk(url), chosen))
         value = amounts.total(chosen) - fee
         if value <= 0:  # none, or not worth the fee

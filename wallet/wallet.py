@@ -416,6 +416,10 @@ class Wallet:
         """Swap coins whose keyset signs no more, or ends soon, for lasting ones; sat."""
         return await self._handover.renew(url, self._store.clock() + SOON_S)
 
+    async def freshen(self, url: str) -> int:
+        """Swap every coin of a mint for a fresh one, so that copies are worth nothing."""
+        return await self._handover.freshen(url)
+
     async def keep_health(self) -> None:
         """Write down how the mints have been doing, for the next run."""
         await self._mints.keep_health()

@@ -22,9 +22,9 @@ import trio
 from engine.control.events import EventBus
 from engine.control.server import ControlServer
 from engine.errors import ControlError, Peer2PromptError
+from tests.helpers.scripted_wallet import DEMO_MINT, ScriptedWallet, wallet_state
 
 GHOST = "4f2a91c0"
-DEMO_MINT = "http://127.0.0.1:3338"
 ANSWER = """An **onion** is two things here.
 
 ## The vegetable
@@ -195,56 +195,7 @@ def sample_state() -> dict[str, Any]:
                 }
             ],
         },
-        "wallet.balance": {
-            "total_sat": 4096,
-            "mints": [
-                {
-                    "url": DEMO_MINT,
-                    "name": "Demo mint",
-                    "unit": "sat",
-                    "available_sat": 4096,
-                    "reserved_sat": 4,
-                    "held_sat": 0,
-                    "healthy": True,
-                    "latency_ms": 23.4,
-                    "last_error": None,
-                },
-                {
-                    "url": "https://mint.example.org/Bitcoin",
-                    "name": "",
-                    "unit": "sat",
-                    "available_sat": 0,
-                    "reserved_sat": 0,
-                    "resting_sat": 128,
-                    "healthy": False,
-                    "latency_ms": None,
-                    "last_error": "The mint did not answer within 10 s.",
-                },
-            ],
-        },
-        "wallet.history": [
-            {
-                "ts": now - 50,
-                "kind": "slot",
-                "mint": DEMO_MINT,
-                "amount_sat": 3,
-                "detail": "unspent credit came back",
-            },
-            {
-                "ts": now - 70,
-                "kind": "pay",
-                "mint": DEMO_MINT,
-                "amount_sat": -4,
-                "detail": "paid for an answer",
-            },
-            {
-                "ts": now - 9000,
-                "kind": "mint",
-                "mint": DEMO_MINT,
-                "amount_sat": 4096,
-                "detail": "minted",
-            },
-        ],
+        **wallet_state(),
         "earnings": {
             "enabled": False,
         },
@@ -416,23 +367,14 @@ class ScriptedNode:
             "ask": self._ask,
             "ask.cancel": self._ask_cancel,
             "circuit.rotate": self._nothing,
-            "wallet.mints.add": self._nothing,
-            "wallet.mints.look": self._look,
             "wipe": self._nothing,
-            "wallet.fund": self._fund,
-            "wallet.fund.check": self._fund_check,
-            "wallet.send": self._send,
-            "wallet.receive": self._receive,
-            "wallet.melt.quote": self._melt_quote,
-            "wallet.melt": self._melt,
-            "wallet.move": self._move,
-            "wallet.restore": self._restore,
         }
         plain: tuple[str, ...] = ("status", "models", "sessions.list", "circuits", "network")
         plain += ("earnings", "shapes", "traffic", "circuit.notes", "network.invite")
         plain += ("network.join",)
         handlers: dict[str, Callable[[dict[str, Any]], Any]] = {}
-        for name in (*plain, "wallet.balance", "wallet.history"):
+        special.update(ScriptedWallet(self.state, lambda: self._events).handlers())
+        for name in plain:
             handlers[name] = self._recorded(name, self._plain(name))
         for name, handler in special.items():
             handlers[name] = self._recorded(name, handler)
@@ -453,9 +395,6 @@ class ScriptedNode:
             return copy.deepcopy(self.state[name])
 
         return call
-
-    async def _look(self, params: dict[str, Any]) -> dict[str, Any]:
-        return {"url": params["url"], "name": "Fresh mint"}
 
     async def _nothing(self, params: dict[str, Any]) -> object:
         del params
@@ -539,44 +478,6 @@ class ScriptedNode:
         }
         if self._events is not None:
             self._events.publish("ask.done", {**ids, "result": result})
-
-    # -- wallet ----------------------------------------------------------------------------------
-
-    async def _fund(self, params: dict[str, Any]) -> object:
-        return {
-            "quote_id": "q1",
-            "invoice": "lnbc10u1p" + "3k5d7q2w9x" * 22,
-            "amount_sat": params["amount_sat"],
-            "expiry": time.time() + 600,
-            "mint": params.get("mint") or "",
-        }
-
-    async def _fund_check(self, params: dict[str, Any]) -> object:
-        del params
-        return {"state": self.state.get("fund", "unpaid"), "minted_sat": 0}
-
-    async def _send(self, params: dict[str, Any]) -> object:
-        del params
-        return {"token": "cashuB" + "o2FteBtodHRwOi8vMTI3" * 12}
-
-    async def _receive(self, params: dict[str, Any]) -> object:
-        if not params.get("allow_new_mint") and params["token"].endswith("new"):
-            raise ScriptedError("untrusted_mint", "The token is from a mint this wallet lacks.")
-        return {"amount_sat": 21, "mint": DEMO_MINT}
-
-    async def _melt_quote(self, params: dict[str, Any]) -> object:
-        del params
-        return {"quote_id": "m1", "amount_sat": 100, "fee_reserve_sat": 2, "mint": ""}
-
-    async def _melt(self, params: dict[str, Any]) -> object:
-        del params
-        return {"paid": True, "fee_sat": 1, "change_sat": 1, "state": "paid"}
-
-    async def _move(self, params: dict[str, Any]) -> object:
-        return {"amount_sat": params["amount_sat"], "cost_sat": 2, "arrived": True}
-
-    async def _restore(self, params: dict[str, Any]) -> object:
-        return {"recovered_sat": 64, "mint": params["mint"]}
 
     # -- a node to look at -----------------------------------------------------------------------
 

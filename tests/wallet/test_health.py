@@ -215,3 +215,17 @@ async def test_ecash_of_a_keyset_that_ends_is_swapped_ahead(
         asked = len(fake_mint.asked)
         assert await alice.renew(URL) == 0
         assert len(fake_mint.asked) == asked, "nothing to renew asks nothing"
+
+
+@pytest.mark.trio
+async def test_fresh_coins_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has a copy of the store from before has nothing; a swap has only so many inputs."""
+    mint = FakeMint(fee_ppk=100)
+    monkeypatch.setattr("wallet.handover.RENEWED_AT_ONCE", 3)
+    async with fake_wallet(tmp_path, "a", mint, 127) as alice:
+        old = await alice._store.run(lambda tx: tx.proofs.available(URL))
+        assert len(old) > 6
+        swapped = await alice.freshen(URL)
+        new = await alice._store.run(lambda tx: tx.proofs.available(URL))
+        assert not {proof.secret for proof in old} & {proof.secret for proof in new}
+        assert await available(alice) == swapped == mint.outstanding == 127 - mint.fees

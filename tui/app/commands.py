@@ -29,7 +29,7 @@ class Commands(Provider):
         for action in self.peer.actions.all:
             if action.name == "palette":
                 continue
-            keys = f"  [{action.key_words}]" if action.keys else ""
+            keys = f"  ({action.key_words})" if action.keys else ""
             yield action.title, action.help + keys, partial(self.peer.perform, action.name)
 
     def _chosen(self) -> Iterator[Command]:

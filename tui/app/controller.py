@@ -5,11 +5,14 @@ Panes and the command palette both end here, so an act has one meaning wherever 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
+from secrets import token_hex
 from typing import Any
 
 from tui.app.conversation import Conversation, Trouble
-from tui.app.jsonish import line, record, records
+from tui.app.jsonish import Json, record, records
 from tui.app.link import CallFailed, NodeLink
 from tui.app.model import AppModel
 
@@ -23,6 +26,8 @@ class Controller:
         self.model = model
         self.link = link
         self._loading: set[str] = set()
+        self._stopping: set[asyncio.Future[None]] = set()
+        self._reading_history = False
 
     # -- chat --------------------------------------------------------------------------------
 
@@ -135,20 +140,60 @@ class Controller:
         self.model.circuits.note(time.time(), "you asked for a fresh circuit")
         self.link.refresh("circuits")
 
-    async def wallet_call(self, method: str, **params: Any) -> dict[str, Any]:
+    async def wallet_raw(self, method: str, **params: Any) -> object:
         """A call that moves money; balances and history are read anew afterwards."""
         try:
-            return dict(record(await self.link.call(method, **params)))
+            answer: object = await self.link.call(method, **params)
+            return answer
         finally:
             self.link.refresh("wallet.balance", "wallet.history", "status")
 
-    async def fund_state(self, quote_id: str) -> tuple[str, int]:
-        answer = record(await self.link.call("wallet.fund.check", quote_id=quote_id))
-        minted = answer.get("minted_sat")
-        state = line(answer, "state").lower()
-        if state in ("paid", "issued"):
+    async def wallet_call(self, method: str, **params: Any) -> Json:
+        """The same, with one object as the answer."""
+        return record(await self.wallet_raw(method, **params))
+
+    async def wait_for(self, kind: str, name: str, mint: str, timeout_s: float) -> Json:
+        """What a mint says in the end of an invoice, a payment or a token. A cancelled wait ends
+        at the node, too: a mint is kept on the line only while somebody looks."""
+        handle = token_hex(8)
+        try:
+            answer = await self.link.call(
+                "wallet.wait", kind=kind, id=name, mint=mint, timeout_s=timeout_s, handle=handle
+            )
+        except asyncio.CancelledError:
+            self._stopping.add(task := asyncio.ensure_future(self._stop_waiting(handle)))
+            task.add_done_callback(self._stopping.discard)
+            raise
+        finally:
             self.link.refresh("wallet.balance", "wallet.history", "status")
-        return state, int(minted) if isinstance(minted, int) else 0
+        return record(answer)
+
+    async def _stop_waiting(self, handle: str) -> None:
+        with contextlib.suppress(CallFailed):  # a lost link has ended the wait, too
+            await self.link.call("wallet.wait.stop", handle=handle)
+
+    async def wallet_list(self, method: str, **params: Any) -> list[Json]:
+        """A question of the wallet whose answer is a list."""
+        return records(await self.link.call(method, **params))
+
+    async def search_history(self, text: str) -> None:
+        """Show only what has this in its words; everything when it is empty."""
+        self.model.wallet.search(text)
+        self.link.ask_for("wallet.history", text=text)
+
+    async def older_history(self) -> None:
+        """Read the page after the last line that is shown."""
+        wallet = self.model.wallet
+        if wallet.all_read or not wallet.history or self._reading_history:
+            return
+        self._reading_history = True
+        try:
+            value = await self.link.call(
+                "wallet.history", limit=PAGE, text=wallet.find, offset=len(wallet.history)
+            )
+            wallet.add_older(value, PAGE)
+        finally:
+            self._reading_history = False
 
 
 _GAVE_UP = Trouble(

@@ -108,6 +108,11 @@ class NodeLink:
             if method in self._polls:
                 self._polls[method].wake.set()
 
+    def ask_for(self, method: str, **params: Any) -> None:
+        """From now on take this snapshot with other parameters."""
+        self._polls[method].params.update(params)
+        self.refresh(method)
+
     async def call(self, method: str, /, **params: Any) -> Any:
         """Call the node; every failure comes out as `CallFailed` in words."""
         from engine.control.client import ControlError
@@ -202,9 +207,10 @@ class NodeLink:
             await _wait(poll.wake, period)
 
     async def _snapshot(self, poll: Poll) -> None:
+        asked = dict(poll.params)
         try:
             async with asyncio.timeout(SILENCE_S):
-                value = await self.call(poll.method, **poll.params)
+                value = await self.call(poll.method, **asked)
         except CallFailed as exc:
             self.troubles[poll.method] = exc.trouble
             return
@@ -214,7 +220,8 @@ class NodeLink:
             )
             return
         self.troubles.pop(poll.method, None)
-        poll.apply(value)
+        if asked == poll.params:  # else something else is wanted by now
+            poll.apply(value)
 
     def _event(self, raw: object) -> None:
         name, data = as_event(raw)

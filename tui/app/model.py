@@ -13,6 +13,7 @@ from tui.app.conversation import ChatModel
 from tui.app.jsonish import Json, line, lines, maybe_real, maybe_whole, record, records, whole
 from tui.app.network import NetworkView
 from tui.app.shapes import ShapeOffer
+from tui.app.wallet import WalletView
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -97,75 +98,6 @@ class ModelOffer:
             cap_msat=whole(source, "cap_msat"),
             mints=tuple(lines(source, "mints")),
         )
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class MintLine:
-    url: str
-    name: str
-    available_sat: int
-    reserved_sat: int
-    held_sat: int
-    resting_sat: int
-    healthy: bool | None
-    latency_ms: float | None
-    last_error: str
-
-    @classmethod
-    def of(cls, source: Json) -> MintLine:
-        healthy = source.get("healthy")
-        return cls(
-            url=line(source, "url"),
-            name=line(source, "name"),
-            available_sat=whole(source, "available_sat"),
-            reserved_sat=whole(source, "reserved_sat"),
-            held_sat=whole(source, "held_sat"),
-            resting_sat=whole(source, "resting_sat"),
-            healthy=healthy if isinstance(healthy, bool) else None,
-            latency_ms=maybe_real(source, "latency_ms"),
-            last_error=line(source, "last_error"),
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class HistoryLine:
-    ts: float
-    kind: str
-    mint: str
-    amount_sat: int
-    detail: str
-
-    @classmethod
-    def of(cls, source: Json) -> HistoryLine:
-        return cls(
-            ts=maybe_real(source, "ts") or 0.0,
-            kind=line(source, "kind"),
-            mint=line(source, "mint"),
-            amount_sat=whole(source, "amount_sat"),
-            detail=line(source, "detail"),
-        )
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class WalletView:
-    known: bool = False
-    total_sat: int = 0
-    mints: list[MintLine] = field(default_factory=list)
-    history: list[HistoryLine] = field(default_factory=list)
-    revision: int = 0
-
-    def balance(self, value: object) -> None:
-        source = record(value)
-        # Sums here are in sat; ecash in other units is shown by `wallet balance`.
-        in_sat = [m for m in records(source.get("mints")) if line(m, "unit", "sat") == "sat"]
-        self.mints = [MintLine.of(item) for item in in_sat]
-        self.total_sat = whole(source, "total_sat", sum(m.available_sat for m in self.mints))
-        self.known = True
-        self.revision += 1
-
-    def set_history(self, value: object) -> None:
-        self.history = [HistoryLine.of(item) for item in records(value)]
-        self.revision += 1
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -278,6 +210,8 @@ class AppModel:
                 self._last_cost(data)
         elif name == "circuit.changed":
             self.circuits.changed(data, wall)
+        elif name == "wallet.restoring":
+            self.wallet.restoring(data)
         elif name == "log" and line(data, "level") in ("warning", "error"):
             self.circuits.note(wall, line(data, "message"))
 

@@ -124,3 +124,12 @@ def wrap(text: str, width: int) -> list[str]:
             line = pieces[-1]
         lines.append(line.rstrip())
     return lines
+
+
+def money(amount: int, unit: str = "sat", *, sign: bool = False) -> str:
+    """An amount of ecash in the unit of its account; usd is counted in cents."""
+    shown = f"{amount:+,}" if sign else f"{amount:,}"
+    if unit == "usd":
+        mark = "-" if amount < 0 else "+" if sign else ""
+        return f"{mark}{abs(amount) // 100:,}.{abs(amount) % 100:02} usd"
+    return f"{shown} {unit}"

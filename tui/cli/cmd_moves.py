@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from engine.control.protocol.moves import MoveQuote
+from engine.control.protocol.moves import MoveQuote, Swapped
 from engine.control.protocol.wallet import MoveResult
 from tui.cli import style
 from tui.cli.call import call_as, print_json
@@ -67,6 +67,16 @@ def rebalance(args: argparse.Namespace) -> int:
         for quote, moved in zip(quotes, results, strict=True):
             print(_words(quote, moved))
     return FUNDS if any(moved.trouble for moved in results) else 0
+
+
+def swap(args: argparse.Namespace) -> int:
+    """Fresh coins for those at a mint."""
+    swapped = call_as(args, Swapped, "wallet.swap", mint=args.mint)
+    if args.json:
+        print_json(swapped)
+    else:
+        print(f"Swapped {swapped.amount_sat} {swapped.unit} for fresh coins.")
+    return 0
 
 
 def _carry_out(args: argparse.Namespace, quotes: list[MoveQuote]) -> list[MoveResult]:

@@ -121,6 +121,14 @@ def _add_wallet_moves(wallet: Subparsers) -> None:
         metavar="SAT@URL",
         help="pay this part from that mint; repeatable, for one invoice from several mints",
     )
+    swap = command(
+        wallet,
+        "swap",
+        "cmd_moves:swap",
+        "swap every coin at a mint for a fresh one, so that copies of them are worth nothing",
+        ("peer2prompt wallet swap https://mint.example", "costs the mint's fee for inputs"),
+    )
+    swap.add_argument("mint", metavar="URL", help="the mint")
     restore = command(
         wallet,
         "restore",

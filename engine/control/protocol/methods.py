@@ -60,6 +60,8 @@ from engine.control.protocol.moves import (
     MoveQuoteParams,
     MovesParams,
     PayQuoteParams,
+    SwapParams,
+    Swapped,
 )
 from engine.control.protocol.network import AdvertResult, Invite, Joined, JoinParams, Network
 from engine.control.protocol.node import (
@@ -218,6 +220,7 @@ METHODS: Final[dict[str, Method]] = {
     "wallet.move.quote": Method(MoveQuoteParams, MoveQuote),
     "wallet.even.quote": Method(EvenQuoteParams, list[MoveQuote]),
     "wallet.moves": Method(MovesParams, list[MoveResult]),
+    "wallet.swap": Method(SwapParams, Swapped),
     "wallet.wait": Method(WaitParams, Waited),
     "wallet.wait.stop": Method(WaitStopParams, Empty),
     "wallet.seed": Method(NoParams, SeedWords),

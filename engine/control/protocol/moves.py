@@ -47,6 +47,17 @@ class MovesParams(Params, frozen=True):
     moves: list[QuotedMove]
 
 
+class SwapParams(Params, frozen=True):
+    """Every coin at this mint for a fresh one: copies of them are worth nothing then."""
+
+    mint: str
+
+
+class Swapped(Result, frozen=True):
+    amount_sat: int
+    unit: str = "sat"
+
+
 class PayQuoteParams(Params, frozen=True):
     """How the wallet would pay an invoice, or a Lightning address with an amount: the answer is one
     quote, for `wallet.melt`, or several parts for `wallet.parts.pay`."""

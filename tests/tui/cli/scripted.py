@@ -260,6 +260,7 @@ class ScriptedNode:
                 "name": "Fresh mint",
                 "motd": "send only what you can lose",
             },
+            "wallet.swap": {"amount_sat": 480},
             "wallet.move.quote": MOVE,
             "wallet.even.quote": [MOVE],
             "wallet.moves": [{"amount_sat": 9, "cost_sat": 1, "arrived": True}],

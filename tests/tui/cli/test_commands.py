@@ -67,6 +67,7 @@ PLAIN = [
     (["wallet", "move", "9", "--from", MINT, "--to", "https://b", "--yes"], ["for 1 sat"]),
     (["wallet", "rebalance", "--dry-run"], ["https://b", "9", "2"]),
     (["wallet", "rebalance", "--to", f"{MINT}=2", "--yes"], ["Moved 9 sat for 1 sat"]),
+    (["wallet", "swap", MINT], ["Swapped 480 sat"]),
     (["wallet", "policy", "--even", "20"], ["rest"]),
     (["wallet", "restore"], ["Recovered 33 sat at all mints"]),
     (["wallet", "fund", "100"], [INVOICE, "wallet check q1"]),

@@ -10,6 +10,8 @@ from textual.containers import Vertical
 
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
+    from tui.app.controller import Controller
+    from tui.app.model import AppModel
 
 
 def style_sheet(*names: str) -> str:
@@ -27,8 +29,8 @@ class Pane(Vertical):
         super().__init__(id=f"pane-{self.group}", classes="pane")
         self.peer = app
         self.ready = False  # true once the pane's own widgets exist
-        self.model = app.model
-        self.controller = app.controller
+        self.model: AppModel = app.model
+        self.controller: Controller = app.controller
         self._own_bindings = self._bindings
         self.bind_keys()
 

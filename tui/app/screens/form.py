@@ -20,6 +20,10 @@ Check = Callable[[str], str]
 """Takes what was typed, returns what is wrong with it, or an empty text."""
 
 
+# More fields than these fill a small window, so they stand closer together.
+SHORT_FORM = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     name: str
@@ -41,7 +45,8 @@ class FormScreen(ModalScreen[dict[str, str] | None]):
         self._fields, self._button = fields, button
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog") as dialog:
+        long = len(self._fields) > SHORT_FORM
+        with Vertical(classes="dialog dialog-long" if long else "dialog") as dialog:
             dialog.border_title = self._title
             with VerticalScroll(classes="dialog-body", can_focus=False):
                 if self._intro:
@@ -55,7 +60,7 @@ class FormScreen(ModalScreen[dict[str, str] | None]):
                 yield Button("Cancel", id="cancel", compact=True)
 
     def on_mount(self) -> None:
-        self.query(Input).first().focus()
+        self.query(Input).first().focus(scroll_visible=False)
 
     @on(Input.Submitted)
     def _next(self, event: Input.Submitted) -> None:
@@ -124,15 +129,35 @@ def _input(field: Field) -> Input:
 
 
 def amount(text: str) -> str:
-    """What is wrong with an amount of whole satoshi."""
+    """What is wrong with an amount of ecash."""
     digits = text.replace(",", "").replace(" ", "")
     if not digits.isdecimal() or len(digits) > 12 or int(digits) < 1:
-        return "a whole number of sat, at least 1."
+        return "a whole number, at least 1."
     return "" if int(digits) <= 100_000_000 else "that is more than this wallet should hold."
 
 
 def read_amount(text: str) -> int:
     return int(text.replace(",", "").replace(" ", ""))
+
+
+def optional(check: Check | None = None) -> Check:
+    """What may be left empty."""
+    return lambda text: check(text) if text and check is not None else ""
+
+
+def whole_number(text: str) -> str:
+    """What is wrong with a count."""
+    return "" if text.isascii() and text.isdigit() and len(text) < 8 else "a whole number."
+
+
+def seconds(text: str) -> str:
+    """What is wrong with a span of time."""
+    good = text.isascii() and text.replace(".", "", 1).isdigit() and len(text) < 8
+    return "" if good else "a number of seconds."
+
+
+def yes_or_no(text: str) -> str:
+    return "" if text.lower() in ("yes", "no", "y", "n") else "yes or no."
 
 
 async def ask_form(

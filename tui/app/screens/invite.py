@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.app.screens.money import qr_lines
+from tui.app.screens.qr import qr_lines
 from tui.app.text import clean_line
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from tui.app.model import ModelOffer
 from tui.app.shapes import ShapeOffer
-from tui.app.text import ellipsis, msat, sat
+from tui.app.text import ellipsis, money, msat
 
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
@@ -89,7 +89,7 @@ async def pick_mint(app: PeerApp, title: str, without: str = "") -> str | None:
         (
             mint.url,
             Content.assemble(
-                (ellipsis(mint.name or mint.url, 40), "bold"), f"\n  {sat(mint.available_sat)}"
+                (ellipsis(mint.title, 40), "bold"), f"\n  {money(mint.available_sat, mint.unit)}"
             ),
         )
         for mint in mints
