@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.helpers.screen import open_screen
 from tests.helpers.scripted_node import ScriptedNode
 from tui.app.network import NetworkView
-from tui.app.screens.money import qr_lines
+from tui.app.screens.qr import qr_lines
 
 SIZES = [(80, 24), (160, 48)]
 SHORT = "P2P1" + "A" * 84  # an invite of one contact

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import zxingcpp
 
-from tui.app.screens.money import qr_lines as dialog_lines
+from tui.app.screens.qr import qr_lines as dialog_lines
 from tui.cli.qr import print_qr, qr_lines
 
 # A mint's usual invoice: payment hash, secret, description, expiry and signature.
