@@ -27,6 +27,13 @@ MAX_SNIPPET = 64 * 1024
 MAX_NAME = 80
 
 
+class ExportTooLong(Peer2PromptError):
+    """An export has to go to a file."""
+
+    code = "export_too_long"
+    exit_code = 2
+
+
 class Exchange:
     """Answers `sessions.search`, `sessions.export`, `sessions.import` and `snippets.*`."""
 
@@ -62,7 +69,7 @@ class Exchange:
             await trio.to_thread.run_sync(_write_private, _absolute(params["path"]), text)
             return Exported(path=params["path"], **counts)
         if len(text.encode("utf-8", "replace")) > MAX_ANSWER:
-            raise Peer2PromptError(
+            raise ExportTooLong(
                 "The export is too long for one answer.",
                 kept="Nothing was written.",
                 hint="Name a file to write it to.",

@@ -1,198 +1,151 @@
-"""`peer2prompt ask`: one question; the answer on standard output, everything else beside it."""
+"""`peer2prompt ask`: one question with its files and options, or what it would cost."""
 
 from __future__ import annotations
 
 import argparse
+import base64
+import json
 import sys
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import anyio
-
-from engine.control.client import ControlClient, EventStream, RemoteError
-from engine.control.protocol.asking import (
-    AskDelta,
-    AskDone,
-    AskFailed,
-    AskResult,
-    AskStarted,
-    AskState,
-)
-from engine.control.protocol.events import read_event
-from engine.control.protocol.frames import Event
-from engine.control.protocol.sessions import Message, Shape
+from engine.control.client import ControlClient
+from engine.control.protocol.asking import Estimate
+from engine.control.protocol.sessions import Session, Shape
 from tui.cli import style
+from tui.cli.asking import ask_and_print
 from tui.cli.call import print_json, with_node
 from tui.cli.cmd_sessions import find_session
 from tui.cli.cmd_shapes import one_line as cost_line
-from tui.cli.failures import NETWORK, CliError, usage
+from tui.cli.failures import usage
 from tui.cli.prompts import text_or_stdin
 
-
-@dataclass
-class _Printer:
-    """Prints an answer as it comes. `held` counts the bytes shown, so that what a resumed circuit
-    sends again is not printed twice."""
-
-    streaming: bool
-    held: int = 0
-    last: str = ""
-    terminal: bool = field(default_factory=lambda: sys.stdout.isatty())
-
-    def delta(self, delta: AskDelta) -> None:
-        """Show what is new of a piece. After a gap the rest waits for the whole answer."""
-        data = delta.text.encode()
-        if not self.streaming or delta.offset > self.held:
-            return
-        new = data[self.held - delta.offset :]
-        self.held += len(new)
-        self._show(new.decode("utf-8", "ignore"))
-
-    def finish(self, answer: str) -> None:
-        """Print what of the whole answer has not been shown, and end the line."""
-        rest = answer.encode()[self.held :].decode("utf-8", "ignore")
-        self.streaming = True
-        self._show(rest)
-        if self.last[-1:] != "\n":
-            self._show("\n")
-
-    def interrupt(self) -> None:
-        """End a half line before an error is printed."""
-        _clear_state()
-        if self.streaming and self.last and self.last[-1:] != "\n":
-            self._show("\n")
-
-    def _show(self, text: str) -> None:
-        if not self.streaming or not text:
-            return
-        if not self.last:
-            _clear_state()
-        self.last = text
-        sys.stdout.write(style.clean(text) if self.terminal else text)
-        sys.stdout.flush()
+MAX_FILE = 2 * 1024 * 1024
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask, follow the events of this question until it is done, and print."""
+    if args.failover:
+        return _failover(args)
     text = _question(args)
-    printer = _Printer(streaming=not (args.json or args.no_stream))
+    common = {
+        "model": args.model,
+        "max_tokens": args.max_tokens,
+        "system": args.system,
+        "attachments": [_attached(path) for path in args.attach],
+    }
+    if args.estimate:
+        return _estimate(args, text, common)
+    own = {
+        "temperature": args.temperature,
+        "shape": args.shape,
+        "ghost": args.ghost,
+        "prefer": args.prefer,
+        "params": params_of(args.param),
+        "temporary": args.temporary,
+        "trim": True if args.trim else None,
+    }
 
-    async def work(client: ControlClient) -> AskDone:
-        stream = client.subscribe()
-        session = await find_session(client, args.session) if args.session else None
+    async def prepare(client: ControlClient) -> dict[str, Any]:
+        session = await _session(client, args)
         await _show_shape(client, args.shape or (session.shape if session else ""))
-        started = await _start(
-            client,
-            text=text,
-            session_id=session.session_id if session else None,
-            model=args.model,
-            max_tokens=args.max_tokens,
-            temperature=args.temperature,
-            shape=args.shape,
-            ghost=args.ghost,
-            prefer=args.prefer,
-            settle=session is None,
-        )
-        done = False
-        try:
-            result = await _follow(client, stream, started, printer)
-            done = True
-            return result
-        finally:
-            if not done:
-                printer.interrupt()
-                await _cancel(client, started)
+        chosen = session.session_id if session else None
+        return {**common, **own, "text": text, "session_id": chosen, "settle": session is None}
 
-    done = with_node(args, work, events=True)
-    if args.json:
-        print_json({**_plain(done.result), "session_id": done.session_id})
+    return ask_and_print(args, "ask", prepare)
+
+
+def _failover(args: argparse.Namespace) -> int:
+    """The word on asking another ghost, for a question that waits for it."""
+    if not args.session:
+        raise usage("Name the conversation whose question waits: --session ID.")
+
+    async def prepare(client: ControlClient) -> dict[str, Any]:
+        session = await find_session(client, args.session)
+        return {"session_id": session.session_id, "consent": args.failover}
+
+    if args.failover == "no":
+
+        async def refuse(client: ControlClient) -> None:
+            await client.call("ask.failover", **await prepare(client))
+
+        with_node(args, refuse)
+        if args.json:
+            print_json({})
+        else:
+            print("No other ghost is asked.")
         return 0
-    printer.finish(done.result.answer)
-    sys.stdout.flush()
-    if sys.stderr.isatty():
-        print(style.bold(_summary(done), sys.stderr), file=sys.stderr)
-        if done.result.why:
-            print(style.clean(done.result.why), file=sys.stderr)
+    return ask_and_print(args, "ask.failover", prepare)
+
+
+def _estimate(args: argparse.Namespace, text: str, common: dict[str, Any]) -> int:
+    """What the question would cost; nothing is sent."""
+
+    async def work(client: ControlClient) -> Estimate:
+        session = await _session(client, args)
+        chosen = session.session_id if session else None
+        return await client.call_as(
+            Estimate, "ask.estimate", text=text, session_id=chosen, **common
+        )
+
+    found = with_node(args, work)
+    if args.json:
+        print_json(found)
+        return 0
+    who = found.ghost or f"one of {found.ghosts} ghosts"
+    print(
+        f"{style.sat(found.least_msat)} to {style.sat(found.most_msat)}, likely "
+        f"{style.sat(found.likely_msat)}: {found.model or 'any model'} at {who}"
+    )
+    bound = f" of {found.context.bound}" if found.context.bound else ""
+    print(f"{found.context.used} tokens{bound} with {found.messages_shown} earlier messages")
+    if found.context.left_out:
+        print(f"The {found.context.left_out} oldest messages would be left out.")
+    if not found.fits:
+        print("It would be refused: the chat is longer than the model takes (see --trim).")
     return 0
+
+
+async def _session(client: ControlClient, args: argparse.Namespace) -> Session | None:
+    return await find_session(client, args.session) if args.session else None
+
+
+def params_of(given: list[str]) -> dict[str, Any]:
+    """Options as NAME=VALUE; a value that is JSON is taken so, anything else as text."""
+    found: dict[str, Any] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals or not name:
+            raise usage(f"{one[:40]!r} is not of the form NAME=VALUE.")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def _attached(path: Path) -> dict[str, str]:
+    """A file as the node takes it. Only its own name goes along, not where it lies."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as exc:
+        raise usage(f"{path} cannot be read: {exc.strerror}.") from exc
+    if len(data) > MAX_FILE:
+        raise usage(f"{path} is larger than {MAX_FILE >> 20} MiB.")
+    return {"name": path.name, "data": base64.b64encode(data).decode("ascii")}
 
 
 def _question(args: argparse.Namespace) -> str:
     words = " ".join(args.text)
-    if not words and not sys.stdin.isatty():
+    if not words and not args.attach and not sys.stdin.isatty():
         words = "-"
     text = text_or_stdin(words, "question")
-    if not text.strip():
+    if not text.strip() and not args.attach:
         raise usage("There is no question.", hint='Write it behind the command: ask "What ...?"')
     if args.temperature is not None and not 0 <= args.temperature <= 2:
         raise usage("The temperature must be between 0 and 2.")
     return text
-
-
-async def _start(client: ControlClient, **params: Any) -> AskStarted:
-    """Put the question. When interrupted just then, wait shortly for its id and call it off, so
-    that no question goes on, and is paid for, behind the back of who stopped it."""
-    outcome: list[AskStarted | Exception] = []
-    answered = anyio.Event()
-
-    async def call() -> None:
-        try:
-            outcome.append(await client.call_as(AskStarted, "ask", **params))
-        except Exception as exc:  # raised again below, outside the task group
-            outcome.append(exc)
-        finally:
-            answered.set()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(call)
-        try:
-            await answered.wait()
-        except BaseException:
-            with anyio.move_on_after(2, shield=True):
-                await answered.wait()
-            if outcome and isinstance(outcome[0], AskStarted):
-                await _cancel(client, outcome[0])
-            raise
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
-
-
-async def _follow(
-    client: ControlClient, stream: EventStream, started: AskStarted, printer: _Printer
-) -> AskDone:
-    """Read events until this question is done. Raises its error when it failed."""
-    async for event in stream:
-        if event.event == "control.lagged":
-            if (result := await _from_history(client, started)) is not None:
-                return result
-            continue
-        if str(event.data.get("ask_id")) != str(started.ask_id):
-            continue
-        finished = _handle(event, printer)
-        if finished is not None:
-            return finished
-    raise CliError(
-        "The node went away before the answer was whole.",
-        code="control_closed",
-        exit_code=8,
-        kept="What had arrived is in the conversation; unspent ecash is in the wallet's journal.",
-        hint="Start the node again: it takes the answer up. "
-        f"See `peer2prompt sessions show {started.session_id[:8]}`.",
-    )
-
-
-def _handle(event: Event, printer: _Printer) -> AskDone | None:
-    data = read_event(event)
-    if isinstance(data, AskDelta):
-        printer.delta(data)
-    elif isinstance(data, AskState):
-        _show_state(data)
-    elif isinstance(data, AskDone):
-        return data
-    elif isinstance(data, AskFailed):
-        printer.interrupt()
-        raise RemoteError(data.error)
-    return None
 
 
 async def _show_shape(client: ControlClient, chosen: str) -> None:
@@ -203,74 +156,3 @@ async def _show_shape(client: ControlClient, chosen: str) -> None:
     used = [s for s in shapes if s.shape == chosen or (not chosen and s.default)]
     for shape in used:
         print(style.one_line(cost_line(shape), style.width()), file=sys.stderr)
-
-
-def _show_state(state: AskState) -> None:
-    """What is being done, on one line that the answer replaces. Only for a person."""
-    if not style.coloured(sys.stderr) or state.state in ("streaming", "settling"):
-        return
-    _clear_state()
-    print(style.one_line(f"{state.state} ..."), end="", file=sys.stderr, flush=True)
-
-
-def _clear_state() -> None:
-    if style.coloured(sys.stderr):
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
-async def _from_history(client: ControlClient, started: AskStarted) -> AskDone | None:
-    """After events were lost: the finished answer as the conversation holds it, if it is done."""
-    messages = await client.call_as(
-        list[Message], "sessions.messages", session_id=started.session_id, limit=4
-    )
-    newest = max(messages, key=lambda message: message.message_id, default=None)
-    if newest is None or newest.role != "assistant" or newest.meta.state == "streaming":
-        return None
-    if newest.meta.error is not None:
-        raise RemoteError(newest.meta.error)
-    if newest.meta.state == "failed":
-        raise CliError(
-            "The answer failed, and the reason was lost because it was read too slowly.",
-            code="lagged",
-            exit_code=NETWORK,
-            kept="What had arrived is in the conversation.",
-            hint=f"See `peer2prompt sessions show {started.session_id[:8]}`.",
-        )
-    meta = newest.meta
-    result = AskResult(
-        answer=newest.text,
-        tokens_in=meta.tokens_in or 0,
-        tokens_out=meta.tokens_out or 0,
-        cost_msat=meta.cost_msat or 0,
-        ttft_ms=meta.ttft_ms,
-    )
-    return AskDone(ask_id=started.ask_id, session_id=started.session_id, result=result)
-
-
-async def _cancel(client: ControlClient, started: AskStarted) -> None:
-    """Tell the node that nobody waits any more, so that nothing more is paid."""
-    with anyio.move_on_after(2, shield=True):
-        try:
-            await client.call("ask.cancel", ask_id=started.ask_id)
-        except Exception as exc:
-            if not hasattr(exc, "exit_code"):
-                raise
-
-
-def _summary(done: AskDone) -> str:
-    result = done.result
-    parts = [
-        result.model,
-        f"{result.tokens_in} + {result.tokens_out} tokens",
-        style.sat(result.cost_msat),
-        f"{result.total_ms / 1000:.1f} s" if result.total_ms else "",
-        f"session {done.session_id[:8]}",
-    ]
-    return style.one_line(" · ".join(part for part in parts if part), 120)
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    import msgspec
-
-    plain: dict[str, Any] = msgspec.to_builtins(value)
-    return plain

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,7 +20,7 @@ _PAGE = 200
 
 def list_all(args: argparse.Namespace) -> int:
     """Print the conversations, the latest first."""
-    sessions = call_as(args, list[Session], "sessions.list")
+    sessions = call_as(args, list[Session], "sessions.list", archived=args.archived)
     sessions.sort(key=lambda session: session.updated, reverse=True)
     if args.json:
         print_json(sessions)
@@ -34,10 +32,11 @@ def list_all(args: argparse.Namespace) -> int:
             session.messages,
             session.model,
             style.one_line(session.title, 40),
+            _marks(session),
         )
         for session in sessions
     ]
-    headings = ("id", "last used", "messages", "model", "title")
+    headings = ("id", "last used", "messages", "model", "title", "")
     style.table(headings, rows, empty="No conversation yet. Start one with `peer2prompt ask`.")
     return 0
 
@@ -49,8 +48,14 @@ def show(args: argparse.Namespace) -> int:
         print_json(_document(session, messages))
         return 0
     print(style.bold(style.one_line(session.title or session.session_id, style.width())))
+    for line in _about(session):
+        print(style.one_line(line, 200))
     for message in messages:
-        print(f"\n{style.bold(message.role)}  {style.moment(message.created)}")
+        place = f"  ({message.place} of {len(message.siblings)})" if message.siblings else ""
+        head = f"{message.message_id}. {style.bold(message.role)}"
+        print(f"\n{head}  {style.moment(message.created)}{place}")
+        for file in message.attachments:
+            print(style.one_line(f"[{file.name}, {file.bytes} bytes] {file.note}", 200))
         if message.text:
             print(style.clean(message.text))
         if note := _note(message.meta):
@@ -81,24 +86,9 @@ def delete(args: argparse.Namespace) -> int:
     return 0
 
 
-def export(args: argparse.Namespace) -> int:
-    """Write one conversation as Markdown, or as JSON."""
-    session, messages = _read(args)
-    if args.json:
-        text = json.dumps(_document(session, messages), indent=2, ensure_ascii=False) + "\n"
-    else:
-        text = _markdown(session, messages)
-    if args.output is None:
-        print(text, end="")
-    else:
-        _write_private(args.output, text)
-        print(f"Wrote {len(messages)} messages to {args.output}.")
-    return 0
-
-
 async def find_session(client: ControlClient, start: str) -> Session:
     """The one conversation whose id begins with `start`."""
-    sessions = await client.call_as(list[Session], "sessions.list")
+    sessions = await client.call_as(list[Session], "sessions.list", archived=True)
     found = [session for session in sessions if session.session_id.startswith(start)]
     exact = [session for session in found if session.session_id == start]
     if len(exact or found) == 1:
@@ -114,7 +104,8 @@ def _read(args: argparse.Namespace) -> tuple[Session, list[Message]]:
     """A conversation and all its messages in order, read page by page."""
 
     async def work(client: ControlClient) -> tuple[Session, list[Message]]:
-        session = await find_session(client, args.session)
+        found = await find_session(client, args.session)
+        session = await client.call_as(Session, "sessions.show", session_id=found.session_id)
         messages: dict[int, Message] = {}
         before: int | None = None
         while True:
@@ -149,20 +140,30 @@ def _document(session: Session, messages: list[Message]) -> dict[str, Any]:
     return document
 
 
-def _markdown(session: Session, messages: list[Message]) -> str:
-    parts = [f"# {style.one_line(session.title or 'Conversation', 200)}\n"]
-    for message in messages:
-        parts.append(f"## {message.role}, {style.moment(message.created)}\n\n{message.text}\n")
-    return "\n".join(parts)
+def _marks(session: Session) -> str:
+    """What is special about a conversation, in words."""
+    marks = {
+        "pinned": session.pinned,
+        "archived": session.archived,
+        "temporary": session.temporary,
+        "answering": session.answering,
+    }
+    return ", ".join(name for name, holds in marks.items() if holds)
 
 
-def _write_private(path: Path, text: str) -> None:
-    """Write a new file that only its owner can read. An existing one is never overwritten."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as exc:
-        raise usage(f"{path} exists already.", hint="Name a new file.") from exc
-    except OSError as exc:
-        raise usage(f"{path} cannot be written: {exc.strerror}.") from exc
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+def _about(session: Session) -> list[str]:
+    """Its ghost, its context and its settings."""
+    lines = []
+    if session.pin is not None:
+        lines.append(
+            f"with ghost {session.pin.ghost} since {style.moment(session.pin.since)}: "
+            f"{session.pin.messages} answers, {style.sat(session.pin.spent_msat)}"
+        )
+    if session.context is not None and session.context.used:
+        bound = f" of {session.context.bound}" if session.context.bound else ""
+        lines.append(f"{session.context.used} tokens{bound} would go with the next question")
+    if session.system:
+        lines.append(f"system: {session.system}")
+    if session.params:
+        lines.append(f"options: {json.dumps(session.params, ensure_ascii=False)}")
+    return lines

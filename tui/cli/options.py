@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tui.cli.argtypes import Parser, Subparsers, branch, leaf, positive, seconds
+from tui.cli.argtypes import Parser, Subparsers, leaf, positive, seconds
 
 SHAPES = ("text", "always-on", "bulk")
 PREFERENCES = ("price", "speed", "quality", "reliability")
@@ -114,7 +114,8 @@ def _add_demo(group: Subparsers) -> None:
     )
 
 
-def add_asking_commands(group: Subparsers) -> None:
+def add_asking_commands(group: Subparsers) -> Parser:
+    """`ask`, which is returned for more options, `shapes` and `models`."""
     ask = command(
         group,
         "ask",
@@ -124,6 +125,9 @@ def add_asking_commands(group: Subparsers) -> None:
         ("peer2prompt ask - < question.txt", "read the question from standard input"),
         ('peer2prompt ask --session 3f2a "And a leek?"', "go on with a conversation"),
         ('peer2prompt ask --shape bulk "A long list"', "weaker, and faster for long texts"),
+        ('peer2prompt ask --attach notes.txt "What is missing?"', "with a file"),
+        ('peer2prompt ask --estimate "A long list"', "only what it would cost"),
+        ("peer2prompt ask --session 3f2a --failover once", "let another ghost answer"),
         ('peer2prompt ask --json "Name a bulb." | jq -r .answer', "for programs"),
     )
     ask.add_argument("text", nargs="*", metavar="TEXT", help="the question; - reads it from stdin")
@@ -140,7 +144,6 @@ def add_asking_commands(group: Subparsers) -> None:
     ask.add_argument(
         "--prefer", choices=PREFERENCES, default="", help="what counts most in choosing a ghost"
     )
-    ask.add_argument("--no-stream", action="store_true", help="print the answer when it is whole")
     command(
         group,
         "shapes",
@@ -157,6 +160,7 @@ def add_asking_commands(group: Subparsers) -> None:
         ("peer2prompt models", ""),
         ("peer2prompt models --json | jq -r '.[].model'", "only the names"),
     )
+    return ask
 
 
 def add_view_commands(group: Subparsers) -> None:
@@ -218,48 +222,3 @@ def add_view_commands(group: Subparsers) -> None:
         ("peer2prompt earnings", ""),
         ("peer2prompt earnings --json | jq .total_msat", "the sum in millisatoshi"),
     )
-
-
-def add_sessions(group: Subparsers) -> None:
-    sessions = branch(
-        group,
-        "sessions",
-        "list, show, delete and export conversations",
-        ("peer2prompt sessions list", ""),
-    )
-    command(
-        sessions,
-        "list",
-        "cmd_sessions:list_all",
-        "list the conversations, the latest first",
-        ("peer2prompt sessions list", ""),
-    )
-    show = command(
-        sessions,
-        "show",
-        "cmd_sessions:show",
-        "print a conversation",
-        ("peer2prompt sessions show 3f2a", "a start of its id is enough"),
-    )
-    delete = command(
-        sessions,
-        "delete",
-        "cmd_sessions:delete",
-        "delete a conversation for good",
-        ("peer2prompt sessions delete 3f2a", "asks first"),
-        ("peer2prompt sessions delete 3f2a --yes", ""),
-    )
-    delete.add_argument("--yes", action="store_true", help="do not ask")
-    export = command(
-        sessions,
-        "export",
-        "cmd_sessions:export",
-        "write a conversation to a file or to standard output",
-        ("peer2prompt sessions export 3f2a > chat.md", "as Markdown"),
-        ("peer2prompt sessions export 3f2a --json --output chat.json", "as JSON, only for you"),
-    )
-    export.add_argument(
-        "--output", type=Path, metavar="FILE", help="file to write; it must not exist yet"
-    )
-    for parser in (show, delete, export):
-        parser.add_argument("session", metavar="ID", help="the conversation's id, or a start of it")

@@ -9,7 +9,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from tui.cli import options, options_ghost, options_market, options_store, options_wallet
+from tui.cli import (
+    options,
+    options_ghost,
+    options_market,
+    options_sessions,
+    options_store,
+    options_wallet,
+)
 from tui.cli.argtypes import Parser, examples
 from tui.cli.failures import EXIT_CODES
 
@@ -41,10 +48,11 @@ def build_parser() -> Parser:
     parser.set_defaults(target="tui.cli.cmd_open:run")
     group = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     options.add_node_commands(group)
-    options.add_asking_commands(group)
+    options_sessions.add_asking(options.add_asking_commands(group))
     options.add_view_commands(group)
     options_market.add_ghosts(group)
-    options.add_sessions(group)
+    options_sessions.add_sessions(group)
+    options_sessions.add_snippets(group)
     options_wallet.add_wallet(group)
     options_ghost.add_ghost(group)
     options_store.add_store(group)

@@ -109,6 +109,49 @@ SESSIONS = [
     },
     {"session_id": "3f2b0000", "title": "Leeks", "updated": 5.0, "messages": 0},
 ]
+SHOWN = {
+    **SESSIONS[0],
+    "system": "Be brief.",
+    "params": {"seed": 1},
+    "leaf": 450,
+    "pin": {"ghost": "bb22cc33", "since": 1.7e9, "messages": 7, "spent_msat": 12_000},
+    "context": {"used": 900, "bound": 8_192},
+}
+EXPORT = "# Onions\n\n## 1. user\n\nwords 450\n"
+CHATS = {
+    "sessions.show": SHOWN,
+    "sessions.set": SHOWN,
+    "sessions.pin": SHOWN,
+    "sessions.archive": SHOWN,
+    "sessions.rotate": SHOWN,
+    "sessions.branch": SHOWN,
+    "sessions.choose": SHOWN,
+    "sessions.defaults": {"system": "Be kind.", "rotate_after": {"messages": 9}},
+    "sessions.search": [
+        {
+            "session_id": "3f2a9900",
+            "message_id": 17,
+            "title": "Onions",
+            "role": "user",
+            "snippet": "what an onion \x1b[31mis",
+            "marks": [[8, 13]],
+        }
+    ],
+    "sessions.import": {"sessions": ["aabbccdd00"], "messages": 4},
+    "snippets.list": [{"name": "brief", "text": "Be brief."}],
+    "snippets.put": {},
+    "snippets.delete": {},
+    "ask.estimate": {
+        "least_msat": 1_000,
+        "likely_msat": 2_000,
+        "most_msat": 9_000,
+        "model": "small",
+        "ghosts": 3,
+        "messages_shown": 2,
+        "context": {"used": 900, "bound": 8_192, "left_out": 5},
+        "fits": False,
+    },
+}
 
 
 @dataclass
@@ -251,6 +294,7 @@ class ScriptedNode:
             "earnings": EARNINGS,
             "sessions.list": SESSIONS,
             "sessions.delete": {},
+            **CHATS,
             "wallet.info": {"total_sat": 500, "mints": 2, "via": "circuit", "nuts": NUT_LIST},
             "wallet.balance": BALANCE,
             "wallet.history": [{"ts": 1.0, "kind": "mint", "mint": MINT, "amount_sat": 500}],
@@ -304,7 +348,9 @@ class ScriptedNode:
             "wallet.seed": {"words": "abandon ability able"},
         }
         handlers = {name: self._plain(name, value) for name, value in plain.items()}
-        handlers["ask"] = self._ask
+        handlers["ask"] = handlers["sessions.retry"] = handlers["sessions.edit"] = self._ask
+        handlers["ask.failover"] = self._ask
+        handlers["sessions.export"] = self._export
         handlers["ask.cancel"] = self._cancel
         handlers["stop"] = self._stop
         handlers["sessions.messages"] = self._messages
@@ -320,9 +366,14 @@ class ScriptedNode:
 
         return handler
 
+    async def _export(self, params: dict[str, Any]) -> object:
+        self.calls.append(("sessions.export", params))
+        text = '{"format": "peer2prompt chats"}' if params["format"] == "json" else EXPORT
+        return {"text": text, "sessions": 1, "messages": 450}
+
     async def _ask(self, params: dict[str, Any]) -> object:
         self.calls.append(("ask", params))
-        if params["model"] == "none":
+        if params.get("model") == "none":
             raise NoRoute("No path satisfies the rules.", kept="Nothing was paid.", hint="Wait.")
         assert self.nursery is not None
         self.nursery.start_soon(self._stream)

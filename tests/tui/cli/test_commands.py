@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import stat
@@ -57,8 +58,28 @@ PLAIN = [
     (["join", "P2P1ABC"], ["1 of 2 nodes answered", "6 relays"]),
     (["earnings"], ["2000.500 sat", "small"]),
     (["sessions", "list"], ["3f2a9900", "Onions"]),
-    (["sessions", "show", "3f2a"], ["words 1", "words 450"]),
-    (["sessions", "export", "3f2a"], ["# Onions", "## user", "words 450"]),
+    (["sessions", "list", "--archived"], ["3f2a9900"]),
+    (["sessions", "show", "3f2a"], ["words 1", "words 450", "ghost bb22cc33", "7 answers"]),
+    (["sessions", "show", "3f2a"], ["900 tokens of 8192", "Be brief.", '{"seed": 1}', "450."]),
+    (["sessions", "search", "onion"], ["3f2a9900 17 user", "what an *onion*", "Onions"]),
+    (["sessions", "pin", "3f2a"], ["Changed 3f2a9900"]),
+    (["sessions", "archive", "3f2a", "--back"], ["Changed 3f2a9900"]),
+    (["sessions", "rotate", "3f2a"], ["Changed 3f2a9900"]),
+    (["sessions", "set", "3f2a", "--param", "seed=2"], ["Changed 3f2a9900"]),
+    (["sessions", "defaults", "--failover", "never"], ["Be kind.", "9 answers", "config.toml"]),
+    (["sessions", "branch", "3f2a", "17"], ["goes on from message 450"]),
+    (["sessions", "branch", "3f2a", "17", "--show"], ["goes on from message 450"]),
+    (["sessions", "retry", "3f2a"], [ANSWER]),
+    (["sessions", "edit", "3f2a", "17", "Why?"], [ANSWER]),
+    (["sessions", "import", "/dev/null"], ["1 conversations with 4 messages: aabbccdd"]),
+    (["sessions", "export", "--all"], ["# Onions"]),
+    (["snippets", "list"], ["brief", "Be brief."]),
+    (["snippets", "put", "brief", "Be", "brief."], ["Kept brief"]),
+    (["snippets", "delete", "brief"], ["Forgot brief"]),
+    (["ask", "--estimate", "Why?"], ["1 sat to 9 sat, likely 2 sat", "small", "3 ghosts"]),
+    (["ask", "--estimate", "Why?"], ["900 tokens of 8192", "2 earlier", "5 oldest", "refused"]),
+    (["ask", "--session", "3f2a", "--failover", "once"], [ANSWER]),
+    (["sessions", "export", "3f2a"], ["# Onions", "## 1. user", "words 450"]),
     (["wallet", "info"], ["500 sat", "circuit"]),
     (["wallet", "balance"], [MINT, "480", "total  500 sat"]),
     (["wallet", "mints"], ["Evil", "down", "timeout"]),
@@ -382,3 +403,39 @@ async def test_evidence_goes_to_a_new_file_only(home: Path, tmp_path: Path) -> N
         assert target.read_text() == "peer2prompt-evidence 1\n"
         ran = await cli(home, "ghosts", "--export", str(target))
         assert ran.code == 2
+
+
+async def test_options_of_a_question_reach_the_node(home: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "deep" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("garlic")
+    more = ("--system", "Be brief.", "--param", "seed=2", "--param", "user_mode=x y", "--temporary")
+    async with scripted(home) as node:
+        ran = await cli(home, "ask", "Why?", "--attach", str(notes), *more, "--trim")
+        assert ran.code == 0
+        asked = next(params for name, params in node.calls if name == "ask")
+        (file,) = asked["attachments"]
+        assert (file.name, base64.b64decode(file.data)) == ("notes.txt", b"garlic")
+        assert asked["system"] == "Be brief."
+        assert asked["params"] == {"seed": 2, "user_mode": "x y"}
+        assert asked["temporary"]
+        assert asked["trim"]
+        wrong = await cli(home, "ask", "Why?", "--param", "seed")
+        assert (wrong.code, "NAME=VALUE" in wrong.err) == (2, True)
+        missing = await cli(home, "ask", "Why?", "--attach", str(tmp_path / "none"))
+        assert (missing.code, "cannot be read" in missing.err) == (2, True)
+
+
+async def test_settings_of_a_conversation_reach_the_node(home: Path) -> None:
+    async with scripted(home) as node:
+        await cli(
+            home, "sessions", "set", "3f2a", "--rotate-hours", "2", "--keep", "--full", "trim"
+        )
+        changed = node.calls[-1][1]
+        assert changed["rotate_after"].age_s == 7_200
+        assert changed["temporary"] is False
+        assert (changed["full"], changed["title"], changed["params"]) == ("trim", None, None)
+        await cli(home, "sessions", "retry", "3f2a", "--model", "large")
+        assert node.calls[-1][1]["message_id"] == 450
+        assert (await cli(home, "sessions", "export")).code == 2
+        assert (await cli(home, "sessions", "export", "3f2a", "--all")).code == 2
