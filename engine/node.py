@@ -348,6 +348,7 @@ class Node:
             pid=os.getpid(),
             relays_known=len(relays),
             ghosts_known=len(self._relays.with_role(Role.GHOST)),
+            ghosts_quarantined=client.ghostbook.quarantined() if client is not None else 0,
             circuits_open=self._circuits_open(),
             wallet_sat=sum(b.available_sat for b in balances) if client is not None else None,
             shape_class=plan.shape_class.label,

@@ -17,7 +17,7 @@ times are arguments.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.market.observations import Observation, Seen
 from engine.market.quarantine import WRONG, Ban, Conduct
@@ -45,7 +45,7 @@ MAX_MODELS = 256
 _WEIGHTS: dict[Seen, tuple[tuple[str, float, float], ...]] = {
     Seen.ANSWERED: (("reliability", 1, 0), ("honesty", 0.25, 0), ("load", 1, 0)),
     Seen.FAILED: (("reliability", 0, 1),),
-    Seen.CUT: (("reliability", 0, 0.5),),
+    Seen.CUT: (("reliability", 0, 0.75),),
     Seen.UNREACHABLE: (("reliability", 0, 0.25),),
     Seen.BUSY: (("load", 0, 1),),
     Seen.REFUSED: (),
@@ -167,7 +167,7 @@ class Reputation:
         """What is thought of a ghost for a model; nothing known of it gives the prior."""
         about = self._ghosts.get(ghost)
         if about is None:
-            about = _Ghost()
+            return self._unknown(ghost, now)
         self._come_back(about, now)
         known = about.models.get(model)
         overall = about.all["reliability"].mean(now)
@@ -197,6 +197,10 @@ class Reputation:
             newcomer=experience < KNOWN_AFTER and ghost not in self._trusted,
             ban=self.quarantined(ghost, now),
         )
+
+    def _unknown(self, ghost: bytes, now: float) -> Score:
+        newcomer = ghost not in self._trusted
+        return replace(_PRIOR, newcomer=newcomer, ban=self.quarantined(ghost, now))
 
     def quarantined(self, ghost: bytes, now: float) -> Ban | None:
         """Why and how long a ghost is left alone; None when it is not. The user's word is last."""
@@ -273,6 +277,26 @@ def _value(parts: dict[str, float]) -> float:
     """The weighted geometric mean: one bad part is not made up for by the others."""
     total = sum(_PARTS.values())
     return math.exp(sum(weight * math.log(parts[name]) for name, weight in _PARTS.items()) / total)
+
+
+_PRIORS = {
+    "reliability": RELIABILITY.mean,
+    "honesty": HONESTY.mean,
+    "quality": QUALITY.mean,
+    "steadiness": STEADINESS.mean,
+    "load": LOAD.mean,
+    "speed": 0.5,
+}
+_PRIOR = Score(
+    value=_value(_PRIORS),
+    **_PRIORS,
+    ttft_ms=0.0,
+    rate=0.0,
+    answered=0.0,
+    failed=0.0,
+    newcomer=True,
+    ban=None,
+)
 
 
 def _phrases(score: Score) -> list[str]:

@@ -1,14 +1,16 @@
 """Which ghost answers, and why: needs first, then a score, then a throw among near-equals.
 
-    score = honesty x weighted mean of (price, reliability, speed, quality, load, steadiness)
-    share = softmax of the scores, with two bounds that no score lifts:
-              all newcomers together get `explore`, however many names they come under
-              no known ghost gets more than `most` while three or more can be had
+    score = honesty x reliability x weighted mean of (price, speed, quality, load, steadiness)
+    share = softmax of the scores, with bounds that no score lifts:
+              all newcomers together get `explore`, however many names they come under; more only
+              as long as fewer than three good ghosts are known
+              no known ghost gets more than `most` while two others are nearly as good
 
 So a price that is too good, or ten thousand fresh names, attract a bounded share; ghosts that are
 about as good get about as much, which keeps clients from herding and a ghost from seeing most of
-what one client asks. A price counts against the middle of all prices, not against the lowest: one
-bait does not make every other ghost look dear. Pure; the clock and the dice are arguments.
+what one client asks. What is over a bound never goes to a ghost that is clearly worse. A price
+counts against the middle of all prices, not against the lowest: one bait does not make every other
+ghost look dear. Pure; the clock and the dice are arguments.
 """
 
 from __future__ import annotations
@@ -29,6 +31,12 @@ USUAL_IN, USUAL_OUT = 1_000, 500
 NO_MINT = "it takes no ecash of your mints"
 SPREAD = 0.05
 """A score this much lower gets a share e times smaller."""
+NEARLY = 0.75
+"""Of the best score: a ghost with less is clearly worse."""
+OF_ONE_KNOWN = 0.4
+"""What each good ghost that is known takes from the newcomers, until they are down to `explore`."""
+WHOLE_WEIGHT = 3.0
+"""A weight of reliability at which it counts as it is; more or less is a power of it."""
 
 
 def usual_msat(in_price: int, out_price: int) -> int:
@@ -86,13 +94,15 @@ def rank(
 ) -> list[Choice]:
     """The ghosts that may answer, in the order to try them; one entry a ghost."""
     fit = [one for one in candidates if misfit(one, want) == ""]
-    rated = [_rate(one, want, reputation, now, _middle(fit)) for one in fit]
+    middle = _middle(fit)
+    rated = [_rate(one, want, reputation, now, middle) for one in fit]
     free = _best_of_each([one for one in rated if want.ghost or one.opinion.ban is None])
     if not free:
         free = _best_of_each([one for one in rated if one.opinion.ban and one.opinion.ban.rest])
     given = shares(free, explore=want.explore, most=want.most)
     order = sorted(range(len(free)), key=_draw(given, rng))
-    return [_choice(free[n], given[n], free, want) for n in order]
+    among = Field.of([one.candidate for one in free])
+    return [_choice(free[n], given[n], among, want) for n in order]
 
 
 def misfit(candidate: Candidate, want: Preferences) -> str:
@@ -135,15 +145,16 @@ def _rate(
     tier = want.tier(candidate.model) / MAX_TIER
     parts = {
         "price": price,
-        "reliability": opinion.reliability,
         "speed": opinion.speed,
         "quality": tier * opinion.quality,
         "load": opinion.load,
         "steadiness": opinion.steadiness,
     }
-    weights = want.weights.items()
-    mean = sum(weight * parts[name] for name, weight in weights) / sum(w for _, w in weights)
-    return _Rated(candidate, opinion, opinion.honesty * mean)
+    weights = {name: weight for name, weight in want.weights.items() if name in parts}
+    total = sum(weights.values())
+    mean = sum(weights[name] * parts[name] for name in parts) / total if total else 1.0
+    answers = opinion.reliability ** (want.weights.reliability / WHOLE_WEIGHT)
+    return _Rated(candidate, opinion, opinion.honesty * answers * mean)
 
 
 def _middle(candidates: Sequence[Candidate]) -> float:
@@ -164,20 +175,22 @@ def shares(rated: Sequence[_Rated], *, explore: float, most: float) -> list[floa
     """The chance of each to be tried first."""
     new = [n for n, one in enumerate(rated) if one.opinion.newcomer]
     known = [n for n, one in enumerate(rated) if not one.opinion.newcomer]
+    good = _nearly_best([rated[n].score for n in known])
+    mass = 1.0 - explore if new else 1.0
+    if new and explore:
+        mass = min(mass, OF_ONE_KNOWN * sum(good))
     found = [0.0] * len(rated)
-    for group, mass in _masses(new, known, explore):
-        parts = _softmax([rated[n].score for n in group])
-        if group is known:
-            parts = _capped(parts, most)
-        for n, part in zip(group, parts, strict=True):
-            found[n] = mass * part
+    parts = _capped(_softmax([rated[n].score for n in known]), good, most)
+    for n, part in zip(known, parts, strict=True):
+        found[n] = mass * part
+    for n, part in zip(new, _softmax([rated[n].score for n in new]), strict=True):
+        found[n] = (1.0 - mass if known else 1.0) * part
     return found
 
 
-def _masses(new: list[int], known: list[int], explore: float) -> list[tuple[list[int], float]]:
-    if new and known:
-        return [(known, 1.0 - explore), (new, explore)]
-    return [(known or new, 1.0)]
+def _nearly_best(scores: Sequence[float]) -> list[bool]:
+    best = max(scores, default=0.0)
+    return [score >= NEARLY * best for score in scores]
 
 
 def _softmax(scores: Sequence[float]) -> list[float]:
@@ -189,20 +202,23 @@ def _softmax(scores: Sequence[float]) -> list[float]:
     return [weight / total for weight in weights]
 
 
-def _capped(parts: list[float], most: float) -> list[float]:
-    """The same with nobody above `most`; what is over goes to the others by their parts."""
-    if len(parts) < 3:
+def _capped(parts: list[float], good: list[bool], most: float) -> list[float]:
+    """The same with nobody above `most` where three are good; what is over goes to the others of
+    them by their parts."""
+    if sum(good) < 3:
         return parts
-    most = max(most, 1.0 / len(parts))
+    most = max(most, sum(part for part, fine in zip(parts, good, strict=True) if fine) / sum(good))
     capped: set[int] = set()
-    while True:
-        over = {n for n, part in enumerate(parts) if part > most + 1e-12} - capped
-        if not over:
-            return parts
+    while over := {n for n, part in enumerate(parts) if part > most + 1e-12} - capped:
         capped |= over
-        rest = sum(part for n, part in enumerate(parts) if n not in capped)
-        left = 1.0 - most * len(capped)
-        parts = [most if n in capped else part * left / rest for n, part in enumerate(parts)]
+        taking = {n for n, fine in enumerate(good) if fine} - capped
+        left = 1.0 - sum(min(parts[n], most) for n in range(len(parts)) if n not in taking)
+        rest = sum(parts[n] for n in taking)
+        parts = [
+            most if n in capped else part * left / rest if n in taking else part
+            for n, part in enumerate(parts)
+        ]
+    return parts
 
 
 def _draw(given: Sequence[float], rng: Random) -> Callable[[int], float]:
@@ -214,39 +230,45 @@ def _draw(given: Sequence[float], rng: Random) -> Callable[[int], float]:
 # -- in words -------------------------------------------------------------------------------------
 
 
-def _choice(one: _Rated, share: float, among: Sequence[_Rated], want: Preferences) -> Choice:
-    return Choice(
-        one.candidate.ghost,
-        one.candidate,
-        one.score,
-        share,
-        explain(one.candidate, one.opinion, [other.candidate for other in among], want),
-        one.opinion,
-    )
+@dataclass(frozen=True, slots=True)
+class Field:
+    """All that could be chosen, in three numbers: how many ghosts, and their prices (msat for a
+    usual question; 0 for unknown)."""
+
+    ghosts: int
+    cheapest: int
+    middle: float
+
+    @classmethod
+    def of(cls, candidates: Sequence[Candidate]) -> Field:
+        prices = [one.usual_msat for one in candidates if one.model]
+        return cls(len(candidates), min(prices, default=0), _middle(candidates))
 
 
-def explain(
-    candidate: Candidate, opinion: Score, among: Sequence[Candidate], want: Preferences
-) -> str:
+def _choice(one: _Rated, share: float, among: Field, want: Preferences) -> Choice:
+    why = explain(one.candidate, one.opinion, among, want)
+    return Choice(one.candidate.ghost, one.candidate, one.score, share, why, one.opinion)
+
+
+def explain(candidate: Candidate, opinion: Score, among: Field, want: Preferences) -> str:
     """Why this ghost, in one sentence."""
-    facts = [*_price_words(candidate, among), *opinion.reasons]
-    told = f": {', '.join(facts)}." if facts else "."
+    facts = ", ".join([*_price_words(candidate, among), *opinion.reasons])
+    told = f": {facts}." if facts else "."
     if want.ghost:
         return f"You named it{told}"
+    if among.ghosts == 1:
+        serves = f"serves {candidate.model}" if candidate.model else "can be asked now"
+        return f"The only ghost that {serves}{told}"
     serve = f"serve {candidate.model}" if candidate.model else "can be asked"
-    if len(among) == 1:
-        only = f"The only ghost that {serve.replace('serve ', 'serves ')}"
-        return f"{only.replace('can be asked', 'can be asked now')}{told}"
-    return f"One of {len(among)} that {serve}{told}"
+    return f"One of {among.ghosts} that {serve}{told}"
 
 
-def _price_words(candidate: Candidate, among: Sequence[Candidate]) -> list[str]:
+def _price_words(candidate: Candidate, among: Field) -> list[str]:
     if not candidate.model:
         return []
     words = f"{candidate.usual_msat / 1000:.2f} sat for a usual question"
-    prices = [one.usual_msat for one in among if one.model]
-    if len(prices) < 2:
+    if among.ghosts < 2:
         return [words]
-    if candidate.usual_msat == min(prices) < max(prices):
+    if candidate.usual_msat == among.cheapest < among.middle:
         return [f"the cheapest with {words}"]
-    return [f"{words} (the middle is {_middle(among) / 1000:.2f})"]
+    return [f"{words} (the middle is {among.middle / 1000:.2f})"]

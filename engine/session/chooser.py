@@ -16,7 +16,7 @@ import msgspec
 from engine.control.protocol.sessions import Model
 from engine.errors import ConfigError, GhostError, PaymentError, WireError
 from engine.market.reputation import Score
-from engine.session.choice import NO_MINT, Candidate, Choice, explain, misfit, rank
+from engine.session.choice import NO_MINT, Candidate, Choice, Field, explain, misfit, rank
 from engine.session.offers import Offers
 from engine.session.preferences import Preferences
 from engine.session.witness import Witness
@@ -158,7 +158,7 @@ def _told(
     return msgspec.structs.replace(
         model,
         score=round(opinion.value, 3),
-        why=explain(one, opinion, same, want),
+        why=explain(one, opinion, Field.of(same), want),
         latency_ms=round(opinion.ttft_ms) or None,
         quarantined="" if ban is None else ban.reason,
         misfit=misfit(one, want),

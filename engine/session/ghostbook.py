@@ -94,6 +94,11 @@ class GhostBook:
         new, unproven = await self._witness.take_in(documents)
         return EvidenceTaken(new=new, known=len(documents) - new - unproven, unproven=unproven)
 
+    def quarantined(self) -> int:
+        """How many of the ghosts that the directory knows are left alone."""
+        reputation, now = self._witness.reputation, self._witness.now()
+        return sum(reputation.quarantined(one, now) is not None for one in self._listed())
+
     def _listed(self) -> set[bytes]:
         return {advert.node_id for advert in self._relays.with_role(Role.GHOST)}
 

@@ -19,6 +19,7 @@ def run(args: argparse.Namespace) -> int:
     wallet = None if status.wallet_sat is None else f"{status.wallet_sat} sat"
     guard = None if status.guard_age_s is None else style.age(status.guard_age_s)
     last = None if status.last_cost_msat is None else style.sat(status.last_cost_msat)
+    banned = f" ({status.ghosts_quarantined} in quarantine)" if status.ghosts_quarantined else ""
     style.facts(
         [
             ("node", f"{status.node}  ({', '.join(status.roles)})"),
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
             ("process", status.pid),
             ("store", status.store),
             ("wallet", wallet),
-            ("network", f"knows {_count(relays, 'relay')}, {_count(ghosts, 'ghost')}"),
+            ("network", f"knows {_count(relays, 'relay')}, {_count(ghosts, 'ghost')}{banned}"),
             ("circuits", f"{status.circuits_open} open"),
             ("mailboxes", _mailboxes(status)),
             ("path set", f"{status.set_size} relays"),

@@ -38,6 +38,8 @@ class Status(Result, frozen=True):
     pid: int = 0
     relays_known: int = 0
     ghosts_known: int = 0
+    ghosts_quarantined: int = 0
+    """Left alone by what is known of them here, or by the user's word."""
     circuits_open: int = 0
     wallet_sat: int | None = None
     store: str = "open"

@@ -71,9 +71,24 @@ def test_a_bait_does_not_attract_all() -> None:
 
 @pytest.mark.parametrize("names", [1, 10, 60])
 def test_newcomers_share_a_bounded_part_under_however_many_names(names: int) -> None:
-    candidates = [ghost(0), ghost(1), *(ghost(2 + n, 400_000) for n in range(names))]
-    found = firsts(candidates, known(0, 1), draws=500)
-    assert 45 < 500 - found[0] - found[1] < 105
+    candidates = [*(ghost(n) for n in range(3)), *(ghost(3 + n, 400_000) for n in range(names))]
+    found = firsts(candidates, known(0, 1, 2), draws=500)
+    assert 45 < 500 - sum(found[n] for n in range(3)) < 105
+
+
+def test_with_few_known_more_newcomers_are_tried_and_none_when_the_user_says_so() -> None:
+    candidates = [ghost(0), ghost(1), ghost(2)]
+    assert 750 < firsts(candidates, known(0))[0] < 850
+    assert firsts(candidates, known(0), replace(WANT, explore=0.0), 50) == {0: 50}
+
+
+def test_what_is_over_a_bound_never_goes_to_a_bad_one() -> None:
+    """Good ghosts share what one that fails every other time does not get."""
+    reputation = known(0, 1, 2, 3)
+    for _ in range(9):
+        reputation.note(bytes([3]) * 32, observe(Seen.CUT, NOW, model="small"), NOW)
+    found = firsts([ghost(n) for n in range(4)], reputation, replace(WANT, most=0.1))
+    assert found[3] < 100
 
 
 def test_without_known_ghosts_newcomers_are_all_there_is() -> None:
@@ -192,10 +207,13 @@ def test_shares_are_a_whole_and_keep_their_bounds(
     assert sum(choice.share for choice in found) == pytest.approx(1.0)
     new = [choice for choice in found if choice.opinion.newcomer]
     old = [choice for choice in found if not choice.opinion.newcomer]
+    best = max((choice.score for choice in old), default=0.0)
+    good = [choice for choice in old if choice.score >= 0.75 * best]
     if new and old:
-        assert sum(choice.share for choice in new) == pytest.approx(explore)
-    if len(old) > 2:
-        bound = max(most, 1 / len(old)) * sum(choice.share for choice in old)
+        newcomers = max(explore, 1 - 0.4 * len(good)) if explore else 0.0
+        assert sum(choice.share for choice in new) == pytest.approx(newcomers)
+    if len(good) > 2:
+        bound = max(most, 1 / len(good)) * sum(choice.share for choice in old)
         assert all(choice.share <= bound + 1e-9 for choice in old)
 
 
