@@ -30,6 +30,8 @@ from bench.processes import BenchError, Children, cpu_s
 from tui.demo.tools import provider_model, provider_python
 
 CONTEXT, PARALLEL, MICRO_BATCH = 1024, 4, 32
+ONES = 3
+"""Turns of one answer in a round: they are short, and so more easily disturbed."""
 START_S, TURN_S = 60.0, 120.0
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -110,16 +112,17 @@ def measure(rounds: int, tokens: int, threads: int) -> dict[str, Any]:
         )
         bare = Worker(children, log, "bench.gpu_bare", model, CONTEXT, threads, MICRO_BATCH)
         server = Rival(children, log, model, threads)
-        parts = (("ours_4", ours, 4), ("server_4", server, 4), ("ours_1", ours, 1))
-        turns = (*parts, ("bare_1", bare, 1), ("server_1", server, 1))
-        for _, who, sessions in turns:
+        four = (("ours_4", ours, 4), ("server_4", server, 4))
+        one = (("ours_1", ours, 1), ("bare_1", bare, 1), ("server_1", server, 1))
+        for _, who, sessions in (*four, *one):
             who.run(Task(1, sessions, 8))  # nobody's first turn counts
-        done: dict[str, list[Done]] = {name: [] for name, _, _ in turns}
-        for number in range(rounds):
-            order = turns if number % 2 else turns[::-1]
-            for name, who, sessions in order:
-                done[name].append(who.run(Task(number + 2, sessions, tokens)))
-            print(f"round {number + 1}", file=sys.stderr)
+        done: dict[str, list[Done]] = {name: [] for name, _, _ in (*four, *one)}
+        for number in range(2, rounds + 2):
+            for turns in (four, *([one] * ONES)):
+                backwards = (number + len(done["ours_1"])) % 2
+                for name, who, sessions in turns[::-1] if backwards else turns:
+                    done[name].append(who.run(Task(number, sessions, tokens)))
+            print(f"round {number - 1}", file=sys.stderr)
         return {
             "rounds": rounds,
             "tokens": tokens,
@@ -128,21 +131,11 @@ def measure(rounds: int, tokens: int, threads: int) -> dict[str, Any]:
             "one_beside_bare": ratio(done["ours_1"], done["bare_1"]),
             "one_beside_llama_server": ratio(done["ours_1"], done["server_1"]),
             "tokens_per_s": {name: round(median_rate(runs), 1) for name, runs in done.items()},
-            **lateness(ours, server),
+            "loop_late_ms": rounded(ours.say("lag")),
+            "loop_late_ms_beside_hashing": rounded(ours.say("hashing")),
             "cancel_ms": rounded(ours.say("cancel")),
             "prefix": rounded(ours.say("prefix")),
         }
-
-
-def lateness(ours: Worker, server: Rival) -> dict[str, dict[str, float]]:
-    """How late the trio loop wakes while our engine answers four, and, as the measure of what the
-    machine does anyway, while it idles and llama-server answers four in a process of its own."""
-    late = ours.say("lag")
-    thread = threading.Thread(target=server.run, args=(Task(901, PARALLEL, 64),))
-    thread.start()
-    other = ours.say("idle")
-    thread.join()
-    return {"loop_late_ms": rounded(late), "loop_late_ms_beside_server": rounded(other)}
 
 
 def ratio(ours: list[Done], theirs: list[Done]) -> dict[str, float]:
