@@ -37,6 +37,8 @@ _TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 MAX_INPUTS = 256
 MAX_DIMENSIONS = 65_536
+_ESCAPED = b"\\ud"
+"""How half of a character begins, which JSON can escape and UTF-8 cannot hold."""
 _UNKNOWN = "The question uses an option this ghost does not pass on."
 _RANGES = {
     "temperature": (0.0, 2.0),
@@ -72,17 +74,30 @@ Question: TypeAlias = Chat | Embed
 def read_question(body: bytes, features: frozenset[str], options: Collection[str]) -> Question:
     """The question in `body`, for a model with these features and a policy that passes these
     options on. Raises Unfit."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        raise Unfit("The question is not valid JSON.") from None
-    if not isinstance(found, dict):
-        raise Unfit("The question is not a JSON object.")
+    found = _object(body)
     if "input" in found:
         return _embed(found, features)
     if found.keys() - {"messages", "max_tokens", *_TOOLS, *options}:
         raise Unfit(_UNKNOWN)
     return _chat(found, features)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """A JSON object that can be written as JSON again: Python reads more than that."""
+    try:
+        found = json.loads(body, parse_constant=_no_number)
+        if _ESCAPED in body.lower():
+            json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise Unfit("The question is not valid JSON.") from None
+    if not isinstance(found, dict):
+        raise Unfit("The question is not a JSON object.")
+    return found
+
+
+def _no_number(name: str) -> float:
+    """NaN and Infinity are not JSON."""
+    raise ValueError(name)
 
 
 def _embed(body: Mapping[str, Any], features: frozenset[str]) -> Embed:

@@ -9,6 +9,7 @@ from engine.errors import ProtocolError
 
 MAX_STOPS = 4
 MAX_STOP = 256
+MAX_DEPTH = 64
 _MISSING = {
     "embeddings": "This model makes no embeddings here.",
     "images": "This model takes no images here.",
@@ -57,6 +58,22 @@ def check_stop(value: Any) -> None:
         raise Unfit("The option stop is neither a text nor a short list of texts.")
     if not all(isinstance(stop, str) and 1 <= len(stop) <= MAX_STOP for stop in stops):
         raise Unfit("The option stop holds something that is not a short text.")
+
+
+def check_depth(value: Any, what: str) -> None:
+    """Raises Unfit for a tree of lists and objects that is nested too deep to be written again."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return
+    raise Unfit(f"{what} is nested too deep.")
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 def keys_fit(value: Any, must: set[str], may: frozenset[str] = frozenset()) -> bool:

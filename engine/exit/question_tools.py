@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from engine.exit.question_checks import Unfit, keys_fit, need
+from engine.exit.question_checks import Unfit, check_depth, keys_fit, need
 
 MAX_TOOLS = 128
 MAX_ID = 256
@@ -67,6 +67,7 @@ def read_format(found: Any, features: frozenset[str]) -> dict[str, Any] | None:
     if not isinstance(schema["name"], str) or not NAME.fullmatch(schema["name"]):
         raise Unfit("The json_schema has a name that it cannot have.")
     _check_notes(schema)
+    check_depth(schema["schema"], "The json_schema")
     return dict(found)
 
 
@@ -83,6 +84,7 @@ def _check_tool(tool: Any) -> str:
     if not isinstance(function.get("parameters", {}), dict):
         raise Unfit("The parameters of a tool are not a JSON schema.")
     _check_notes(function)
+    check_depth(function.get("parameters"), "The parameters of a tool")
     return name
 
 

@@ -27,6 +27,7 @@ IDLE_S = 3.0
 """How long an idle connection is kept. Several servers close theirs after 5 s, and a question that
 meets such a close is lost."""
 EVENT_STREAM = "text/event-stream"
+JSON = "application/json"
 
 
 class HttpBackend:
@@ -112,9 +113,9 @@ class ProviderHttp:
     async def stream(self, url: str, body: Mapping[str, Any], reader: StreamReader) -> Events:
         """The events of a streamed answer as they come; the last is a Finish."""
         self._client.cookies.clear()
-        headers = {"Accept": EVENT_STREAM}
+        asked = _content(body, EVENT_STREAM)
         try:
-            async with self._client.stream("POST", url, json=body, headers=headers) as response:
+            async with self._client.stream("POST", url, **asked) as response:
                 await _check(response, EVENT_STREAM)
                 chunks = response.aiter_bytes()
                 try:
@@ -136,10 +137,10 @@ class ProviderHttp:
     ) -> dict[str, Any]:
         """The JSON object that the provider answers."""
         self._client.cookies.clear()
-        headers = {"Accept": "application/json"}
+        asked = _content(body, JSON)
         try:
-            async with self._client.stream(method, url, json=body, headers=headers) as response:
-                await _check(response, "application/json")
+            async with self._client.stream(method, url, **asked) as response:
+                await _check(response, JSON)
                 raw = await _body(response, MAX_DOCUMENT_BYTES)
         except httpx.HTTPError as error:
             raise_mapped(error)
@@ -147,6 +148,17 @@ class ProviderHttp:
         if raw is None or not isinstance(found, dict):
             raise provider_error("protocol")
         return found
+
+
+def _content(body: Mapping[str, Any] | None, wanted: str) -> dict[str, Any]:
+    """Body and headers of a request. ProviderError for what JSON or UTF-8 cannot hold."""
+    if body is None:
+        return {"headers": {"Accept": wanted}}
+    try:
+        raw = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise provider_error("bad_request") from None
+    return {"content": raw, "headers": {"Accept": wanted, "Content-Type": JSON}}
 
 
 async def _unwind(chunks: AsyncIterator[bytes]) -> None:
@@ -163,7 +175,7 @@ async def _check(response: httpx.Response, content_type: str) -> None:
     if response.status_code == 200 and kind == content_type:
         return
     error = None
-    if kind == "application/json":
+    if kind == JSON:
         with trio.move_on_after(ERROR_READ_S):
             error = error_in(_parsed(await _body(response, MAX_ERROR_BYTES)))
     if response.status_code == 200:

@@ -8,6 +8,7 @@ refuses them. Pure.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -107,7 +108,16 @@ def _blocks(message: Json, names: dict[str, str]) -> Iterator[Block]:
     for call in message.get("tool_calls") or ():
         function = call["function"]
         names[call["id"]] = function["name"]
-        arguments = parsed_object(function["arguments"] or "{}")
-        if arguments is None:
-            raise provider_error("bad_request")
-        yield Called(call["id"], function["name"], arguments)
+        yield Called(call["id"], function["name"], _arguments(function["arguments"]))
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    """The arguments as an object that can be written again; ProviderError for anything else."""
+    found = parsed_object(text or "{}")
+    try:
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        found = None
+    if found is None:
+        raise provider_error("bad_request")
+    return found

@@ -16,6 +16,9 @@ from engine.exit.question_messages import images_of, split_image
 
 ALL = frozenset({"embeddings", "images", "json", "reasoning", "tools"})
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\nSECRET").decode()
+DEEP: dict[str, Any] = {}
+for _ in range(70):
+    DEEP = {"a": [DEEP]}
 HI = [{"role": "user", "content": "SECRET"}]
 TOOL = {"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}
 CALL = {"id": "c1", "type": "function", "function": {"name": "now", "arguments": "{}"}}
@@ -105,6 +108,10 @@ def called(**changes: Any) -> dict[str, Any]:
     return {"messages": [{"role": "assistant", "tool_calls": [{**CALL, **changes}]}]}
 
 
+def shaped(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+
+
 def tool(**changes: Any) -> dict[str, Any]:
     return {"messages": HI, "tools": [{"type": "function", "function": changes}]}
 
@@ -151,6 +158,10 @@ def tool(**changes: Any) -> dict[str, Any]:
         {"messages": HI, "temperature": "SECRET"},
         {"messages": HI, "temperature": 2.1},
         {"messages": HI, "temperature": float("nan")},
+        {"messages": HI, "tools": [{**TOOL, "function": {"name": "a", "parameters": DEEP}}]},
+        {"messages": HI, "response_format": shaped(DEEP)},
+        {"messages": HI, "response_format": shaped({"maximum": float("inf")})},
+        {"messages": [{"role": "user", "content": "SECRET \ud800"}]},
         {"messages": HI, "top_p": True},
         {"messages": HI, "stop": []},
         {"messages": HI, "stop": ["SECRET"] * 5},
@@ -192,6 +203,13 @@ def test_any_json_is_a_question_or_unfit(body: dict[str, Any], messages: Any) ->
         assert isinstance(read(body), Chat | Embed)
     except Unfit:
         return
+
+
+def test_whole_characters_may_be_escaped() -> None:
+    raw = b'{"messages":[{"role":"user","content":"\\ud83e\\uddc5"}]}'
+    chat = read_question(raw, ALL, OPTIONS)
+    assert isinstance(chat, Chat)
+    assert chat.messages[0]["content"] == "\U0001f9c5"
 
 
 @given(st.binary(max_size=40))

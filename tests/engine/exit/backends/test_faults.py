@@ -98,6 +98,27 @@ async def test_nobody_listens_or_the_name_is_unknown(kind: Any) -> None:
 
 @pytest.mark.trio
 @every_backend
+async def test_what_cannot_be_written_is_not_asked(kind: Any) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    bad = [
+        chat(messages=[{"role": "user", "content": "SECRET \ud800"}]),
+        chat(params={"temperature": float("nan")}),
+        chat(tools=[{"type": "function", "function": {"name": "f", "parameters": deep}}]),
+    ]
+    async with serving(Reply.stream("")) as server:
+        backend = kind(server.url)
+        for asked in bad:
+            with pytest.raises(ProviderError) as caught:
+                await answer(backend, asked)
+            assert caught.value.kind == "bad_request"
+        await backend.aclose()
+        assert server.seen == []
+
+
+@pytest.mark.trio
+@every_backend
 async def test_documents_fail_in_the_same_words(kind: Any) -> None:
     replies = [
         Reply.document({"error": {"message": "SECRET"}}, 401),
