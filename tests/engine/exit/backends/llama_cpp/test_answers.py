@@ -138,6 +138,19 @@ def test_a_session_goes_on_where_it_was(bench: Bench) -> None:
     assert bench.events(again)[-2] == Usage(again.asked, again.made, again.cached)
 
 
+def test_an_edited_question_leaves_nothing_of_the_old_one(bench: Bench) -> None:
+    bench.ask(QUESTIONS[0], session=b"one")
+    bench.run()
+    edited = bench.ask("What is an otter?", session=b"one")
+    bench.run()
+    fresh = bench.ask("What is an otter?")
+    bench.run()
+    assert edited.cached
+    assert edited.cached < edited.asked
+    assert bench.events(edited)[-1] == Finish("length")
+    assert bench.text(edited) == bench.text(fresh)
+
+
 def test_conversations_that_do_not_fit_are_dropped_and_read_again(model: LlamaModel) -> None:
     small = Bench(model, parallel=1, kept=80)
     jobs = [small.ask(QUESTIONS[0], session=bytes([n])) for n in range(4)]
@@ -148,6 +161,7 @@ def test_conversations_that_do_not_fit_are_dropped_and_read_again(model: LlamaMo
     small.run()
     assert again.cached == 0
     assert kept.cached
+    assert small.events(kept)[-1] == Finish("length")
     assert small.text(again) == small.text(jobs[0])
     small.answers.close(provider_error("overloaded"))
 
