@@ -85,7 +85,7 @@ def read_question(body: bytes, features: frozenset[str], options: Collection[str
 def _object(body: bytes) -> dict[str, Any]:
     """A JSON object that can be written as JSON again: Python reads more than that."""
     try:
-        found = json.loads(body, parse_constant=_no_number)
+        found = json.loads(body.decode("utf-8"), parse_constant=_no_number)
         if _ESCAPED in body.lower():
             json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):

@@ -205,6 +205,18 @@ def test_any_json_is_a_question_or_unfit(body: dict[str, Any], messages: Any) ->
         return
 
 
+@pytest.mark.parametrize("raw", [b"\xed\xa0\x80", b"\\uD800", b"\\udc00\\ud800"])
+def test_half_characters_are_refused_however_they_are_written(raw: bytes) -> None:
+    with pytest.raises(Unfit):
+        read_question(b'{"messages":[{"role":"user","content":"' + raw + b'"}]}', ALL, OPTIONS)
+
+
+def test_other_encodings_than_utf_8_are_refused() -> None:
+    for encoding in ("utf-16", "utf-32-be", "utf-8-sig"):
+        with pytest.raises(Unfit):
+            read_question(json.dumps({"messages": HI}).encode(encoding), ALL, OPTIONS)
+
+
 def test_whole_characters_may_be_escaped() -> None:
     raw = b'{"messages":[{"role":"user","content":"\\ud83e\\uddc5"}]}'
     chat = read_question(raw, ALL, OPTIONS)
