@@ -21,7 +21,7 @@ import trio
 
 from engine.config import STORE_NAME, NodeConfig, load_config
 from engine.control.protocol.frames import Empty
-from engine.control.protocol.node import Backup, Wiped
+from engine.control.protocol.node import Backup, Lock, Wiped
 from engine.control.server import Handler
 from engine.errors import ConfigError, Peer2PromptError
 from wallet.errors import WalletError
@@ -40,6 +40,7 @@ class KeepingHandlers:
         """Method name to handler."""
         return {
             "store.passphrase": self.passphrase,
+            "store.check": self.check,
             "store.backup": self.backup,
             "wipe": self.wipe,
         }
@@ -55,6 +56,15 @@ class KeepingHandlers:
             self._store, Passphrase(params["old"]), Passphrase(params["new"])
         )
         return Empty()
+
+    async def check(self, params: dict[str, Any]) -> Lock:
+        """Whether this passphrase opens the store: for a screen that locks itself. An empty one
+        only asks how the store is opened."""
+        if self._config.store.key_file is not None:
+            return Lock(passphrase=False)
+        if params["passphrase"]:
+            await keeping.check_secret(self._store, Passphrase(params["passphrase"]))
+        return Lock()
 
     async def backup(self, params: dict[str, Any]) -> Backup:
         """Write the encrypted store to a file."""

@@ -11,6 +11,7 @@ import pytest
 
 from engine import keeping
 from engine.config import STORE_NAME, NodeConfig, StoreConfig, parse_config
+from engine.control.protocol.node import Lock
 from engine.errors import ConfigError
 from engine.keeping import KeepingHandlers
 from engine.node import open_store, store_secret
@@ -91,3 +92,22 @@ async def test_a_systemd_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert store_secret(config.store, tmp_path) == Passphrase("correct horse")
     with pytest.raises(ConfigError):
         parse_config(tmp_path, {"store": {"credential": "../x"}}, base=tmp_path)
+
+
+async def test_a_locked_screen_asks_for_the_passphrase(tmp_path: Path) -> None:
+    config = NodeConfig(home=tmp_path, roles=frozenset({"client"}))
+    secret = Passphrase("open sesame", KdfCost.INTERACTIVE)
+    async with await Store.open(tmp_path / STORE_NAME, secret, create=True) as store:
+        check = KeepingHandlers(store, config, lambda: None).table()["store.check"]
+        assert await check({"passphrase": ""}) == Lock(passphrase=True)
+        assert await check({"passphrase": "open sesame"}) == Lock(passphrase=True)
+        with pytest.raises(WrongPassphrase, match="does not open this store"):
+            await check({"passphrase": "guess"})
+    home = tmp_path / "other"
+    home.mkdir()
+    with_key = NodeConfig(
+        home=home, roles=frozenset({"client"}), store=StoreConfig(key_file=home / "node.key")
+    )
+    async with await open_store(with_key) as store:
+        check = KeepingHandlers(store, with_key, lambda: None).table()["store.check"]
+        assert await check({"passphrase": "anything"}) == Lock(passphrase=False)

@@ -368,6 +368,7 @@ class ScriptedNode:
             "ask.cancel": self._ask_cancel,
             "circuit.rotate": self._nothing,
             "wipe": self._nothing,
+            "store.check": self._check,
         }
         plain: tuple[str, ...] = ("status", "models", "sessions.list", "circuits", "network")
         plain += ("earnings", "shapes", "traffic", "circuit.notes", "network.invite")
@@ -395,6 +396,11 @@ class ScriptedNode:
             return copy.deepcopy(self.state[name])
 
         return call
+
+    async def _check(self, params: dict[str, Any]) -> object:
+        if params["passphrase"] not in ("", "open sesame"):
+            raise ScriptedError("wrong_passphrase", "The passphrase does not open this store.")
+        return {"passphrase": self.state.get("lock", True)}
 
     async def _nothing(self, params: dict[str, Any]) -> object:
         del params

@@ -64,6 +64,18 @@ ACTIONS = (
         ("alt+p",),
     ),
     Action(
+        "jump",
+        "Jump",
+        "Shows a letter on everything that can be reached; the letter goes there.",
+        ("alt+j",),
+    ),
+    Action(
+        "lock",
+        "Lock the screen",
+        "Hides everything until the store's passphrase is typed. The node goes on working.",
+        ("alt+l",),
+    ),
+    Action(
         "wipe",
         "Destroy everything",
         "Asks once, then destroys wallet, conversations and keys and ends the node.",

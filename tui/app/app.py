@@ -10,15 +10,18 @@ import gc
 import inspect
 import os
 import signal
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.widgets import Static
 
 from tui.app import profile, themes
 from tui.app.actions import ANYWHERE, Action
@@ -41,6 +44,11 @@ if TYPE_CHECKING:
     from tui.app.panes.base import Pane
 
 THEME_S = 1.0
+LEAST_COLUMNS, LEAST_ROWS = 60, 16
+TOO_SMALL = (
+    f"This window is too small. Peer2Prompt needs {LEAST_COLUMNS} columns and {LEAST_ROWS} lines; "
+    "enlarge the window or use a smaller font. Nothing is lost meanwhile."
+)
 INTERRUPTED = 130
 Severity = Literal["information", "warning", "error"]
 
@@ -82,6 +90,8 @@ class PeerApp(DiscreetApp):
         self._own_bindings = self._bindings
         self._bind()
         self._painting: list[Timer] = []
+        self._last_input = time.monotonic()
+        self.locked = False
         self.model = AppModel()
         self.model.earnings_from_demo_ghost = earnings_socket is not None
         self.link = NodeLink(socket, self.model)
@@ -107,6 +117,7 @@ class PeerApp(DiscreetApp):
         return Screen(id="_default", classes=" ".join(classes))
 
     def compose(self) -> ComposeResult:
+        yield Static(TOO_SMALL, id="too-small")
         yield TabBar(id="tabs")
         yield Banner(id="banner")
         with Container(id="stage"):
@@ -148,6 +159,10 @@ class PeerApp(DiscreetApp):
             self.set_interval(self.profile.fast_s, self._paint_fast),
             self.set_interval(self.profile.slow_s, self._paint_slow),
         ]
+
+    def on_resize(self, event: events.Resize) -> None:
+        small = event.size.width < LEAST_COLUMNS or event.size.height < LEAST_ROWS
+        self.set_class(small, "-tiny")
 
     def _catch_signals(self) -> None:
         """Textual leaves the terminal broken when SIGTERM or SIGHUP kills it; so end in order."""
@@ -201,6 +216,7 @@ class PeerApp(DiscreetApp):
     def _paint_slow(self) -> None:
         self._paint_bars()
         self._tell_finished()
+        self._lock_when_idle()
         pane = self._panes.get(self.front)
         if pane is not None and pane.ready:
             pane.paint()
@@ -261,7 +277,7 @@ class PeerApp(DiscreetApp):
 
     def action_do(self, name: str) -> None:
         """A key or a click asks for an action. A dialog in front keeps the panes out of reach."""
-        if self.screen.is_modal and name not in ("quit", "theme"):
+        if self.screen.is_modal and name not in ("quit", "theme", "lock"):
             return
         self.perform(name)
 
@@ -297,7 +313,9 @@ class PeerApp(DiscreetApp):
             self.say("\n".join(part for part in parts if part), "error")
 
     def say(self, words: str, severity: Severity = "information") -> None:
-        """A short note that goes away by itself."""
+        """A short note that goes away by itself; none while the screen is locked."""
+        if self.locked:
+            return
         self.notify(words, severity=severity, timeout=8 if severity == "error" else 5, markup=False)
 
     def copy(self, text: str, what: str) -> None:
@@ -366,6 +384,35 @@ class PeerApp(DiscreetApp):
 
     def do_quit(self) -> None:
         self.exit(0)
+
+    async def do_jump(self) -> None:
+        from tui.app.screens.jump import JumpScreen
+
+        target = await self.push_screen_wait(JumpScreen(self.screen))
+        if target is not None and target.is_attached:
+            target.focus()
+
+    def do_lock(self) -> None:
+        from tui.app.screens.lock import LockScreen
+
+        if not self.locked:
+            self.locked = True
+            self.clear_notifications()
+            self.push_screen(LockScreen(self), self._unlocked)
+
+    def _unlocked(self, _result: None) -> None:
+        self.locked = False
+
+    def _lock_when_idle(self) -> None:
+        minutes = self.preferences.number("lock_after_min")
+        if minutes and time.monotonic() - self._last_input > 60 * minutes:
+            self._last_input = time.monotonic()
+            self.do_lock()
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.InputEvent):
+            self._last_input = time.monotonic()
+        await super().on_event(event)
 
     async def do_wipe(self) -> None:
         """Panic: one question whose safe answer is focused, then nothing is left."""

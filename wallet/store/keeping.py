@@ -34,6 +34,11 @@ async def change_secret(store: Store, old: Secret, new: Secret) -> None:
     await store.exclusively(lambda _connection: keys.change(store.path, old, new))
 
 
+async def check_secret(store: Store, secret: Secret) -> None:
+    """Whether `secret` opens the store. Raises WrongPassphrase when it does not."""
+    await trio.to_thread.run_sync(keys.unlock, store.path, secret)
+
+
 async def back_up(store: Store, target: Path) -> int:
     """Write a backup to `target`, which must not exist; its size in bytes."""
     if target.exists():

@@ -65,6 +65,19 @@ class PassphraseParams(Params, frozen=True):
     new: str
 
 
+class SecretParams(Params, frozen=True):
+    """Empty for a store that no passphrase opens."""
+
+    passphrase: str
+
+
+class Lock(Result, frozen=True):
+    """How a screen that was locked is opened again."""
+
+    passphrase: bool = True
+    """False: a key file opens this store, so there is nothing to ask for."""
+
+
 class BackupParams(Params, frozen=True):
     """An absolute path that does not exist yet."""
 

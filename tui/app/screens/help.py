@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from tui.app.actions import ANYWHERE, PANE_TITLES, Action
 from tui.app.explain import figures
+from tui.app.places import place
 from tui.app.text import wrap
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class HelpScreen(ModalScreen[None]):
     def __init__(self, app: PeerApp, pane: str) -> None:
         super().__init__()
         self.peer, self._pane = app, pane
+        focused = app.focused
+        chain = focused.ancestors_with_self if focused is not None else []
+        self._place = place([node.id for node in chain if node.id])
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog dialog-help") as dialog:
@@ -48,7 +52,7 @@ class HelpScreen(ModalScreen[None]):
                 yield Static(self._text())
 
     def _text(self) -> Content:
-        parts = [*self._numbers(), *self._warnings()]
+        parts = [*self._here(), *self._numbers(), *self._warnings()]
         parts += self._keys(
             f"Keys on {PANE_TITLES[self._pane]}", self.peer.actions.of_group(self._pane)
         )
@@ -61,6 +65,13 @@ class HelpScreen(ModalScreen[None]):
             facts.insert(1, f"its state: {status.home}")
         parts += [Content("\n"), *(Content.styled(f"{fact}\n", "$muted") for fact in facts)]
         return Content("").join(parts)
+
+    def _here(self) -> list[Content]:
+        """What the thing with the focus is."""
+        if self._place is None:
+            return []
+        title, words = self._place
+        return [_heading(title), Content(f"{words}\n\n")]
 
     def _numbers(self) -> list[Content]:
         parts = [_heading("The numbers at the bottom")]

@@ -1,0 +1,40 @@
+"""What the thing with the focus is and which keys it takes, for the top of the help. Pure."""
+
+from __future__ import annotations
+
+PLACES: dict[str, tuple[str, str]] = {
+    "prompt": (
+        "The question",
+        "Type here. Enter sends, Ctrl+J breaks the line, ↑ on an empty line brings back what you "
+        "asked before, Ctrl+G opens your editor. Nothing is sent before Enter.",
+    ),
+    "transcript": (
+        "The conversation",
+        "↑ ↓ PgUp PgDn Home End scroll. While an answer streams the view follows its end until you "
+        "scroll up. Ctrl+Y copies the last answer.",
+    ),
+    "sessions": (
+        "The list of conversations",
+        "↑ ↓ move, Enter opens. Conversations lie encrypted on this machine.",
+    ),
+    "circuits": (
+        "The list of circuits",
+        "One line for each: what it is for, its shape, its age, cells a second each way, and the "
+        "share that carried nothing. ↑ ↓ choose the one drawn below.",
+    ),
+    "mints": ("The mints", "One line for each mint with what is ready to spend there."),
+    "history": ("What moved", "Every movement of ecash, the newest first. ↑ ↓ scroll."),
+    "earnings-models": ("Earnings by model", "What each model brought in, the best first."),
+    "earnings-recent": ("The last answers", "When, with which model, how long, for how much."),
+    "network-offers": ("Offers", "Models on offer with the lowest and the highest price."),
+    "network-nodes": ("Nodes", "Relays and ghosts this node knows, and how old their adverts are."),
+    "settings-list": (
+        "The settings",
+        "↑ ↓ move, Enter changes what is under the cursor, d gives it its default again.",
+    ),
+}
+
+
+def place(widget_ids: list[str]) -> tuple[str, str] | None:
+    """Title and words of the innermost place that is known; ids from the inside out."""
+    return next((PLACES[name] for name in widget_ids if name in PLACES), None)
