@@ -12,12 +12,13 @@ import os
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import trio
 
+from wallet import chunks, opening
 from wallet.ecash.curve import secret_to_y
 from wallet.errors import WalletError
 from wallet.journal import Kind
@@ -26,8 +27,10 @@ from wallet.wallet import Wallet
 
 FLOOR_SAT, FUND_SAT = 300, 500
 # A request of a dead process may still be at work in the mint; each round looks once more.
-ROUNDS, PAUSE_S = 20, 0.15
+ROUNDS, PAUSE_S = 30, 0.15
 SESSION = bytes(range(32))
+LOCK_S = 1
+FOREVER = float(1 << 40)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ Move = Callable[[Pair, str, random.Random, Sequence[Mint]], Awaitable[None]]
 
 @asynccontextmanager
 async def opened(folder: Path, mints: Sequence[Mint]) -> AsyncIterator[Pair]:
-    """Both wallets; the mints are on their lists."""
+    """Both wallets; the mints are on their lists. Locks are short."""
+    short_locks()
     async with AsyncExitStack() as stack:
         found: list[tuple[Wallet, Store]] = []
         for name in ("client", "ghost"):
@@ -128,6 +132,33 @@ async def refund(pair: Pair, url: str, rng: random.Random, _mints: Sequence[Mint
     await pair.client.refund_settle(slot.id, change)
 
 
+async def lock(pair: Pair, url: str, rng: random.Random, _mints: Sequence[Mint]) -> None:
+    """Two lots for the ghost: one is paid with, the other is taken back when its lock ends."""
+    key, amount = await pair.ghost.lock_key(), rng.randrange(1, 40)
+    await pair.client.chunks.make(url, key, amount, 2)
+    payment = await pair.client.pay_locked(url, amount, key)
+    if payment is None:
+        return  # it took so long that the locks have ended
+    redeemed = await pair.ghost.redeem(
+        url, payment.proofs, payment.amount_sat, payment.outputs, SESSION, payment.keyset_id
+    )
+    await pair.client.pay_settle(payment.id, redeemed.change)
+
+
+async def unlock(pair: Pair, url: str, rng: random.Random, _mints: Sequence[Mint]) -> None:
+    """Lots of a moment ago come back."""
+    await pair.client.chunks.make(url, await pair.ghost.lock_key(), rng.randrange(1, 40), 1)
+    await trio.sleep(LOCK_S)
+    await pair.client.chunks.take_back_ended()
+
+
+def short_locks() -> None:
+    """Locks that end while a life lasts, so that what a dead process had locked is seen again."""
+    chunks.LOCK_S, chunks.GRID_S = LOCK_S, 1
+    chunks.PAY_MARGIN_S, chunks.TAKE_MARGIN_S = 0, -60
+    opening.BACK_MARGIN_S = 0
+
+
 MOVES: dict[str, Move] = {
     "mint": mint,
     "swap": swap,
@@ -136,6 +167,8 @@ MOVES: dict[str, Move] = {
     "melt": melt,
     "pay": pay,
     "refund": refund,
+    "lock": lock,
+    "unlock": unlock,
 }
 
 
@@ -151,9 +184,12 @@ async def settle(pair: Pair) -> int:
         left = 0
         for wallet, store in pair.both():
             await wallet.recover()
+            with suppress(WalletError):
+                await wallet.chunks.take_back_ended()
             await _collect(wallet, store)
             rows = await store.run(lambda tx: tx.operations.open())
             left += sum(1 for row in rows if row.kind != Kind.SLOT.value)
+            left += len(await store.run(lambda tx: tx.locks.ended(FOREVER)))
         if left == 0:
             return 0
         await trio.sleep(PAUSE_S)

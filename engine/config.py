@@ -121,7 +121,7 @@ def parse_config(
         network=network_settings,
         mints=mints,
         mint_way=parse_way(wallet.take("via", str, ""), wallet.take("proxy", str, ""), mints),
-        wallet_policy=_wallet_policy(wallet.table("policy"), network_settings.test),
+        wallet_policy=_wallet_policy(wallet, network_settings.test),
         ghost=parse_ghost(ghost, base, test=network_settings.test) if "ghost" in roles else None,
         mint_hosts=tuple(parse_address(host) for host in exits.strings("mint_hosts")),
         shapes=_shape_menu(shape),
@@ -171,9 +171,11 @@ def _store_config(table: Table, base: Path, passphrase_fd: int | None) -> StoreC
     return StoreConfig(table.path("key_file", base), passphrase_file, passphrase_fd)
 
 
-def _wallet_policy(table: Table, test_network: bool) -> Policy:
-    """`[wallet.policy]`; on a test network nothing rests or is rounded unless it says so."""
+def _wallet_policy(wallet: Table, test_network: bool) -> Policy:
+    """`[wallet.policy]`; on a test network nothing rests or is rounded unless it says so. And
+    `wallet.lock_chunks`."""
     default = Policy() if test_network else PRIVATE
+    table = wallet.table("policy")
     found = Policy(
         rest_min_s=float(table.take("rest_min_s", int, int(default.rest_min_s))),
         rest_max_s=float(table.take("rest_max_s", int, int(default.rest_max_s))),
@@ -182,12 +184,13 @@ def _wallet_policy(table: Table, test_network: bool) -> Policy:
         spread=table.take("spread", int, default.spread),
         ahead=table.take("ahead", int, default.ahead),
         ahead_sat=table.take("ahead_sat", int, default.ahead_sat),
+        lock_chunks=wallet.take("lock_chunks", str, default.lock_chunks),
     )
     table.finish()
     try:
         return found.checked()
     except BadAmount as error:
-        raise ConfigError(f"The settings under [wallet.policy] do not fit: {error}") from error
+        raise ConfigError(f"The settings of the wallet do not fit: {error}") from error
 
 
 def _credential(name: str) -> Path:

@@ -17,6 +17,7 @@ import trio
 
 from wallet import journal, settle
 from wallet.copies import Copies
+from wallet.ecash import conditions
 from wallet.ecash.curve import secret_to_y
 from wallet.ecash.deterministic import Seed
 from wallet.ecash.errors import EcashError
@@ -36,6 +37,7 @@ from wallet.errors import (
 )
 from wallet.journal import Kind, Operation, OutputSpec, Result, Role, State
 from wallet.mints import MintBook
+from wallet.opening import Opener, lock_has_ended
 from wallet.reclaim import prepare_reclaim
 from wallet.settle import Checked
 from wallet.store import Store, Transaction
@@ -61,10 +63,11 @@ class Ended(Exception):
 
 
 class Executor:
-    def __init__(self, store: Store, seed: Seed, mints: MintBook) -> None:
+    def __init__(self, store: Store, seed: Seed, mints: MintBook, opener: Opener) -> None:
         self._store = store
         self._seed = seed
         self._mints = mints
+        self._opener = opener
         self._locks: dict[str, trio.Lock] = {}
         self._copies = Copies()
         # Operations nobody is moving any more although they are not at their end: `recover`'s.
@@ -330,10 +333,22 @@ class Executor:
             found = await self.look(op)
             if found is not None:
                 return found
-        reclaim_id = await self._store.run(lambda tx: prepare_reclaim(tx, op, states, self._mints))
+        inputs = await self._opened(op)
+        reclaim_id = await self._store.run(
+            lambda tx: prepare_reclaim(tx, op, inputs, states, self._mints)
+        )
         if reclaim_id is None:
             return Result()
         return await self.drive(reclaim_id)
+
+    async def _opened(self, op: Operation) -> list[Proof]:
+        """The inputs with what opens those that were locked to a peer. Raises MintBusy before
+        their lock has ended: the peer may still spend them, and we cannot."""
+        locks = [lock for proof in op.inputs if (lock := conditions.parse(proof.secret))]
+        end = max((lock.locktime or 0 for lock in locks), default=0)
+        if locks and not lock_has_ended(end, self._store.clock()):
+            raise _busy("The payment is locked to the ghost for a while yet.")
+        return (await self._opener.open(op.inputs, ""))([]) if locks else op.inputs
 
     async def _finish_lost_race(
         self, op: Operation, pairs: Pairs, states: Sequence[ProofState]

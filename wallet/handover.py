@@ -7,6 +7,7 @@ or a request is the business of `wallet.ecash`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -18,7 +19,7 @@ from wallet.ecash.conditions import Lock
 from wallet.ecash.errors import EcashError
 from wallet.ecash.tokens import Token
 from wallet.ecash.types import Proof
-from wallet.errors import MintError, TokenInvalid
+from wallet.errors import InsufficientFunds, MintError, TokenInvalid
 from wallet.executor import Executor
 from wallet.journal import Body, Kind, Result, Role, State
 from wallet.mints import MintBook
@@ -201,6 +202,33 @@ class Handover:
         op_id = write(tx, Kind.SPLIT, url, body)
         tx.proofs.reserve(chosen, op_id)
         return op_id
+
+    async def keep_exact(self, url: str, lot_sat: int, lots: int, least: int) -> None:
+        """Have coins for payments of exactly `lot_sat`: when they make up fewer than `least`, they
+        are swapped for `lots` of them, or for `least` when the money is too little."""
+        url = self._mints.require(url)
+        positive(lot_sat)
+        if await self._store.run(lambda tx: self._fits(tx, url, lot_sat, least)):
+            return
+        for count in {lots: None, least: None}:
+            with suppress(InsufficientFunds):
+                await self.split_ahead(url, [lot_sat] * count)
+                return
+
+    def _fits(self, tx: Transaction, url: str, lot: int, lots: int) -> bool:
+        """Whether so many payments can be made one after the other with nothing left over."""
+        heaps = {(heap.amount, heap.id): heap for heap in heaps_at(tx, self._mints, url)}
+        for _ in range(lots):
+            chosen = amounts.select_heaps(list(heaps.values()), lot)
+            if chosen is None:
+                return False
+            if amounts.value_of(chosen) != lot + amounts.input_fee_of(chosen):
+                return False
+            for heap in chosen:
+                left = heaps.pop((heap.amount, heap.id))
+                if left.count > heap.count:
+                    heaps[heap.amount, heap.id] = replace(left, count=left.count - heap.count)
+        return True
 
     async def renew(self, url: str, before: float) -> int:
         """Swap coins of keysets that sign no more, or end before `before` (unix seconds), for

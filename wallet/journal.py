@@ -28,6 +28,8 @@ class Kind(StrEnum):
     SEND = "send"
     RECEIVE = "receive"
     SPLIT = "split"
+    LOCK = "lock"
+    UNLOCK = "unlock"
     RECLAIM = "reclaim"
     MELT = "melt"
     PAY = "pay"
@@ -89,7 +91,8 @@ class SignatureSpec(msgspec.Struct, frozen=True, array_like=True):
 class Body(msgspec.Struct, frozen=True):
     """Everything a restart needs. `inputs` are spent by the request; `own` says whether they are
     rows of our proofs table. `fallback` are outputs of an earlier request for the same inputs.
-    What comes rests for `rest_s` before it may be spent."""
+    What comes rests for `rest_s` before it may be spent; what is locked comes in lots, each worth a
+    payment of `lot_sat`."""
 
     amount_sat: int
     fee_sat: int = 0
@@ -101,6 +104,7 @@ class Body(msgspec.Struct, frozen=True):
     session: str = ""
     note: str = ""
     rest_s: float = 0.0
+    lot_sat: int = 0
 
     def __repr__(self) -> str:
         return f"Body(amount_sat={self.amount_sat})"

@@ -7,7 +7,7 @@ again a little beyond it too, because a wallet restored from its words starts at
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import trio
 
@@ -24,22 +24,25 @@ class KeyRing:
     def __init__(self, store: Store, seed: Seed) -> None:
         self._store = store
         self._seed = seed
+        self._found: dict[str, bytes] = {}
 
     async def fresh(self) -> str:
         """A public key that was never given out, in hex."""
         index = await self._store.run(lambda tx: tx.counters.take(COUNTER, 1))
         return quotes.public_key(self._seed.lock_key(index))
 
-    async def find(self, wanted: Iterable[str]) -> dict[str, bytes]:
+    async def find(self, wanted: Collection[str]) -> dict[str, bytes]:
         """The private keys of those of `wanted` that are ours, by public key."""
-        left = set(wanted)
+        known = {key: self._found[key] for key in wanted if key in self._found}
+        left = set(wanted) - known.keys()
         if not left:
-            return {}
+            return known
         given_out = await self._store.run(lambda tx: tx.counters.next(COUNTER))
         found, highest = await trio.to_thread.run_sync(self._search, left, given_out + LOOK_AHEAD)
         if highest >= given_out:
             await self._store.run(lambda tx: tx.counters.raise_to(COUNTER, highest + 1))
-        return found
+        self._found |= found
+        return known | found
 
     def _search(self, wanted: set[str], until: int) -> tuple[dict[str, bytes], int]:
         found: dict[str, bytes] = {}

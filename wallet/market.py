@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from wallet import journal
-from wallet.ecash import amounts
+from wallet.chunks import check_payable, lots_worth, payable_until
+from wallet.ecash import amounts, conditions
 from wallet.ecash.curve import point
 from wallet.ecash.deterministic import Seed
 from wallet.ecash.errors import EcashError
@@ -19,6 +21,7 @@ from wallet.ecash.types import BlindSignature, Proof
 from wallet.errors import MintLied, MintProblem, PaymentInvalid
 from wallet.executor import Executor
 from wallet.journal import Body, Kind, Operation, OutputSpec, Result, Role, State
+from wallet.keyring import KeyRing
 from wallet.mints import MintBook
 from wallet.prepare import choose, keep_outputs, own_outputs, positive, proofs_key, write
 from wallet.settle import match_key
@@ -30,11 +33,14 @@ MAX_PROOFS, MAX_BLANKS, MAX_SECRET_CHARS = 200, 64, 128
 
 
 class Market:
-    def __init__(self, store: Store, seed: Seed, mints: MintBook, executor: Executor) -> None:
+    def __init__(
+        self, store: Store, seed: Seed, mints: MintBook, executor: Executor, keys: KeyRing
+    ) -> None:
         self._store = store
         self._seed = seed
         self._mints = mints
         self._executor = executor
+        self._keys = keys
 
     # -- the client pays
 
@@ -42,6 +48,20 @@ class Market:
         url = self._mints.require_sat(url)
         positive(amount_sat)
         op_id = await self._store.run(lambda tx: self._prepare_pay(tx, url, amount_sat, purpose))
+        return await self._outgoing(op_id, url, amount_sat)
+
+    async def prepare_locked(
+        self, url: str, amount_sat: int, key: str, purpose: str
+    ) -> OutgoingPayment | None:
+        """None when no lots for this key make up the amount."""
+        url = self._mints.require_sat(url)
+        positive(amount_sat)
+        op_id = await self._store.run(
+            lambda tx: self._prepare_lots(tx, url, amount_sat, key, purpose)
+        )
+        return None if op_id is None else await self._outgoing(op_id, url, amount_sat)
+
+    async def _outgoing(self, op_id: str, url: str, amount_sat: int) -> OutgoingPayment:
         op = await self._executor.load(op_id)
         return OutgoingPayment(
             id=op_id,
@@ -56,6 +76,26 @@ class Market:
 
     def _prepare_pay(self, tx: Transaction, url: str, amount: int, purpose: str) -> str:
         chosen, fee = choose(tx, self._mints, url, amount)
+        op_id = self._write_pay(tx, url, amount, chosen, fee, purpose)
+        tx.proofs.reserve(chosen, op_id)
+        return op_id
+
+    def _prepare_lots(
+        self, tx: Transaction, url: str, amount: int, key: str, purpose: str
+    ) -> str | None:
+        lots = lots_worth(tx.locks.ready(url, key, payable_until(tx.now)), amount)
+        if lots is None:
+            return None
+        chosen = [coin for lot in lots for coin in tx.locks.coins(lot)]
+        fee = amounts.input_fee(map(self._mints.fee_ppk(url), chosen))
+        op_id = self._write_pay(tx, url, amount, chosen, fee, purpose)
+        for lot in lots:
+            tx.locks.hand_over(lot, op_id)
+        return op_id
+
+    def _write_pay(
+        self, tx: Transaction, url: str, amount: int, chosen: list[Proof], fee: int, purpose: str
+    ) -> str:
         change = amounts.total(chosen) - fee - amount
         body = Body(
             amount_sat=amount,
@@ -64,9 +104,7 @@ class Market:
             outputs=self._blanks(tx, url, change),
             note=purpose,
         )
-        op_id = write(tx, Kind.PAY, url, body, state=State.EXECUTING)
-        tx.proofs.reserve(chosen, op_id)
-        return op_id
+        return write(tx, Kind.PAY, url, body, state=State.EXECUTING)
 
     def _blanks(self, tx: Transaction, url: str, most: int) -> list[OutputSpec]:
         return own_outputs(tx, self._mints, url, [0] * amounts.blanks_for(most), Role.KEEP)
@@ -192,6 +230,8 @@ class Market:
         keyset = await self._keyset_for(url, keyset_id)
         full = self._check_proofs(url, proofs)
         _check_blanks(blanks)
+        if any(is_locked(proof) for proof in full):
+            full = await self._opened(full)
         op_id = await self._store.run(
             lambda tx: self._prepare_redeem(tx, url, full, price_sat, blanks, session, keyset)
         )
@@ -234,8 +274,9 @@ class Market:
             raise PaymentInvalid("The payment's proofs are too many, none, or not all different.")
         full: list[Proof] = []
         for proof in proofs:
-            if proof.secret.startswith("[") or not 0 < len(proof.secret) <= MAX_SECRET_CHARS:
-                raise PaymentInvalid("The payment holds ecash that is locked or malformed.")
+            most = conditions.MAX_SECRET_CHARS if is_locked(proof) else MAX_SECRET_CHARS
+            if not 0 < len(proof.secret) <= most:
+                raise PaymentInvalid("The payment holds ecash that is malformed.")
             try:
                 keyset = self._mints.keyset(url, self._mints.complete_id(url, proof.id))
                 keyset.key(proof.amount)
@@ -244,6 +285,25 @@ class Market:
                 raise PaymentInvalid(f"The payment is malformed: {exc}.") from exc
             full.append(Proof(proof.amount, keyset.id, proof.secret, proof.C))
         return full
+
+    async def _opened(self, proofs: list[Proof]) -> list[Proof]:
+        """With our signature on what is locked to a key of ours. A payment that was taken before
+        is the same one whenever it comes: the end of its lock counts the first time only."""
+        known = f"redeem:{proofs_key(proofs)}"
+        taken = await self._store.run(lambda tx: tx.operations.by_dedup(known)) is not None
+        now = 0.0 if taken else self._store.clock()
+        wanted = {p.secret: check_payable(p, now) for p in proofs if is_locked(p)}
+        keys = await self._keys.find(set(wanted.values()))
+        if len(keys) != len(set(wanted.values())):
+            raise PaymentInvalid("The payment is locked to a key that is not ours.")
+
+        def signed(proof: Proof) -> Proof:
+            if proof.secret not in wanted:
+                return proof
+            signature = conditions.sign(keys[wanted[proof.secret]], proof.secret)
+            return replace(proof, witness=conditions.Witness((signature,)).encode())
+
+        return [signed(proof) for proof in proofs]
 
     async def _keyset_for(self, url: str, keyset_id: str | None) -> str:
         """The keyset a peer's blanks are signed with. One request has one keyset (NUT-03), so it
@@ -311,6 +371,11 @@ class Market:
 
     async def _signed(self, op_id: str) -> list[BlindSignature]:
         return journal.signatures((await self._executor.drive(op_id)).signatures)
+
+
+def is_locked(proof: Proof) -> bool:
+    """Whether its secret is a lock (NUT-10), which a mint opens by a witness only."""
+    return proof.secret.startswith("[")
 
 
 def _check_blanks(blanks: Sequence[bytes]) -> None:

@@ -19,8 +19,15 @@ from wallet.errors import TokenInvalid
 from wallet.journal import OutputSpec
 from wallet.keyring import KeyRing
 
+BACK_MARGIN_S = 120
+"""How long after its end a lock to a peer counts as ended: the mint's clock may be late."""
 # The proofs with their witnesses, once the outputs of their request are chosen.
 Seal = Callable[[Sequence[OutputSpec]], list[Proof]]
+
+
+def lock_has_ended(until: float, now: float) -> bool:
+    """Whether what was locked to a peer is ours again, by the mint's clock too (unix seconds)."""
+    return now >= until + BACK_MARGIN_S
 
 
 class Opener:

@@ -10,7 +10,8 @@ Each choice has a cost, which `Policy.lines` says in words beside it:
 * **even**: what is held is spread evenly over the mints again when too much lies on one side, so
   that none of them can take much with it;
 * **ahead**: coins for many payments are made in one swap at a random moment before they are needed,
-  so that no payment waits for the mint and the mint sees one swap instead of one for each answer.
+  so that no payment waits for the mint and the mint sees one swap instead of one for each answer;
+* **lock chunks**: payments to ghosts are made of coins that only the ghost can spend.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from wallet.errors import BadAmount
 
 MAX_REST_S = 7 * 86_400
 MAX_SPREAD = 8
+LOCKING = ("off", "when-offered", "always")
 MAX_AHEAD = 64
 MOST_UNEVEN = 100
 
@@ -39,6 +41,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ahead: int = 0
     ahead_sat: int = 16
     even_percent: int = 0
+    lock_chunks: str = "off"
 
     def checked(self) -> Policy:
         """The policy, or BadAmount for one that makes no sense."""
@@ -50,6 +53,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise BadAmount(f"Coins can be kept ready for 0 to {MAX_AHEAD} payments.")
         if not 0 <= self.even_percent <= MOST_UNEVEN:
             raise BadAmount("Mints are evened out from 0 (never) to 100 percent.")
+        if self.lock_chunks not in LOCKING:
+            raise BadAmount(f"Payments to ghosts are locked: {', '.join(LOCKING)}.")
         return self
 
     def rest_s(self, rng: random.Random) -> float:
@@ -96,6 +101,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ("spread", f"{self.spread} mints", "one invoice, with its Lightning fee, for each"),
             ("even", even, "Lightning fees, up to 3 percent; mints see who pays whom and when"),
             ("ahead", ahead, "one swap, with the mint's input fee, each time they run out"),
+            (
+                "lock chunks",
+                self.lock_chunks,
+                "a swap more, with its fee, and coins that are back after an hour at the latest",
+            ),
         ]
 
 

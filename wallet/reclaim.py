@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from wallet import journal
 from wallet.ecash import amounts
-from wallet.ecash.types import ProofState
+from wallet.ecash.types import Proof, ProofState
 from wallet.journal import Body, Kind, Operation, Result, State
 from wallet.mints import MintBook
 from wallet.prepare import keep_outputs, write
@@ -15,12 +15,16 @@ from wallet.store import Transaction
 
 
 def prepare_reclaim(
-    tx: Transaction, op: Operation, states: Sequence[ProofState], mints: MintBook
+    tx: Transaction,
+    op: Operation,
+    inputs: Sequence[Proof],
+    states: Sequence[ProofState],
+    mints: MintBook,
 ) -> str | None:
-    """Journal the swap-back of `op`'s unspent inputs; its id, or None when they are too little to
-    pay for a swap (they are then simply available again)."""
-    spent = [p for p, s in zip(op.inputs, states, strict=True) if s is ProofState.SPENT]
-    rest = [p for p, s in zip(op.inputs, states, strict=True) if s is not ProofState.SPENT]
+    """Journal the swap-back of `op`'s unspent `inputs` (opened, when they were locked); its id, or
+    None when they are too little to pay for a swap (they are then simply available again)."""
+    spent = [p for p, s in zip(inputs, states, strict=True) if s is ProofState.SPENT]
+    rest = [p for p, s in zip(inputs, states, strict=True) if s is not ProofState.SPENT]
     tx.proofs.delete(proof.secret for proof in spent)
     fee_ppk = mints.fee_ppk(op.mint)
     fee = amounts.input_fee(fee_ppk(proof) for proof in rest)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from wallet import accounts, journal
 from wallet.ecash import dleq
+from wallet.ecash.conditions import Lock, parse
 from wallet.ecash.curve import unblind
 from wallet.ecash.deterministic import Seed
 from wallet.ecash.errors import EcashError
@@ -84,7 +85,9 @@ def book(tx: Transaction, op: Operation, checked: Checked) -> Result:
             return done
     ready = tx.now + op.body.rest_s if op.body.rest_s else 0.0
     change = tx.proofs.add(op.mint, checked.keep, ready=ready)
-    if checked.send:
+    if op.kind is Kind.LOCK:
+        _add_lots(tx, op, checked.send)
+    elif checked.send:
         tx.proofs.add(op.mint, checked.send, state="sent", op_id=op.id)
     if op.body.own:
         tx.proofs.spend(op.id)
@@ -95,6 +98,23 @@ def book(tx: Transaction, op: Operation, checked: Checked) -> Result:
     _effects(tx, op, result)
     tx.operations.finish(op.id, journal.encode(result))
     return result
+
+
+def _add_lots(tx: Transaction, op: Operation, coins: Sequence[Proof]) -> None:
+    """Each lot is what can be taken back by one key of ours."""
+    lots: dict[str, list[Proof]] = {}
+    locks: dict[str, Lock] = {}
+    for coin in coins:
+        lock = parse(coin.secret)
+        if lock is not None:
+            lot = f"{op.id}:{lock.refund[0]}"
+            lots.setdefault(lot, []).append(coin)
+            locks[lot] = lock
+    for lot, parts in lots.items():
+        tx.proofs.add(op.mint, parts, state="sent", op_id=lot)
+        until = locks[lot].locktime or 0
+        key, sat = locks[lot].data, op.body.lot_sat
+        tx.locks.add(op.mint, parts, lot=lot, key=key, amount=sat, until=until)
 
 
 def _result(op: Operation, checked: Checked, change: int) -> Result:

@@ -15,6 +15,7 @@ from mnemonic import Mnemonic
 from wallet.accounts import SAT, unit_of
 from wallet.address import invoice_for, is_address
 from wallet.balancing import Balancing
+from wallet.chunks import Chunks
 from wallet.ecash.conditions import Lock
 from wallet.ecash.deterministic import Seed
 from wallet.ecash.types import BlindSignature, Proof
@@ -102,6 +103,8 @@ class Wallet:
         # Waiting for a mint while somebody looks on.
         self.waiting: Waiting
         self._market: Market
+        # Coins locked to a ghost ahead of the payments they are for.
+        self.chunks: Chunks
         self._executor: Executor
         self._seed: Seed
 
@@ -118,21 +121,23 @@ class Wallet:
         if chosen is not None:
             self._policy = decode(chosen)
         await self._mints.load()
-        self._executor = Executor(self._store, seed, self._mints)
         self._keys = KeyRing(self._store, seed)
+        opener = Opener(self._keys, seed, self._store.clock)
+        self._executor = Executor(self._store, seed, self._mints, opener)
         self._transfers = Transfers(self._store, self._mints, self._executor, self._rest_s)
         self._handover = Handover(
             self._store,
             self._mints,
             self._executor,
-            Opener(self._keys, seed, self._store.clock),
+            opener,
             self._rest_s,
         )
         self.sent = SentDesk(self._store, self._mints, self._handover.receive)
         self.balancing = Balancing(self._store, self._mints, self._transfers)
         self.waiting = Waiting(self._mints, self._transfers, self.sent)
         self._paying = Paying(self._store, self._mints, self._handover, self._keys, self._post)
-        self._market = Market(self._store, seed, self._mints, self._executor)
+        self._market = Market(self._store, seed, self._mints, self._executor, self._keys)
+        self.chunks = Chunks(self._store, self._mints, self._executor, self._keys, opener)
         await self._store.run(lambda tx: tx.operations.prune(self._store.clock() - PRUNE_AFTER_S))
         if await keeping.is_brought_back(self._store):
             self._mints.unsure = set(self._mints.urls())
@@ -429,11 +434,37 @@ class Wallet:
 
     # -- market
 
+    @property
+    def lock_chunks(self) -> str:
+        """Whether payments are locked to a ghost's key: off, when-offered or always."""
+        return self._policy.lock_chunks
+
+    async def keep_exact(self, url: str, lot_sat: int, lots: int, least: int) -> None:
+        """Have coins for payments of exactly `lot_sat`, so that a ghost is never handed more than
+        it is paid. Asks the mint only when fewer than `least` can be made, then for `lots`; does
+        what it can when the money is too little."""
+        await self._handover.keep_exact(url, lot_sat, lots, least)
+
+    async def keep_locked(self, url: str, key: str, lot_sat: int, lots: int, least: int) -> None:
+        """As `keep_exact`, of coins that only `key` (hex) can spend."""
+        await self.chunks.keep(url, key, lot_sat, lots, least)
+
+    async def make_locked(self, url: str, key: str, amount_sat: int) -> None:
+        """Lock coins for one payment of this amount."""
+        await self.chunks.make(url, key, amount_sat, 1)
+
     async def pay_prepare(
         self, url: str, amount_sat: int, purpose: str = "chunk"
     ) -> OutgoingPayment:
         """Choose, reserve and journal ecash for a ghost. Asks no mint."""
         return await self._market.prepare(url, amount_sat, purpose)
+
+    async def pay_locked(
+        self, url: str, amount_sat: int, key: str, purpose: str = "chunk"
+    ) -> OutgoingPayment | None:
+        """As `pay_prepare`, of coins locked to this key (hex); None when none of them are ready
+        that make up the amount. Asks no mint."""
+        return await self._market.prepare_locked(url, amount_sat, key, purpose)
 
     async def pay_settle(self, payment_id: str, change: Sequence[BlindSignature]) -> int:
         """The ghost took the payment; book its change; sat."""

@@ -35,15 +35,22 @@ class GhostTerms:
     mail_after_s: float = 20.0
     """How long a client may be away before its answer goes to its mailboxes."""
     max_sessions: int = 256
+    locked_only: bool = False
+    """Whether payments must be locked to the key that each quote names."""
     policy: GhostPolicy = PLAIN_POLICY
     """What is said of all questions, in the sheet and by its hash in each quote."""
     provider_models: Mapping[str, str] = field(default_factory=dict)
     """Names the provider uses, where they differ from the offered ones."""
 
     def quote(
-        self, key: bytes, quote_id: bytes, now: int, sign: Callable[[bytes], bytes]
+        self,
+        key: bytes,
+        quote_id: bytes,
+        now: int,
+        sign: Callable[[bytes], bytes],
+        lock: bytes = b"",
     ) -> tuple[Quote, bytes]:
-        """A fresh quote and its signed form."""
+        """A fresh quote and its signed form. Payments may be locked to the public key `lock`."""
         quote = Quote(
             key=key,
             id=quote_id,
@@ -53,6 +60,8 @@ class GhostTerms:
             mints=self.mints,
             policy=self.policy.hash(),
             expires=now + self.quote_life_s,
+            lock=lock,
+            locked_only=self.locked_only,
         )
         return quote, quote.encode(sign)
 

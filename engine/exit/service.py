@@ -80,6 +80,7 @@ class GhostService:
         self._shop: Workshop | None = None
         self._sessions: dict[bytes, LiveSession] = {}
         self._quote: tuple[Quote, bytes] | None = None
+        self._quoting = trio.Lock()
         self._draining = False
         self._post: PostOffice | None = None
 
@@ -163,16 +164,20 @@ class GhostService:
 
     # -- quote -----------------------------------------------------------------------------------
 
-    def quote(self) -> tuple[Quote, bytes]:
-        """The current quote; renewed when half of its life is over or its offers change."""
-        now, offers = int(self._now()), self._offers_now()
-        life = self._terms.quote_life_s
-        kept = self._quote
-        if kept is None or kept[0].models != offers or kept[0].expires - now < life // 2:
-            sign, key = self._identity.sign, self._identity.public
-            terms = replace(self._terms, models=offers)
-            self._quote = kept = terms.quote(key, os.urandom(16), now, sign)
-        return kept
+    async def quote(self) -> tuple[Quote, bytes]:
+        """The current quote; renewed, with a fresh key for locked payments, when half of its life
+        is over or its offers change. All sessions get the same one, so that its key tells no
+        client from another."""
+        async with self._quoting:
+            now, offers = int(self._now()), self._offers_now()
+            life = self._terms.quote_life_s
+            kept = self._quote
+            if kept is None or kept[0].models != offers or kept[0].expires - now < life // 2:
+                lock = bytes.fromhex(await self._wallet.lock_key())
+                sign, key = self._identity.sign, self._identity.public
+                terms = replace(self._terms, models=offers)
+                self._quote = kept = terms.quote(key, os.urandom(16), now, sign, lock)
+            return kept
 
     def sheet(self) -> bytes:
         """The encoded capability sheet: with the highest prices of what is offered now."""
@@ -207,7 +212,7 @@ class GhostService:
         if patience.cancelled_caught:
             return
         live = await self._session_of(hello, stream)
-        quote, raw = self.quote()
+        quote, raw = await self.quote()
         live.attach(quote, raw, resumed=hello.resume)
         for message in rest:
             live.session.receive(message)

@@ -43,6 +43,7 @@ class GhostConfig:
     policy: PolicySettings = field(default_factory=PolicySettings)
     payout: PayoutSettings = field(default_factory=PayoutSettings)
     listed: bool = True  # in the directory that everybody keeps; else found by its models alone
+    locked_only: bool = False  # take no payment that is not locked to the key of the quote
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -90,6 +91,7 @@ def parse_ghost(table: Table, base: Path, *, test: bool = False) -> GhostConfig:
         policy=parse_policy(table.table("policy"), base),
         payout=parse_payout(table.table("payout")),
         listed=table.take("listed", bool, True),
+        locked_only=table.take("locked_only", bool, False),
     )
     said = Acknowledged.parse(table.table("terms"))
     if not test:

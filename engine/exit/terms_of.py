@@ -29,6 +29,7 @@ def terms_of(
         mints=config.mints,
         chunk_msat=config.chunk_msat,
         cap_msat=config.cap_msat,
+        locked_only=config.locked_only,
         policy=policy_of(config),
     )
 

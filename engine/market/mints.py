@@ -45,6 +45,7 @@ async def recover_wallet(wallet: Wallet, bus: EventBus) -> None:
     for delay in chain(RETRY_S, repeat(RETRY_S[-1])):
         await _catch_up(wallet, bus)
         notes = await wallet.recover()
+        await _take_back(wallet, bus)
         news = [note for note in notes if seen.get(note.op_id) != note.outcome]
         seen = {note.op_id: note.outcome for note in notes}
         for note in news:
@@ -61,6 +62,15 @@ async def _catch_up(wallet: Wallet, bus: EventBus) -> None:
             bus.publish("wallet.changed", {})
     except MintProblem as error:
         log.warning("a mint cannot be compared with the backup yet (%s)", error.code)
+
+
+async def _take_back(wallet: Wallet, bus: EventBus) -> None:
+    """Coins that were locked for payments to a ghost and not used come back when the lock ends."""
+    try:
+        if await wallet.chunks.take_back_ended():
+            bus.publish("wallet.changed", {})
+    except MintProblem as error:
+        log.info("locked coins could not be taken back yet (%s)", error.code)
 
 
 async def _add(wallet: Wallet, urls: Sequence[str]) -> list[str]:

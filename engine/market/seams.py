@@ -139,6 +139,28 @@ class Outcome(Protocol):
 class PayingWallet(Protocol):
     """The client's half of the wallet."""
 
+    @property
+    def lock_chunks(self) -> str:
+        """Whether payments are locked to a ghost's key: off, when-offered or always."""
+        ...
+
+    async def keep_exact(self, url: str, lot_sat: int, lots: int, least: int) -> None:
+        """When there are coins for fewer than `least` payments of exactly `lot_sat`, make some for
+        `lots`, as far as the money goes."""
+        ...
+
+    async def keep_locked(self, url: str, key: str, lot_sat: int, lots: int, least: int) -> None:
+        """As `keep_exact`, of coins that only `key` (hex) can spend."""
+        ...
+
+    async def make_locked(self, url: str, key: str, amount_sat: int) -> None:
+        """Lock coins for one payment of this amount."""
+        ...
+
+    async def pay_locked(self, url: str, amount_sat: int, key: str) -> Payment | None:
+        """As `pay_prepare`, of coins locked to `key`; None when none are ready."""
+        ...
+
     async def pay_prepare(self, url: str, amount_sat: int, purpose: str = ...) -> Payment: ...
     async def pay_settle(self, payment_id: str, change: Sequence[BlindSignature]) -> int: ...
     async def pay_abort(self, payment_id: str) -> None: ...
@@ -149,7 +171,11 @@ class PayingWallet(Protocol):
 
 
 class EarningWallet(Protocol):
-    """The ghost's half of the wallet. Both calls are idempotent and journalled."""
+    """The ghost's half of the wallet. Redeeming and refunding are idempotent and journalled."""
+
+    async def lock_key(self) -> str:
+        """A fresh public key (hex) that clients may lock payments to."""
+        ...
 
     async def redeem(
         self,

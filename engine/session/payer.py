@@ -10,6 +10,7 @@ stream.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -20,8 +21,10 @@ from engine.market.client_events import PaymentRefused, PaymentTaken
 from engine.market.client_session import ClientSession
 from engine.market.convert import pay_message, signatures_of
 from engine.market.credit import MSAT
+from engine.market.grade import in_lots
 from engine.market.seams import PayingWallet, Payment
 from engine.market.signal import Signal
+from engine.session.stock import Stock
 from engine.wire import session as wire
 from wallet.errors import InsufficientFunds, MintProblem, MintUnreachable, WalletError
 
@@ -77,6 +80,7 @@ class Payer:
         on_change: Callable[[int], None],
         on_failure: Callable[[Exception], None],
     ) -> None:
+        self.stock = Stock(wallet)
         self.armed = False
         """Whether to pay ahead; payments under way are always followed."""
         self.failure: Exception | None = None
@@ -175,8 +179,13 @@ class Payer:
                 )
         return sat
 
+    def _wanted_sat(self) -> int:
+        """What to pay now, in lots, which are made ahead."""
+        sat = self._session.top_up_sat()
+        return in_lots(sat, self._chunk_msat, needed=self._session.credit.waits) if sat else 0
+
     def _sat_left(self) -> int:
-        quote, wanted = self._session.quote, self._session.top_up_sat()
+        quote, wanted = self._session.quote, self._wanted_sat()
         if quote is None or not self._open:
             return wanted
         left = quote.chunk_msat - max(0, self._session.credit.ledger.available)
@@ -196,20 +205,44 @@ class Payer:
                     hint="Use another ghost.",
                 )
 
+    @property
+    def _chunk_msat(self) -> int:
+        quote = self._session.quote
+        return quote.chunk_msat if quote is not None else 0
+
+    async def stock_up(self) -> None:
+        """Keep coins for the next payments ready, so that none waits for its mint; until
+        cancelled."""
+        while True:
+            version = self._signal.version
+            if self.armed and self._chunk_msat:
+                for mint in (await self._usable_mints())[:1]:
+                    with suppress(WalletError):  # then payments wait for their coins
+                        await self.stock.keep(mint, self._chunk_msat)
+            await self._signal.changed_since(version)
+
     async def _prepare(self, sat: int) -> None:
         errors: list[WalletError] = []
         for mint in await self._usable_mints():
             try:
-                with trio.CancelScope(shield=True):
-                    payment = await self._wallet.pay_prepare(mint, sat)
-                    n = self._session.credit.begin(sat)
-                    self._pending = _Pending(pay_message(n, mint, payment), payment)
-                await self._on_paid(mint, payment.total_sat)
+                await self.stock.make_ready(mint, sat, self._chunk_msat)
+                if await self._begin(mint, sat):
+                    return
             except (InsufficientFunds, MintProblem) as error:
                 errors.append(error)
-            else:
-                return
         raise self._why_not(errors)
+
+    async def _begin(self, mint: str, sat: int) -> bool:
+        """Journal a payment and have it sent; false when it has to be locked and no coins are."""
+        with trio.CancelScope(shield=True):
+            payment = await self.stock.payment(mint, sat)
+            if payment is None:
+                return False
+            n = self._session.credit.begin(sat)
+            self._pending = _Pending(pay_message(n, mint, payment), payment)
+            total = payment.total_sat
+        await self._on_paid(mint, total)
+        return True
 
     async def _usable_mints(self) -> list[str]:
         now = trio.current_time()

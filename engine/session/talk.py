@@ -15,6 +15,7 @@ from engine.crypto.keys import SIGNATURE_BYTES
 from engine.errors import CircuitClosed, GhostError, Peer2PromptError, ProtocolError
 from engine.market import client_events as events
 from engine.market.client_session import ClientSession, Footing
+from engine.market.grade import Grade
 from engine.market.overbilled import Overbilled
 from engine.market.seams import ByteStream, ClientStore, PayingWallet, ReceiptBook
 from engine.session import failures
@@ -177,6 +178,8 @@ class Talk:
             )
         if session.answer is None and not self._leftover:
             self._check_quote(quote)
+        _, payer = self._parts()
+        payer.stock.grade = Grade.of(quote, self._wallet.lock_chunks)
 
     async def _go_on(self, session: ClientSession) -> None:
         """Send again what the cut may have swallowed."""
@@ -219,6 +222,7 @@ class Talk:
             self._abort, self._poke = abort, poke
             payer.armed, payer.failure = pay, None
             nursery.start_soon(payer.run)
+            nursery.start_soon(payer.stock_up)
             nursery.start_soon(self._hand_out)
             try:
                 while not done():

@@ -2,7 +2,7 @@
 
     raw   = signature (64) || body
     body  = deterministic CBOR {v, key, id, models, chunk_msat, cap_msat, mints, policy, expires,
-            lock}
+            lock, locked_only}
     model = {name, in_price, out_price, max_out, cached_price, reasoning_price, context, features,
             weights, max_hidden}                       prices in msat per million tokens
 
@@ -18,7 +18,7 @@ from typing import ClassVar
 from engine.crypto.keys import node_id_of
 from engine.errors import WireError
 from engine.wire import cbor, signed
-from engine.wire.schema import dump, many, octets, record, take, text, uint
+from engine.wire.schema import dump, flag, many, octets, record, take, text, uint
 
 LABEL = b"peer2prompt quote v2"
 MAX_MODELS = 256
@@ -81,7 +81,8 @@ class Quote:
     """A ghost's offer. `key` is the ghost's Ed25519 public key; its NodeID follows from it.
 
     `policy` is the hash of the policy document in its sheet. `lock` is the public key
-    (secp256k1, compressed) to which payments may be locked, or b"" when it takes none so.
+    (secp256k1, compressed) to which payments may be locked, or b"" when it takes none so; with
+    `locked_only` it takes no others.
     """
 
     VERSION: ClassVar[int] = 2
@@ -95,6 +96,7 @@ class Quote:
     policy: bytes
     expires: int
     lock: bytes = b""
+    locked_only: bool = False
 
     @property
     def node_id(self) -> bytes:
@@ -106,7 +108,7 @@ class Quote:
 
     def encode(self, sign: Callable[[bytes], bytes]) -> bytes:
         """The signed document."""
-        check_terms(self.models, self.mints, self.chunk_msat)
+        _check_quote(self)
         fields = dump(self)
         body = cbor.encode({"v": self.VERSION, **fields})  # type: ignore[dict-item]
         raw = signed.seal(LABEL, body, sign)
@@ -124,8 +126,14 @@ class Quote:
         fields.pop("v")
         quote = cls(**fields)
         signed.check(LABEL, quote.key, raw)
-        check_terms(quote.models, quote.mints, quote.chunk_msat)
+        _check_quote(quote)
         return quote
+
+
+def _check_quote(quote: Quote) -> None:
+    check_terms(quote.models, quote.mints, quote.chunk_msat)
+    if quote.locked_only and not quote.lock:
+        raise WireError("A quote wants locked payments and names no key for them.")
 
 
 def check_terms(models: Sequence[ModelOffer], mints: Sequence[str], chunk_msat: int) -> None:
@@ -176,4 +184,5 @@ _QUOTE = {
     "policy": octets(32),
     "expires": uint(),
     "lock": octets(0, LOCK_BYTES),
+    "locked_only": flag,
 }

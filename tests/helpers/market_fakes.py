@@ -11,7 +11,7 @@ import itertools
 import os
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
@@ -179,7 +179,37 @@ class FakePayer:
         self.slots: dict[str, FakeSlot] = {}
         self.resolved: list[str] = []
         self.prepared = 0
+        self.lock_chunks = "off"
+        self.locked: list[tuple[str, int]] = []
+        """Lots that are ready: key and sat."""
         self._ids = itertools.count(1)
+
+    async def keep_exact(self, url: str, lot_sat: int, lots: int, least: int) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def keep_locked(self, url: str, key: str, lot_sat: int, lots: int, least: int) -> None:
+        have = self.locked.count((key, lot_sat))
+        for _ in range(lots - have if have < least else 0):
+            await self.make_locked(url, key, lot_sat)
+
+    async def make_locked(self, url: str, key: str, amount_sat: int) -> None:
+        await trio.lowlevel.checkpoint()
+        self.locked.append((key, amount_sat))
+
+    async def pay_locked(self, url: str, amount_sat: int, key: str) -> FakePayment | None:
+        """Takes lots of one size; the money is booked when it is paid."""
+        for size in {sat for held, sat in self.locked if held == key}:
+            count, rest = divmod(amount_sat, size)
+            if not rest and self.locked.count((key, size)) >= count:
+                for _ in range(count):
+                    self.locked.remove((key, size))
+                payment = await self.pay_prepare(url, amount_sat)
+                coins = [replace(p, secret=f"[{key}{p.secret}") for p in payment.proofs]
+                for old, new in zip(payment.proofs, coins, strict=True):
+                    self.mint.unspent[new.secret] = self.mint.unspent.pop(old.secret)
+                payment.proofs = coins
+                return payment
+        return None
 
     async def pay_prepare(self, url: str, amount_sat: int, purpose: str = "chunk") -> FakePayment:
         await trio.lowlevel.checkpoint()
@@ -264,7 +294,13 @@ class FakeEarner:
         self.redeemed_at: list[str] = []
         self.redeems = 0
         self._done: dict[str, FakeRedeemed] = {}
+        self.keys = 0
         self._refunds: dict[bytes, list[BlindSignature]] = {}
+
+    async def lock_key(self) -> str:
+        await trio.lowlevel.checkpoint()
+        self.keys += 1
+        return "02" + f"{self.keys:064x}"
 
     async def redeem(
         self,

@@ -24,6 +24,7 @@ def policy(args: argparse.Namespace) -> int:
         "ahead": args.ahead,
         "ahead_sat": args.ahead_sat,
         "even_percent": args.even,
+        "lock_chunks": args.lock_chunks,
     }
     changes = {name: value for name, value in given.items() if value is not None}
     method = "wallet.policy.set" if changes else "wallet.policy"

@@ -293,6 +293,11 @@ def _add_policy(wallet: Subparsers) -> None:
     policy.add_argument("--ahead", type=int, metavar="N", help="payments to have coins ready for")
     policy.add_argument("--ahead-sat", type=positive, metavar="SAT", help="size of each of them")
     policy.add_argument(
+        "--lock-chunks",
+        choices=("off", "when-offered", "always"),
+        help="pay ghosts with coins that only they can spend",
+    )
+    policy.add_argument(
         "--even", type=int, metavar="PERCENT", help="spread evenly by itself from so much on; 0: no"
     )
     policy.add_argument("--wake", action="store_true", help="let coins that rest be spent now")

@@ -93,7 +93,14 @@ class Proofs:
                 raise RuntimeError("a proof was chosen that is not available")
 
     def release(self, op_id: str) -> None:
-        """Give what the operation holds back to the available."""
+        """Give what the operation holds back to the available, and locked coins to their lot."""
+        self._rows.execute(
+            "UPDATE proofs SET state = 'sent', op_id ="
+            " (SELECT lot FROM locked_coins l WHERE l.secret = proofs.secret)"
+            " WHERE op_id = ? AND state = 'reserved'"
+            " AND secret IN (SELECT secret FROM locked_coins)",
+            (op_id,),
+        )
         self._rows.execute(
             "UPDATE proofs SET state = 'available', op_id = NULL"
             " WHERE op_id = ? AND state = 'reserved'",
@@ -173,6 +180,11 @@ class Proofs:
         ):
             place = 2 if state in ("pending", "held") else 1
             found.setdefault(mint, [0, 0, 0, 0])[place] += amount
+        for mint, amount in self._rows.rows(
+            "SELECT l.mint, sum(p.amount) FROM locked_coins l"
+            " JOIN proofs p ON p.secret = l.secret AND p.state = 'sent' GROUP BY l.mint"
+        ):
+            found.setdefault(mint, [0, 0, 0, 0])[1] += amount
         return {mint: (row[0], row[1], row[2], row[3]) for mint, row in found.items()}
 
 

@@ -197,6 +197,17 @@ STEPS: tuple[Step, ...] = (
     Step(8, 8, CHAT_TREE),
     # An older ghost counts no costs.
     Step(9, 8, GHOST_BOOKS),
+    Step(
+        10,
+        10,  # an older program would take locked coins for ordinary ones once a payment fails
+        (
+            """CREATE TABLE locked_coins (
+                secret TEXT PRIMARY KEY, lot TEXT NOT NULL, mint TEXT NOT NULL, key TEXT NOT NULL,
+                amount INTEGER NOT NULL, until INTEGER NOT NULL
+            ) WITHOUT ROWID""",
+            "CREATE INDEX locked_coins_by_lot ON locked_coins (lot)",
+        ),
+    ),
 )
 CURRENT = STEPS[-1].version
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from wallet.store.ledger import Counters, CreditRows, History, Mints, Quotes
+from wallet.store.locks import LockedCoins
 from wallet.store.operations import Operations
 from wallet.store.proofs import Proofs
 from wallet.store.rows import Rows
@@ -21,6 +22,7 @@ class Transaction(Rows):
         self.mints = Mints(self)
         self.counters = Counters(self)
         self.proofs = Proofs(self)
+        self.locks = LockedCoins(self)
         self.operations = Operations(self)
         self.quotes = Quotes(self)
         self.history = History(self)

@@ -141,6 +141,7 @@ class PolicyInfo(Result, frozen=True):
     ahead: int = 0
     ahead_sat: int = 16
     even_percent: int = 0
+    lock_chunks: str = "off"
 
 
 class PolicyParams(Params, frozen=True):
@@ -154,6 +155,7 @@ class PolicyParams(Params, frozen=True):
     ahead: int | None = None
     ahead_sat: int | None = None
     even_percent: int | None = None
+    lock_chunks: str | None = None
 
 
 class Woken(Result, frozen=True):

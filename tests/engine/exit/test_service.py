@@ -191,7 +191,7 @@ async def test_safety_identifier_is_random_per_session(autojump_clock: MockClock
 
 async def test_quotes_are_renewed_before_they_end(autojump_clock: MockClock) -> None:
     async with world() as w:
-        first, _ = w.ghost.quote()
-        assert w.ghost.quote()[0] is first
+        first, _ = await w.ghost.quote()
+        assert (await w.ghost.quote())[0] is first
         w.ghost._now = lambda: NOW + first.expires - NOW - 10
-        assert w.ghost.quote()[0].id != first.id
+        assert (await w.ghost.quote())[0].id != first.id

@@ -21,6 +21,7 @@ from tests.helpers.market_fakes import MemoryStream, ScriptedBackend, stream_pai
 from tests.helpers.market_world import HI, MODEL
 from tests.helpers.mint import RealMint, mint_available
 from tests.helpers.mint_proxy import MintProxy
+from wallet.policy import Policy
 from wallet.store import KeyFile, Store
 from wallet.wallet import Wallet
 
@@ -88,7 +89,12 @@ class Room:
 
 @asynccontextmanager
 async def room(
-    earner: Party, mint: RealMint, backend: ScriptedBackend, mints: tuple[str, ...] = ()
+    earner: Party,
+    mint: RealMint,
+    backend: ScriptedBackend,
+    mints: tuple[str, ...] = (),
+    *,
+    locked_only: bool = False,
 ) -> AsyncIterator[Room]:
     identity = Identity.generate()
     offer = ModelOffer.plain(MODEL, 10_000_000, 100_000_000, 1000)
@@ -97,7 +103,13 @@ async def room(
         wallet=earner.wallet,
         store=earner.store,
         backend=backend,
-        terms=GhostTerms((offer,), mints or (mint.url,), chunk_msat=10_000, cap_msat=500_000),
+        terms=GhostTerms(
+            (offer,),
+            mints or (mint.url,),
+            chunk_msat=10_000,
+            cap_msat=500_000,
+            locked_only=locked_only,
+        ),
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(ghost.run)
@@ -138,6 +150,40 @@ async def test_a_session_with_real_ecash(tmp_path: Path, mint: RealMint) -> None
             assert stats["answers"] == 2
             assert await payer.reserved() == 0
             assert await SessionVault(payer.store).load_all() == []
+            await asker.aclose()
+
+
+@pytest.mark.parametrize(("policy", "only"), [("when-offered", False), ("when-offered", True)])
+async def test_a_session_with_locked_ecash(
+    tmp_path: Path, mint: RealMint, policy: str, only: bool
+) -> None:
+    """Lots are made beside the answer; what is left of them stays the client's."""
+    words = [f"word{index} " for index in range(150)]
+
+    async def pace(_index: int) -> None:
+        await trio.sleep(0.005)
+
+    async with (
+        party(tmp_path / "payer.db", mint, funds=FUNDS) as payer,
+        party(tmp_path / "ghost.db", mint, funds=0) as earner,
+        room(
+            earner, mint, ScriptedBackend(words, usage=(20, 150), gate=pace), locked_only=only
+        ) as ghost,
+    ):
+        with trio.fail_after(120):
+            await payer.wallet.set_policy(Policy(lock_chunks=policy))
+            asker = AskSession(ghost.open_stream, payer.wallet, payer.store)
+            result = await asker.ask(HI, MODEL)
+            assert result.answer == "".join(words)
+            ghost.streams[-1].cut()
+            second = await asker.ask([*HI, *HI], MODEL)
+            assert second.answer == result.answer
+            await asker.settle()
+            assert await payer.sat() + await earner.sat() == FUNDS
+            cost = result.cost_msat + second.cost_msat
+            assert await payer.sat() == FUNDS - -(-cost // 1000)
+            rows = await payer.store.run(lambda tx: tx.rows("SELECT secret FROM locked_coins"))
+            assert rows, "some payments were made of locked coins, or lie ready"
             await asker.aclose()
 
 

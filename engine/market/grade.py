@@ -1,0 +1,63 @@
+"""The grade of a session's payments: open ecash, or ecash locked to the ghost's key (NUT-11).
+
+Either side chooses: the client's policy is "off", "when-offered" or "always", a ghost offers a key
+in its quote and may take nothing else. Where the two do not meet it is said before anything is
+paid. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.errors import GhostError
+from engine.market.credit import MSAT
+from engine.wire.quote import Quote
+
+LOTS = 4
+"""Locked payments that are kept ready: two chunks' worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """`key` (hex) is what payments are locked to, "" when they are not. With `must` no other
+    payment is made; without it one that is not ready in time is made open."""
+
+    key: str = ""
+    must: bool = False
+
+    @classmethod
+    def of(cls, quote: Quote, policy: str) -> Grade:
+        """What both sides agree to. Raises GhostError when they do not."""
+        if policy == "off":
+            if quote.locked_only:
+                raise GhostError(
+                    "The ghost takes only payments that are locked to its key.",
+                    kept="Nothing was paid; the question is kept in the chat.",
+                    hint='Set lock_chunks = "when-offered" under [wallet], or use another ghost.',
+                )
+            return cls()
+        if not quote.lock:
+            if policy == "always":
+                raise GhostError(
+                    "The ghost takes no payments that are locked to its key.",
+                    kept="Nothing was paid; the question is kept in the chat.",
+                    hint='Use another ghost, or set lock_chunks = "when-offered" under [wallet].',
+                )
+            return cls()
+        return cls(quote.lock.hex(), policy == "always" or quote.locked_only)
+
+
+def lot_sat(chunk_msat: int) -> int:
+    """What one locked payment made ahead is worth: half a chunk, so that one of them is due each
+    time half a chunk was used."""
+    return chunk_msat // MSAT // 2
+
+
+def in_lots(sat: int, chunk_msat: int, *, needed: bool) -> int:
+    """The payment in whole lots that stands for one of `sat`: not more, unless so much is `needed`
+    at once; then a few sat more, or exactly that when it is more than a chunk."""
+    lot = lot_sat(chunk_msat)
+    if needed:
+        rounded = -(-sat // lot) * lot
+        return rounded if rounded <= 2 * lot else sat
+    return max(1, sat // lot) * lot

@@ -1,0 +1,61 @@
+"""Coins for the payments of one session, of the right size before they are needed.
+
+A ghost is handed what it is paid and no more: a coin that is too large would put its change at
+stake too. So coins for several payments are swapped at once beside the answer, locked to the
+ghost's key when that is the grade of the session. Every swap is journalled by the wallet.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from engine.market.grade import LOTS, Grade, lot_sat
+from engine.market.seams import PayingWallet, Payment
+
+SWAP_S = 5.0
+"""How long a swap that has begun is waited for when the answer is over: left alone it would hold
+its coins until the wallet's recovery comes by."""
+
+
+class Stock:
+    """Of one session. `grade` is set from each quote."""
+
+    def __init__(self, wallet: PayingWallet) -> None:
+        self.grade = Grade()
+        self._wallet = wallet
+        self._lock = trio.Lock()
+
+    async def keep(self, mint: str, chunk_msat: int) -> None:
+        """Have coins for the next payments ready. Raises a WalletError."""
+        await self._fill(mint, lot_sat(chunk_msat), LOTS // 2)
+
+    async def make_ready(self, mint: str, sat: int, chunk_msat: int) -> None:
+        """Have the coins for this payment when it can be made in no other way, which costs nothing
+        while they are there. Raises a WalletError."""
+        lot = lot_sat(chunk_msat)
+        if self.grade.key and not self.grade.must:
+            return  # what is not ready is paid open
+        if sat in (lot, 2 * lot):
+            await self._fill(mint, lot, sat // lot)
+            return
+        with trio.move_on_after(SWAP_S, shield=True):
+            if self.grade.must:
+                await self._wallet.make_locked(mint, self.grade.key, sat)
+            else:
+                await self._wallet.keep_exact(mint, sat, 1, 1)
+
+    async def _fill(self, mint: str, lot: int, least: int) -> None:
+        async with self._lock:
+            with trio.move_on_after(SWAP_S, shield=True):
+                if self.grade.key:
+                    await self._wallet.keep_locked(mint, self.grade.key, lot, LOTS, least)
+                else:
+                    await self._wallet.keep_exact(mint, lot, LOTS, least)
+
+    async def payment(self, mint: str, sat: int) -> Payment | None:
+        """A payment, journalled, or None when it has to be locked and no coins are ready."""
+        if self.grade.key:
+            payment = await self._wallet.pay_locked(mint, sat, self.grade.key)
+            if payment is not None or self.grade.must:
+                return payment
+        return await self._wallet.pay_prepare(mint, sat)
