@@ -28,6 +28,7 @@ from engine.exit.payout import Payouts
 from engine.exit.service import GhostService
 from engine.exit.settings import GhostConfig
 from engine.exit.settings_file import put, put_models, rewrite
+from engine.policy_view import policy_info
 from wallet.store.payouts import PayoutRow
 
 MICRO = 1_000_000
@@ -116,18 +117,7 @@ class GhostHandlers:
 
     async def policy(self, _params: object) -> GhostPolicyInfo:
         """What sheet and quotes say."""
-        policy = self._desk.terms.policy
-        return GhostPolicyInfo(
-            retention=policy.retention,
-            refused=list(policy.refused),
-            moderation=policy.moderation,
-            params=list(policy.params),
-            images=policy.images,
-            tools=policy.tools,
-            user=policy.user,
-            jurisdiction=policy.jurisdiction,
-            provider=policy.provider,
-        )
+        return policy_info(self._desk.terms.policy)
 
     async def set_policy(self, params: dict[str, Any]) -> GhostPolicyInfo:
         """Change what is refused and who reads questions to find out."""

@@ -35,6 +35,8 @@ class UpstreamSettings:
     """At most so many answers at once from it; 0 for no bound of its own."""
     model_file: Path | None = None
     llama: LlamaSettings | None = None
+    silence_s: int = 120
+    """How long the provider may say nothing before its answer counts as lost."""
     side_folder: Path | None = None
     """Where the hash of the model file is kept from start to start."""
 
@@ -84,6 +86,7 @@ def parse_upstream(table: Table, base: Path, names: tuple[str, ...]) -> Upstream
         weight=table.positive("weight", 1, 1_000),
         max_concurrent=table.bounded("max_concurrent", 0, 0, 10_000),
         model_file=model_file,
+        silence_s=table.positive("silence_s", 120, 3_600),
         llama=_llama(table) if kind in LOCAL_KINDS else None,
         side_folder=base if kind in LOCAL_KINDS else None,
     )

@@ -106,6 +106,7 @@ def _upstream(settings: UpstreamSettings, key: str) -> Upstream:
         weight=settings.weight,
         max_concurrent=settings.max_concurrent,
         model_file=settings.model_file,
+        silence_s=float(settings.silence_s),
         llama=settings.llama,
         side_folder=settings.side_folder,
         name=settings.name,

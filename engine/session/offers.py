@@ -12,12 +12,15 @@ from typing import Any
 
 import trio
 
+from engine.control.protocol.ghost import GhostPolicyInfo
 from engine.control.protocol.network import OfferRange
 from engine.control.protocol.sessions import Model
 from engine.directory.relays import RelaySet
-from engine.errors import GhostError, NoRoute, Peer2PromptError
+from engine.errors import GhostError, NoRoute, Peer2PromptError, WireError
+from engine.policy_view import policy_info
 from engine.session.sheets import SheetBook
 from engine.wire.advert import Role
+from engine.wire.policy import GhostPolicy
 from engine.wire.quote import Quote
 from engine.wire.sheet import Sheet
 from wallet.errors import WalletError
@@ -123,6 +126,7 @@ class Offers:
         terms = self.terms(ghost)
         if terms is None:
             return []
+        policy = self._policy(ghost)
         return [
             Model(
                 model=offer.name,
@@ -132,9 +136,25 @@ class Offers:
                 chunk_msat=terms.chunk_msat,
                 cap_msat=terms.cap_msat,
                 mints=list(terms.mints),
+                cached_price=offer.cached_price,
+                reasoning_price=offer.reasoning_price,
+                context=offer.context,
+                features=list(offer.features),
+                weights=offer.weights.hex(),
+                policy=policy,
             )
             for offer in terms.models
         ]
+
+    def _policy(self, ghost: bytes) -> GhostPolicyInfo | None:
+        """The policy of its sheet; one that this version cannot read counts as none."""
+        sheet = self.sheet(ghost)
+        if sheet is None:
+            return None
+        try:
+            return policy_info(GhostPolicy.decode(sheet.policy))
+        except WireError:
+            return None
 
     def terms(self, ghost: bytes) -> Quote | Sheet | None:
         """The quote where there is one, else the sheet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from engine.control.protocol.frames import ErrorBody, Params, Result
+from engine.control.protocol.ghost import GhostPolicyInfo
 
 
 class Model(Result, frozen=True):
@@ -27,6 +28,16 @@ class Model(Result, frozen=True):
     """Why the settings rule this offer out; empty when they do not."""
     tier: int = 0
     """The user's own quality tier of the model, from 1 to 5."""
+    cached_price: int = 0
+    reasoning_price: int = 0
+    context: int = 0
+    """Tokens the model takes; 0 where the ghost does not say."""
+    features: list[str] = []
+    """What it can do beyond text."""
+    weights: str = ""
+    """SHA-256 of an open model's file, in hex."""
+    policy: GhostPolicyInfo | None = None
+    """What the ghost says it does with questions; None while only its quote is known."""
 
 
 class RotateAfter(Params, frozen=True):

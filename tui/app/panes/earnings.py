@@ -22,13 +22,11 @@ NOT_A_GHOST = (
     (
         "\n\nA ghost answers strangers' questions with a model it has access to, and is paid in "
         "ecash, chunk by chunk. It reads the questions, but does not learn who asks.\n\n"
-        "To make this node one, add this to config.toml in its folder and start it again:\n\n",
+        "To make this node one, run this in a terminal and start the node again:\n\n",
         "",
     ),
     (
-        '  roles = ["client", "ghost"]\n  [ghost]\n  provider_url = "https://…/v1"\n'
-        '  provider_key_file = "…"\n  models = ["…"]\n  in_price = 100      # msat for a million '
-        "tokens\n  out_price = 300\n\n",
+        "  peer2prompt ghost setup\n\n",
         "$secondary",
     ),
     (
