@@ -157,8 +157,12 @@ class Offers:
             return None
 
     def terms(self, ghost: bytes) -> Quote | Sheet | None:
-        """The quote where there is one, else the sheet."""
-        return self._known.get(ghost) or self.sheet(ghost)
+        """The quote where there is one that its sheet still stands by, else the sheet."""
+        quote, sheet = self._known.get(ghost), self.sheet(ghost)
+        if quote is None or sheet is None:
+            return quote or sheet
+        offered = all(sheet.offer(offer.name) is not None for offer in quote.models)
+        return quote if offered and sheet.allows(quote) else sheet
 
     def sheet(self, ghost: bytes) -> Sheet | None:
         """The ghost's sheet, where it is here and its advert stands by it."""
