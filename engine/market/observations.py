@@ -34,6 +34,9 @@ class Seen(StrEnum):
     """A bill, a token count or a demand above what the quote and the answer's size allow."""
     CHEATED = "cheated"
     """A receipt that does not match the answer or its chain, or signed twice in two ways."""
+    KEPT = "kept"
+    """A payment that it says it did not take and its mint says was spent, or change that is not
+    what was due. The mint may lie, so it weighs less than what the ghost signed."""
     DEARER = "dearer"
     """A quote above the sheet that the ghost's advert stands for."""
     PROBE_RIGHT = "probe right"
@@ -44,7 +47,9 @@ class Seen(StrEnum):
     """Somebody else's evidence, which proves itself, was taken in."""
 
 
-GRAVE = frozenset({Seen.OVERBILLED, Seen.CHEATED, Seen.CANARY, Seen.PROBE_WRONG, Seen.TOLD})
+GRAVE = frozenset(
+    {Seen.OVERBILLED, Seen.CHEATED, Seen.KEPT, Seen.CANARY, Seen.PROBE_WRONG, Seen.TOLD}
+)
 """Kept longest: good answers must not push them out of the store."""
 
 

@@ -60,6 +60,8 @@ def draw_probe(rng: Random) -> Probe:
     canary = draw_canary(rng) if rng.random() < CANARY_CHANCE else ""
     name = rng.choice(_NAMES) + (f" {canary}" if canary else "")
     text, answers = rng.choice(_TEMPLATES)(rng, name)
+    while answers[0][0].isdigit() and is_right(Probe(text, answers), text):
+        text, answers = rng.choice(_TEMPLATES)(rng, name)  # or repeating the question were right
     return Probe(rng.choice(_OPENINGS) + text + rng.choice(_CLOSINGS), answers, canary)
 
 

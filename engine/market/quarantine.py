@@ -1,7 +1,7 @@
 """When a ghost is left alone, for how long, and how it comes back.
 
     a false bill, a false receipt, a word told to it alone that came back    30 days
-    answers to probes that were wrong again and again                         7 days
+    a payment that was kept; answers to probes wrong again and again          7 days
     four failures in a row                                                   30 minutes: a rest
     three times in a row no session could be opened, or its stream was cut   10 minutes: a rest
 
@@ -29,6 +29,7 @@ RESTS_FADE = Belief(1.0, 1.0, 0.25 * DAY_S)
 _GRAVE = {
     Seen.OVERBILLED: ("it asked for more than its quote allows", 30 * DAY_S),
     Seen.CHEATED: ("its receipt did not hold", 30 * DAY_S),
+    Seen.KEPT: ("it kept a payment", 7 * DAY_S),
     Seen.CANARY: ("a word told to it alone came back from elsewhere", 30 * DAY_S),
 }
 WRONG = ("its answers to probes were wrong", 7 * DAY_S)

@@ -103,18 +103,15 @@ class Chooser:
         self, candidates: Sequence[Candidate], want: Preferences, now: float
     ) -> GhostError | PaymentError:
         """In words: why every one of them is out."""
-        if want.model is not None and not any(one.model in (want.model, "") for one in candidates):
-            why = "none of them serves the model"
-        else:
-            reasons = [misfit(one, want) or self._banned(one, now) for one in candidates]
-            if set(reasons) == {NO_MINT}:
-                return PaymentError(
-                    "The wallet holds no ecash of a mint that a ghost accepts.",
-                    kept="Nothing was paid; the question is kept in the chat.",
-                    hint="Fund the wallet at one of the ghosts' mints: peer2prompt models",
-                )
-            counted = sorted(set(reasons), key=lambda one: (-reasons.count(one), one))
-            why = "; ".join(f"{reasons.count(one)}: {one}" for one in counted[:3])
+        reasons = [misfit(one, want) or self._banned(one, now) for one in candidates]
+        if set(reasons) == {NO_MINT}:
+            return PaymentError(
+                "The wallet holds no ecash of a mint that a ghost accepts.",
+                kept="Nothing was paid; the question is kept in the chat.",
+                hint="Fund the wallet at one of the ghosts' mints: peer2prompt models",
+            )
+        counted = sorted(set(reasons), key=lambda one: (-reasons.count(one), one))
+        why = "; ".join(f"{reasons.count(one)}: {one}" for one in counted[:3])
         return GhostError(
             "No ghost serves this model." if want.model else "No known ghost fits.",
             kept="Nothing was paid; the question is kept in the chat.",

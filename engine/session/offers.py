@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -157,10 +158,12 @@ class Offers:
             return None
 
     def terms(self, ghost: bytes) -> Quote | Sheet | None:
-        """The quote where there is one that its sheet still stands by, else the sheet."""
+        """The quote while it holds and its sheet stands by it; else the sheet, if it is here."""
         quote, sheet = self._known.get(ghost), self.sheet(ghost)
         if quote is None or sheet is None:
             return quote or sheet
+        if quote.expires <= time.time():
+            return sheet
         offered = all(sheet.offer(offer.name) is not None for offer in quote.models)
         return quote if offered and sheet.allows(quote) else sheet
 

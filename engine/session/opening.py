@@ -172,7 +172,7 @@ class SessionOpener:
             except (Peer2PromptError, WalletError) as error:
                 pinned.route.drop("the session could not be opened")
                 self._gone(pinned)
-                self.witness.not_opened(choice.ghost, error)
+                self.witness.no_way(choice.ghost, error)
                 failure = error
                 continue
             self._stock(pinned)
@@ -211,6 +211,7 @@ class SessionOpener:
             log.info(
                 "a session was left unsettled (%s); its credit is asked back later", error.code
             )
+            self.witness.no_way(pinned.route.ghost, error)
             return False
         return True
 

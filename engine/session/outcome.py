@@ -19,10 +19,13 @@ from engine.errors import (
 )
 from engine.market.observations import Seen
 from engine.market.overbilled import Overbilled
+from engine.session.payer import PaymentKept
+from wallet.errors import PaymentInvalid
 
 FULL = ("busy", "cap_reached", "provider_rate_limit", "provider_overloaded")
 DECLINED = ("refused", "moderated", "provider_bad_request")
 LAPSED = "unknown_answer"
+KEPT = (PaymentKept, PaymentInvalid)
 OF_THE_WAY = (CircuitClosed, NoRoute, LinkError, LayerError, HandshakeError)
 
 
@@ -61,6 +64,8 @@ def judge(outcome: Outcome) -> Seen | None:
         return Seen.ANSWERED if outcome.tokens_out else Seen.FAILED
     if isinstance(error, Overbilled):
         return Seen.OVERBILLED
+    if isinstance(error, KEPT):
+        return Seen.KEPT
     if outcome.code in FULL:
         return Seen.BUSY
     if outcome.code in DECLINED:
@@ -76,10 +81,12 @@ def judge(outcome: Outcome) -> Seen | None:
     return Seen.FAILED if isinstance(error, ProviderError | GhostError) else None
 
 
-def judge_opening(error: Exception) -> Seen | None:
-    """What it says of a ghost that no session with it could be opened."""
+def judge_way(error: Exception) -> Seen | None:
+    """What it says of a ghost that no session with it could be opened, or one not be settled."""
     if isinstance(error, Overbilled):
         return Seen.OVERBILLED
+    if isinstance(error, KEPT):
+        return Seen.KEPT
     if isinstance(error, NoRoute):
         return None
     if isinstance(error, OF_THE_WAY):

@@ -185,7 +185,7 @@ class SessionDesk(SessionOpener):
             pinned.route.drop("the session could not be opened")
             self._gone(pinned)
             if getattr(error, "reason", "") != ELSEWHERE:
-                self.witness.not_opened(known.ghost, error)
+                self.witness.no_way(known.ghost, error)
             raise
         self._stock(pinned)
         return pinned

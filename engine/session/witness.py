@@ -20,7 +20,7 @@ from engine.market.evidence import find_evidence, prove
 from engine.market.observations import GRAVE, Observation, Seen, observe
 from engine.market.reputation import Reputation
 from engine.session.choice import usual_msat
-from engine.session.outcome import Outcome, judge, judge_opening
+from engine.session.outcome import Outcome, judge, judge_way
 from engine.wire.evidence import HEADER_LINE, MAX_FILE_BYTES, Evidence
 from engine.wire.quote import Quote
 from wallet.errors import WalletError
@@ -136,9 +136,9 @@ class Witness:
             self._later(lambda: self._look_for_evidence(outcome))
         self._look_for_canaries(outcome.text)
 
-    def not_opened(self, ghost: bytes, error: Exception) -> None:
-        """No session with a ghost could be opened."""
-        seen = judge_opening(error)
+    def no_way(self, ghost: bytes, error: Exception) -> None:
+        """No session with a ghost could be opened, or one could not be settled."""
+        seen = judge_way(error)
         if seen is not None:
             self.note(ghost, seen)
 

@@ -95,6 +95,16 @@ def test_a_theft_means_quarantine_whatever_was_before(grave: Seen) -> None:
     assert reputation.quarantined(OTHER, NOW) is None
 
 
+def test_a_kept_payment_weighs_less_than_what_was_signed() -> None:
+    kept, billed = Reputation(), Reputation()
+    feed(kept, Seen.KEPT, 1)
+    feed(billed, Seen.OVERBILLED, 1)
+    ban = kept.quarantined(GHOST, NOW)
+    assert ban is not None
+    assert ban.until == pytest.approx(NOW + 7 * DAY_S)
+    assert kept.score(GHOST, "", NOW).honesty > billed.score(GHOST, "", NOW).honesty
+
+
 def test_the_way_back_is_a_newcomers_and_the_next_time_is_longer() -> None:
     reputation = Reputation()
     feed(reputation, Seen.ANSWERED, 20)

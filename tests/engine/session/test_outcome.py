@@ -9,8 +9,9 @@ import pytest
 from engine.errors import CircuitClosed, GhostError, NoRoute, ProtocolError
 from engine.market.observations import Seen
 from engine.market.overbilled import Overbilled
-from engine.session.outcome import Outcome, judge, judge_opening
-from wallet.errors import MintUnreachable
+from engine.session.outcome import Outcome, judge, judge_way
+from engine.session.payer import PaymentKept
+from wallet.errors import MintUnreachable, PaymentInvalid
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,8 @@ from wallet.errors import MintUnreachable
         (Outcome("m", ProtocolError("x"), disputed=b"r"), Seen.CHEATED),
         (Outcome("m", ProtocolError("x")), Seen.FAILED),
         (Outcome("m", MintUnreachable("x")), None),
+        (Outcome("m", PaymentKept("x")), Seen.KEPT),
+        (Outcome("m", PaymentInvalid("x")), Seen.KEPT),
     ],
 )
 def test_how_ends_are_judged(outcome: Outcome, seen: Seen | None) -> None:
@@ -42,6 +45,8 @@ def test_how_openings_are_judged() -> None:
         (MintUnreachable("x"), None),
         (Overbilled("x"), Seen.OVERBILLED),
         (ProtocolError("x"), Seen.FAILED),
+        (PaymentKept("x"), Seen.KEPT),
+        (PaymentInvalid("x"), Seen.KEPT),
     ]
     for error, seen in cases:
-        assert judge_opening(error) is seen
+        assert judge_way(error) is seen
