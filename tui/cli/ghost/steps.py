@@ -146,7 +146,7 @@ class Steps:
             given = self.draft.answers.get(name, [10_000_000, 40_000_000])
         if given is None:
             old = self.draft.answers.get(name, [10_000_000, 40_000_000])
-            words = f"  {model}, msat per million tokens in and out:"
+            words = f"  {model}, msat per 1M tokens, in out:"
             given = ask(self.asker, words, old, read_pair, f"{old[0]} {old[1]}")
         self.draft.keep(name, given)
         return {"in_price": given[0], "out_price": given[1]}
