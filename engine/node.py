@@ -53,6 +53,7 @@ from engine.directory.work import OwnWork
 from engine.directory_role import ServingDirectory
 from engine.errors import ConfigError
 from engine.exit.keys import KeyRing
+from engine.guide import GuideHandlers
 from engine.identity import Identity
 from engine.keeping import KeepingHandlers
 from engine.relay_role import KnownRelays, RelayRole
@@ -116,6 +117,7 @@ class Node:
         self._identity: Identity
         self._accounting: Accounting
         self._keeping: KeepingHandlers
+        self._guide: GuideHandlers
 
     def stop(self, drain_s: float | None = None) -> None:
         """Drain and end; a second call ends at once."""
@@ -139,6 +141,7 @@ class Node:
         self._store = store
         self._identity = await _load_identity(store)
         self._keeping = KeepingHandlers(store, self.config, lambda: self.stop(0.0))
+        self._guide = GuideHandlers(store, test=self.config.network.test)
         self.short_id = self._identity.short_id
         self._relays.reload()
         self._people = Acquaintance(self.config.network, self._relays, store)
@@ -323,6 +326,7 @@ class Node:
         }
         if self._client is not None:
             own.update(self._client.handlers())
+            own.update(self._guide.table())
         if self._ghost is not None:
             own.update(self._ghost.handlers())
         else:

@@ -369,6 +369,8 @@ class ScriptedNode:
             "circuit.rotate": self._nothing,
             "wipe": self._nothing,
             "store.check": self._check,
+            "guide": self._guide,
+            "guide.set": self._guide_set,
         }
         plain: tuple[str, ...] = ("status", "models", "sessions.list", "circuits", "network")
         plain += ("earnings", "shapes", "traffic", "circuit.notes", "network.invite")
@@ -396,6 +398,14 @@ class ScriptedNode:
             return copy.deepcopy(self.state[name])
 
         return call
+
+    async def _guide(self, params: dict[str, Any]) -> object:
+        del params
+        return {"step": self.state.get("guide", "done")}
+
+    async def _guide_set(self, params: dict[str, Any]) -> object:
+        self.state["guide"] = params["step"]
+        return {}
 
     async def _check(self, params: dict[str, Any]) -> object:
         if params["passphrase"] not in ("", "open sesame"):

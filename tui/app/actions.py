@@ -64,6 +64,11 @@ ACTIONS = (
         ("alt+p",),
     ),
     Action(
+        "guide",
+        "Guided start",
+        "What this protects, the words on paper, invites, a mint, money, a model: page by page.",
+    ),
+    Action(
         "jump",
         "Jump",
         "Shows a letter on everything that can be reached; the letter goes there.",

@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -99,7 +100,8 @@ class PeerApp(DiscreetApp):
             NodeLink(earnings_socket, self.model, earnings_only=True) if earnings_socket else None
         )
         self.controller = Controller(self.model, self.link)
-        self.link.on_ready = self.controller.resync
+        self.link.on_ready = self._connected
+        self._offered = False
         self.front = "chat"
         self._panes: dict[str, Pane] = {}
         self._theme_stamp = 0.0
@@ -372,6 +374,24 @@ class PeerApp(DiscreetApp):
         from tui.app.panes.earnings import EarningsPane
 
         return EarningsPane(self)
+
+    async def _connected(self) -> None:
+        await self.controller.resync()
+        if not self._offered:
+            self._offered = True
+            self.run_worker(self._offer_guide(), exit_on_error=False)
+
+    async def _offer_guide(self) -> None:
+        """A new home is shown around; a node that knows no guide is left alone."""
+        from tui.app.first_run.guide import Guide
+
+        with suppress(CallFailed):
+            await Guide(self).offer()
+
+    async def do_guide(self) -> None:
+        from tui.app.first_run.guide import Guide
+
+        await Guide(self).run()
 
     def do_help(self) -> None:
         from tui.app.screens.help import HelpScreen

@@ -46,6 +46,7 @@ from engine.control.protocol.ghost import (
     GhostStatus,
     Payout,
 )
+from engine.control.protocol.guide import Guide, GuideParams
 from engine.control.protocol.market import (
     EvidenceFile,
     EvidenceParams,
@@ -148,6 +149,8 @@ METHODS: Final[dict[str, Method]] = {
     "hello": Method(HelloParams, Hello),
     "status": Method(NoParams, Status),
     "stop": Method(StopParams, Empty),
+    "guide": Method(NoParams, Guide),
+    "guide.set": Method(GuideParams, Empty),
     "store.passphrase": Method(PassphraseParams, Empty),
     "store.check": Method(SecretParams, Lock),
     "store.backup": Method(BackupParams, Backup),
