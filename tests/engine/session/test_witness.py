@@ -208,3 +208,17 @@ async def test_notes_wait_for_a_slow_store_and_never_block(
     with trio.move_on_after(0.5):
         await witness.run()
     assert (await store.evidence.counts())[GHOST] == {"answered": 3}
+
+
+async def test_a_theft_outlives_any_number_of_good_answers(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wallet.store.evidence.MAX_USUAL", 3)
+    witness = witness_of(store)
+    witness.note(GHOST, Seen.OVERBILLED)
+    for _ in range(9):
+        witness.note(GHOST, Seen.ANSWERED, model="small")
+    await witness.flush()
+    again = witness_of(store)
+    await again.load()
+    assert again.reputation.quarantined(GHOST, NOW) is not None
