@@ -13,11 +13,13 @@ from collections.abc import Callable, Coroutine
 from msgspec.structs import replace
 
 from wallet import journal
+from wallet.ecash import tokens
 from wallet.ecash.curve import secret_to_y
 from wallet.ecash.types import Proof, ProofState
 from wallet.errors import TokenInvalid, UnknownOperation
 from wallet.journal import Kind
 from wallet.mints import MintBook
+from wallet.prepare import proofs_key
 from wallet.store import Store, Transaction
 from wallet.store.operations import OperationRow
 from wallet.types import SentToken
@@ -101,7 +103,7 @@ class SentDesk:
         def work(tx: Transaction) -> None:
             tx.proofs.delete(coin.secret for coin in gone)
             if gone and not tx.proofs.sent(op_id):
-                _close(tx, op_id, TAKEN)
+                _close(tx, op_id, RETURNED if _ours(tx, op_id) else TAKEN)
 
         await self._store.run(work)
 
@@ -119,6 +121,16 @@ def _token(row: OperationRow, left: int) -> SentToken | None:
     # Without coins and without a word it came back as any token does: we took it ourselves.
     state = WAITING if left else done.closed or RETURNED
     return SentToken(row.op_id, row.mint, done.amount_sat, done.token, row.created, state, left)
+
+
+def _ours(tx: Transaction, op_id: str) -> bool:
+    """Whether it is this wallet itself that takes the token, which the mint cannot know."""
+    row = tx.operations.get(op_id)
+    result = journal.from_row(row).result if row is not None else None
+    if result is None or not result.token:
+        return False
+    key = proofs_key(tokens.decode(result.token).proofs)
+    return tx.operations.by_dedup(f"receive:{key}") is not None
 
 
 def _close(tx: Transaction, op_id: str, closed: str) -> None:

@@ -37,7 +37,8 @@ async def fails(what: Awaitable[object]) -> None:
 
 
 async def moves(client: Wallet, ghost: Wallet, url: str, other: str) -> None:
-    """Mint, send, receive, locks, requests, payment, refund, melt, restore; and what goes wrong."""
+    """Mint, send, receive, locks, requests, payment, refund, melt, waiting, evening out, restore;
+    and what goes wrong."""
     quote = await client.request_mint(url, 500)
     log.info("%r %r", quote, await client.complete_mint(quote.quote_id))
     token = await client.send(url, 21, "a leek")
@@ -66,6 +67,18 @@ async def moves(client: Wallet, ghost: Wallet, url: str, other: str) -> None:
     log.info("%r %r", melt, await client.melt(melt.quote_id))
     await fails(client.melt("no such quote"))
     await client.send(url, 5)
+    (sent, *_) = await client.sent_tokens()
+    log.info(
+        "%r %r", await client.sent.check(sent.op_id), await client.waiting.sent(sent.op_id, 0.3)
+    )
+    log.info("%r %r", await client.sent.take_back(sent.op_id), await client.freshen(url))
+    await fails(client.sent.take_back(sent.op_id))
+    quote = await client.request_mint(url, 7)
+    log.info("%r", await client.waiting.fund(quote.quote_id, url, 5))
+    moved = await ghost.balancing.quote_even()
+    log.info("%r %r", moved, await ghost.balancing.run(moved))
+    invoice = (await client.request_mint(url, 9)).invoice
+    log.info("%r", await ghost.pay_quote(invoice))
     for wallet in (client, ghost):
         log.info("%r %r", wallet, await wallet.recover())
         log.info("%r %r", await wallet.balances(), await wallet.history())

@@ -42,6 +42,9 @@ MOVES = st.one_of(
     st.tuples(st.just("lock"), AMOUNTS),
     st.tuples(st.just("twice"), AMOUNTS),
     st.tuples(st.just("split"), AMOUNTS),
+    st.tuples(st.just("check"), st.just(0)),
+    st.tuples(st.just("back"), AMOUNTS),
+    st.tuples(st.just("fresh"), st.just(0)),
     st.tuples(st.just("restore"), st.just(0)),
     st.tuples(st.just("recover"), st.just(0)),
     st.tuples(st.just("restart"), st.just(0)),
@@ -101,6 +104,12 @@ class World:
             await self._receive(await self.client.send(URL, amount), [*self.wallets, self.ghost])
         elif kind == "split":
             await self.client.split_ahead(URL, [amount, 1, 5])
+        elif kind == "check":
+            await self.client.sent.check_any()
+        elif kind == "back":
+            await self._take_back(amount)
+        elif kind == "fresh":
+            await self.client.freshen(URL)
         elif kind == "restore":
             await self.client.restore(URL)
         elif kind == "recover":
@@ -120,6 +129,18 @@ class World:
         async with trio.open_nursery() as nursery:
             for wallet in wallets:
                 nursery.start_soon(one, wallet)
+
+    async def _take_back(self, amount: int) -> None:
+        """A token of ours, and whatever else is out, while the ghost may take it."""
+        token = await self.client.send(URL, amount)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._receive, token, [self.ghost])
+            for sent in await self.client.sent_tokens(3):
+                nursery.start_soon(self._back, sent.op_id)
+
+    async def _back(self, op_id: str) -> None:
+        with suppress(WalletError):
+            await self.client.sent.take_back(op_id)
 
     async def _pay(self, kind: str, amount: int) -> None:
         payment = await self.client.pay_prepare(URL, amount)

@@ -65,6 +65,30 @@ async def test_somebody_was_faster(tmp_path: Path, fake_mint: FakeMint) -> None:
         assert await available(alice) == 79
 
 
+async def test_a_token_that_is_asked_about_while_it_comes_back(
+    tmp_path: Path, fake_mint: FakeMint
+) -> None:
+    """The mint says spent before the wallet has booked it: by itself, it is, and not by others."""
+    async with fake_wallet(tmp_path, "a", fake_mint, 100) as alice:
+        await alice.send(URL, 21)
+        (sent,) = await alice.sent_tokens()
+        answered = False
+
+        def lose(path: str) -> str:
+            nonlocal answered
+            lost = path == "/v1/swap" or (answered and path == "/v1/restore")
+            answered = answered or lost
+            return "lose_answer" if lost else ""
+
+        fake_mint.faults = lose
+        with pytest.raises(MintUnreachable):
+            await alice.receive(sent.token)
+        fake_mint.faults = lambda _path: ""
+        assert (await alice.sent.check(sent.op_id)).state == "returned"
+        await alice.recover()
+        assert await available(alice) == fake_mint.outstanding == 100
+
+
 async def test_part_of_a_token_is_taken(tmp_path: Path, fake_mint: FakeMint) -> None:
     async with fake_wallet(tmp_path, "a", fake_mint, 100) as alice:
         await alice.send(URL, 21)
