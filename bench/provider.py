@@ -1,9 +1,10 @@
-"""An OpenAI-compatible server whose first token comes after a known time. Run by first_token.py.
+"""An OpenAI-compatible server that speaks at a known pace. Run by first_token and payment_gap.
 
     python -m bench.provider PORT
 
-The last message of a request says how many milliseconds to wait before the first token, so whoever
-asks knows what share of the time is not the network's. Loopback only.
+The last message of a request says how many milliseconds to wait before the first token, or how many
+words to say and when, so whoever asks knows what share of the time is not the network's. Loopback
+only.
 """
 
 from __future__ import annotations
@@ -18,6 +19,22 @@ MODEL = "bench"
 TOKENS = 12
 BETWEEN_S = 0.01
 _WANTED = re.compile(r"after (\d{1,4}) ms")
+
+
+_PACE = re.compile(r"(\d{1,5}) words, (\d{1,3}) at a time, every (\d{1,4}) ms")
+
+
+def pace_question(words: int, at_once: int, every_ms: int) -> str:
+    """A question whose answer has so many words and comes at this pace."""
+    return f"What is an onion? Answer in {words} words, {at_once} at a time, every {every_ms} ms."
+
+
+def pace(body: bytes) -> tuple[int, int, float]:
+    """Words, how many at a time, and seconds between, as a request's last message wants them."""
+    wanted = _PACE.search(json.loads(body)["messages"][-1]["content"])
+    if wanted is None:
+        return TOKENS, 1, BETWEEN_S
+    return int(wanted[1]), int(wanted[2]), int(wanted[3]) / 1e3
 
 
 def question(delay_ms: int) -> str:
@@ -45,11 +62,15 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self._head("text/event-stream", None)
         time.sleep(delay_s(body))
-        for number in range(TOKENS):
+        words, at_once, between_s = pace(body)
+        due = time.monotonic()
+        for number in range(words):
             self._event({"delta": {"content": f"word{number} "}, "index": 0})
-            time.sleep(BETWEEN_S)
+            if (number + 1) % at_once == 0:
+                due += between_s
+                time.sleep(max(0.0, due - time.monotonic()))
         self._event({"delta": {}, "index": 0, "finish_reason": "stop"})
-        usage = {"prompt_tokens": 10, "completion_tokens": TOKENS, "total_tokens": 10 + TOKENS}
+        usage = {"prompt_tokens": 10, "completion_tokens": words, "total_tokens": 10 + words}
         self._chunk(b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n")
         self._chunk(b"data: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")
