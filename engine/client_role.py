@@ -52,6 +52,7 @@ from engine.session.prober import Prober
 from engine.session.purse import ProbePurse
 from engine.session.route import Route
 from engine.session.sheets import SheetBook
+from engine.session.tokenizers import Tokenizers
 from engine.session.watch import watch_for_wake
 from engine.wire.advert import Advert
 from engine.wire.record import model_capability
@@ -138,6 +139,7 @@ class ClientRole:
         self.cover = CoverTraffic(config.cover, config.shapes.plan("text"), self.pool.build_cover)
         self._relays = relays
         desk, market = self.chats.desk, config.market
+        desk.tokenizers = Tokenizers(config.tokenizers)
         purse = ProbePurse(store.settings, market.probe_sat_per_day, time.time)
         self.prober = Prober(desk, purse, config.shapes, self.chats.composer.defaults)
         self.ghostbook = GhostBook(desk.witness, relays, market, self.prober.told)

@@ -25,6 +25,7 @@ from engine.mint_way import MintWay, parse_way
 from engine.session.chat_settings import SessionSettings, parse_session
 from engine.session.cover_settings import CoverSettings
 from engine.session.market_settings import BOUNDS, LISTS, MarketSettings, parse_market
+from engine.session.tokenizers import parse_tokenizers
 from engine.settings_table import Table, check_url, one_of
 from engine.wire.shape import DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass
 from wallet.errors import BadAmount
@@ -73,6 +74,8 @@ class NodeConfig:
     limits: Limits = field(default_factory=Limits)
     market: MarketSettings = field(default_factory=MarketSettings)
     session: SessionSettings = field(default_factory=SessionSettings)
+    tokenizers: Mapping[str, Path] = field(default_factory=dict)
+    """Files with the tokenizers of open models, by the hash of their weights or by name."""
 
 
 def load_config(
@@ -104,6 +107,7 @@ def parse_config(
     wallet, ghost, exits, shape = (top.table(k) for k in ("wallet", "ghost", "exit", "shape"))
     mailbox, paths, limits = (top.table(k) for k in ("mailbox", "paths", "limits"))
     cover, market, session = (top.table(k) for k in ("cover", "market", "session"))
+    models = top.table("models")
     listen_on = link.take("listen", str, "")
     listen = parse_address(listen_on) if listen_on else None
     advertise = link.take("advertise", str, "")
@@ -131,6 +135,7 @@ def parse_config(
         limits=parse_limits(limits),
         market=_market_settings(market),
         session=parse_session(session),
+        tokenizers=parse_tokenizers(models, base),
     )
     tables = [
         top,
@@ -146,6 +151,7 @@ def parse_config(
         cover,
         market,
         session,
+        models,
     ]
     for table in [*tables, ghost] if "ghost" in roles else tables:
         table.finish()

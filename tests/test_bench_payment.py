@@ -55,4 +55,5 @@ def test_a_pause_at_each_payment_shows_in_the_report() -> None:
         assert result[name]["free"]["p99"] < 20
         assert result[name]["paid"]["p99"] > 50
         assert result[name]["paid"]["gaps"] == 800
+        assert result[name]["p99_paid_less_free_median"] > 50
         assert result[name]["ks_d"] == pytest.approx(0.02, abs=0.05)

@@ -6,6 +6,7 @@ It also holds the question, which can be sent again after a cut. Pure; no text i
 from __future__ import annotations
 
 from engine.errors import ProtocolError
+from engine.market.exact import ExactMeter
 from engine.market.meter import Counts, Size, Tariff
 from engine.market.overbilled import overbilled
 from engine.wire import session as wire
@@ -14,7 +15,7 @@ from engine.wire import session as wire
 class ClientAnswer:
     """The answer being received, and the question that can be sent again after a cut."""
 
-    __slots__ = ("ask", "body", "left", "mailed", "out", "started", "tariff")
+    __slots__ = ("ask", "body", "exact", "left", "mailed", "out", "started", "tariff")
 
     def __init__(self, ask: wire.Ask, tariff: Tariff) -> None:
         self.ask = ask
@@ -22,6 +23,8 @@ class ClientAnswer:
         self.body = bytearray()
         self.out = 0
         self.started = False
+        self.exact: ExactMeter | None = None
+        """How its tokens are counted here, where the model's tokenizer is."""
         self.mailed = False
         """Whether the ghost has reply blocks for it."""
         self.left = False
@@ -61,6 +64,8 @@ class ClientAnswer:
             raise overbilled("The ghost bills more tokens than the answer can hold.")
         if done.cost > self._most_msat(counts, size):
             raise overbilled("The ghost's bill is above its quote.")
+        if self.exact is not None:
+            self.exact.check(counts, self.body)
         return counts
 
     def _most_msat(self, counts: Counts, size: Size) -> int:

@@ -29,6 +29,7 @@ from engine.market.client_events import (
 )
 from engine.market.client_receipts import ReceiptChain
 from engine.market.credit import MSAT
+from engine.market.exact import ExactMeter
 from engine.market.letter import Letter
 from engine.market.meter import Tariff
 from engine.market.overbilled import overbilled
@@ -135,9 +136,11 @@ class ClientSession:
         quote = self._need_quote()
         return Tariff.of(quote, _offer(quote, model), body_bytes, messages)
 
-    def ask(self, model: str, body: bytes, messages: int) -> wire.Ask:
+    def ask(
+        self, model: str, body: bytes, messages: int, exact: ExactMeter | None = None
+    ) -> wire.Ask:
         """A question; one at a time. Its terms are those of the quote there is now, whatever quote
-        comes before its end."""
+        comes before its end. With `exact` its bill is held to the model's own tokenizer too."""
         if self.answer is not None:
             raise GhostError("An earlier question of this session is still being answered.")
         tariff = self.tariff(model, metered_bytes(body), messages)
@@ -146,6 +149,7 @@ class ClientSession:
         ask = wire.Ask(self._last_q, model, body, self._need_quote().id)
         self.answer = ClientAnswer(ask, tariff)
         # Until its first word an answer counts for nothing: credit for it is at stake.
+        self.answer.exact = exact
         self.credit.ledger.due = 0
         self.credit.needed = tariff.accepted_msat
         return ask

@@ -17,11 +17,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.wire.answer import MARK, REASONING
 from engine.wire.quote import MILLION, ModelOffer, Quote
 
-PART_MARK = b"\x1e"
-REASONING = b"r"
-"""A part of an answer begins with the mark and a letter; see engine/wire/answer.py."""
 BYTES_PER_TOKEN = 4
 """The usual rule of thumb for English; only the running estimate depends on it."""
 PIECE_BYTES = 64
@@ -63,8 +61,8 @@ class Size:
     @classmethod
     def of(cls, answer: bytes | bytearray) -> Size:
         """The size of a whole answer as it stands on the wire."""
-        _, *parts = answer.split(PART_MARK)
-        reasoning = (len(part) + 1 for part in parts if part.startswith(REASONING))
+        _, *parts = answer.split(MARK.encode())
+        reasoning = (len(part) + 1 for part in parts if part.startswith(REASONING.encode()))
         return cls(len(answer), sum(reasoning))
 
 

@@ -15,6 +15,7 @@ import trio
 
 from engine.errors import GhostError, Peer2PromptError
 from engine.market import client_events as events
+from engine.market.exact import ExactMeter
 from engine.market.weight import metered_bytes
 from engine.session import failures
 from engine.session.account import Run
@@ -185,7 +186,7 @@ class AskSession(Talk):
         session, _ = self._parts()
         run.quoted_msat = session.tariff(run.model, metered_bytes(body), messages).most_msat
         self._run = run
-        ask = session.ask(run.model, body, messages)
+        ask = session.ask(run.model, body, messages, await self._exact(run.model, body))
         await self._write_down(ask, messages)
         await self._send_ask(run, ask)
         if run.failed is not None and run.failed.code in ASKED_AGAIN and not run.parts:
@@ -193,10 +194,17 @@ class AskSession(Talk):
                 await self._link.drop()
                 await self._link.ensure()
             run.failed = None  # nothing of it came: it costs nothing to ask again
-            ask = session.ask(run.model, body, messages)
+            ask = session.ask(run.model, body, messages, await self._exact(run.model, body))
             await self._write_down(ask, messages)
             await self._send_ask(run, ask)
         return await self._see_through(run)
+
+    async def _exact(self, model: str, body: bytes) -> ExactMeter | None:
+        """How to count the tokens of this question, where its model's tokenizer is here."""
+        offer = self._current_quote().offer(model)
+        if self._tokenizers is None or offer is None:
+            return None
+        return await self._tokenizers.meter(offer, body)
 
     async def _write_down(self, ask: wire.Ask, messages: int) -> None:
         """From here on the answer outlives this process."""

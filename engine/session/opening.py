@@ -27,6 +27,7 @@ from engine.session.pickups import PickupShelf, cells_for
 from engine.session.preferences import Preferences
 from engine.session.route import Route
 from engine.session.sheets import SheetBook
+from engine.session.tokenizers import Tokenizers
 from engine.session.vault import SavedSession, SessionVault
 from engine.session.watch import SilenceWatch
 from engine.session.witness import Witness
@@ -89,6 +90,8 @@ class SessionOpener:
     ) -> None:
         self.boxes = boxes
         self.open_sessions: list[Pinned] = []
+        self.tokenizers: Tokenizers | None = None
+        """Of open models, where the settings name some."""
         self._store = store
         self._wallet = wallet
         self._relays = relays
@@ -119,6 +122,7 @@ class SessionOpener:
             saved=saved,
             footing=footing,
             on_outcome=partial(self.witness.ended, ghost),
+            tokenizers=self.tokenizers,
         )
         pinned = Pinned(session, route, trio.current_time())
         self.open_sessions.append(pinned)

@@ -27,6 +27,7 @@ from engine.session.outcome import Outcome
 from engine.session.payer import Payer, PaymentKept
 from engine.session.rescue import Patience
 from engine.session.settling import Settler
+from engine.session.tokenizers import Tokenizers
 from engine.session.vault import SavedSession, SessionVault
 from engine.wire import session as wire
 from engine.wire.quote import Quote
@@ -53,6 +54,7 @@ class Talk:
         footing: Footing | None = None,
         check_quote: Callable[[Quote], None] = ignore,
         on_outcome: Callable[[Outcome], None] = ignore,
+        tokenizers: Tokenizers | None = None,
         now: Callable[[], float] = time.time,
         stall_s: float = STALL_S,
     ) -> None:
@@ -66,6 +68,7 @@ class Talk:
         self._vaulted = self._leftover = saved is not None and footing is None
         self._check_quote = check_quote
         self._on_outcome = on_outcome
+        self._tokenizers = tokenizers
         self._now = now
         self._link = GhostLink(open_stream, greet=self._greet, handle=self._handle, stall_s=stall_s)
         self._session: ClientSession | None = None
