@@ -73,6 +73,7 @@ async def test_balances_and_what_moved(
         for words in ("4,096 sat ready", "2.50 usd", "128 resting", "✗ failing", "23 ms"):
             assert words in screen.seen()
         assert "+4,096 sat" in screen.seen()
+        assert ("62 %" in screen.seen()) is (size[0] >= 100)
         for hint in ("f fund", "s send", "r receive", "p pay", "m move", "o sent", "/ find"):
             assert hint in screen.seen()
         await screen.press("down")

@@ -26,6 +26,9 @@ from tui.app.widgets.lines import LineList
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
 
+# From so many columns on there is room for what is held and how much fails.
+WIDE = 100
+
 
 class MintsPane(LightningDeeds, EcashDeeds, UpkeepDeeds, Pane):
     group = "mints"
@@ -85,7 +88,8 @@ class MintsPane(LightningDeeds, EcashDeeds, UpkeepDeeds, Pane):
         self.total.update(Content.assemble(*parts))
 
     def _paint_mints(self, mints: list[MintLine]) -> None:
-        name_width = max(18, min(48, self.size.width - 62))
+        wide = self.size.width >= WIDE
+        name_width = max(18, min(60, self.size.width - (86 if wide else 62)))
         row = self.mints.cursor_row
         self.mints.clear(columns=True)
         for label, width in (
@@ -93,16 +97,19 @@ class MintsPane(LightningDeeds, EcashDeeds, UpkeepDeeds, Pane):
             ("ready".rjust(13), 13),
             ("reserved".rjust(9), 9),
             ("resting".rjust(8), 8),
+            *((("held".rjust(8), 8), ("failed".rjust(8), 8)) if wide else ()),
             ("health", 9),
             ("answers".rjust(8), 8),
         ):
             self.mints.add_column(label, width=width)
         for mint in mints:
+            more = (f"{mint.held_sat:,}".rjust(8), f"{mint.failures_percent} %".rjust(8))
             self.mints.add_row(
                 ellipsis(mint.title, name_width),
                 money(mint.available_sat, mint.unit).rjust(13),
                 f"{mint.reserved_sat:,}".rjust(9),
-                f"{mint.resting_sat + mint.held_sat:,}".rjust(8),
+                f"{mint.resting_sat:,}".rjust(8),
+                *(more if wide else ()),
                 _health(mint),
                 (took(mint.latency_ms) if mint.latency_ms is not None else "–").rjust(8),
                 key=mint.url,
