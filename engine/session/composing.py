@@ -6,18 +6,18 @@ Nothing is sent or paid here, and what does not fit is refused here, before anyt
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.control.protocol.sessions import ContextInfo
 from engine.session.books import ChatBooks
 from engine.session.chat_settings import ChatSettings, SessionSettings
-from engine.session.context import Fit, Room, bytes_of, fit, refuse
+from engine.session.context import Fit, Room, fit, refuse
 from engine.session.files.attach import is_picture
 from engine.session.prompt import messages_of, sent_of
 from engine.wire.quote import ModelOffer
-from wallet.store import ChatSession, Measured
+from wallet.store import ChatSession, Enclosed, Measured
 
 DEFAULTS = "chats.defaults"
 TRIM = "trim"
@@ -45,14 +45,13 @@ class Branch:
     @property
     def info(self) -> ContextInfo:
         return ContextInfo(
-            used=self.fitted.used_tokens, bound=self.room.bound, left_out=self.fitted.start
+            used=self.fitted.tokens, bound=self.room.bound, left_out=self.fitted.start
         )
 
     def check(self, *, trim: bool) -> None:
         """Raises ContextFull when the question is to be refused."""
-        question = self.sent[-1:] or []
-        most = self.room.body_bytes - len(self.own.system.encode())
-        if question and bytes_of(question[0]) > most:
+        system = len(self.own.system.encode())
+        if not fit(self.sent[-1:], self.room, system_bytes=system).whole:
             raise refuse(self.room, question_alone=True)
         if not self.fitted.whole and not trim:
             raise refuse(self.room, question_alone=False)
@@ -92,15 +91,15 @@ class Composer:
         offer: ModelOffer | None,
         *,
         leaf: int | None = None,
-        extra: int = 0,
+        extra: Measured | None = None,
         max_tokens: int | None = None,
     ) -> Branch:
-        """The branch that ends at `leaf` (the chat's), with a question of `extra` bytes to come."""
+        """The branch that ends at `leaf` (the chat's), with the question `extra` to come."""
         own = await self.own(chat)
         measured = await self._books.of(chat.session_id).messages.measure(chat.session_id, leaf)
         sent = sent_of(measured)
-        if extra:
-            sent.append(Measured(1 << 62, "user", "", extra, 0))
+        if extra is not None:
+            sent.append(extra)
         room = room_of(offer, max_tokens)
         return Branch(own, sent, room, fit(sent, room, system_bytes=len(own.system.encode())))
 
@@ -136,13 +135,23 @@ class Composer:
         options = {**(await self.own(chat)).params, **params}
         needs = {"tools"} if options.get("tools") else set()
         book = self._books.of(chat.session_id).messages
-        with_files = [
-            one.message_id for one in await book.measure(chat.session_id, leaf) if one.file_bytes
-        ]
-        files = await book.files(with_files)
-        if any(is_picture(file) for enclosed in files.values() for file in enclosed):
+        if any(one.pictures for one in await book.measure(chat.session_id, leaf)):
             needs.add("images")
         return frozenset(needs)
+
+
+def to_come(text: str, files: Sequence[Enclosed]) -> Measured:
+    """The size of a question that is not stored yet."""
+    pictures = [len(file.data) for file in files if is_picture(file)]
+    return Measured(
+        message_id=1 << 62,
+        role="user",
+        state="",
+        text_bytes=len(text.encode()),
+        file_bytes=sum(len(file.data) for file in files),
+        pictures=len(pictures),
+        picture_bytes=sum(pictures),
+    )
 
 
 def room_of(offer: ModelOffer | None, max_tokens: int | None = None) -> Room:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from engine.errors import Peer2PromptError
 from engine.market.meter import BYTES_PER_TOKEN, tokens_of
+from engine.market.weight import IMAGE_BYTES
 from wallet.store import Measured
 
 MAX_BODY_BYTES = 960_000
@@ -31,10 +32,10 @@ class ContextFull(Peer2PromptError):
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a question may hold, answer not included. `bound` is the model's context in tokens, 0
-    when it is not known."""
+    """What a question may hold, answer not included: bytes as the meter counts them. `bound` is the
+    model's context in tokens, 0 when it is not known."""
 
-    body_bytes: int
+    metered: int
     bound: int = 0
 
     @classmethod
@@ -47,46 +48,75 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What messages take: bytes on the way, bytes as the meter counts them, and how many."""
+
+    sent: int = 0
+    metered: int = 0
+    messages: int = 0
+
+    @classmethod
+    def of(cls, message: Measured) -> Load:
+        pictures = message.picture_bytes * 4 // 3
+        plain = message.text_bytes + message.file_bytes - message.picture_bytes + FRAME_BYTES
+        spared = max(0, pictures - message.pictures * IMAGE_BYTES)
+        return cls(plain + pictures, plain + pictures - spared, 1)
+
+    def __add__(self, other: Load) -> Load:
+        return Load(
+            self.sent + other.sent,
+            self.metered + other.metered,
+            self.messages + other.messages,
+        )
+
+    def __sub__(self, other: Load) -> Load:
+        return Load(
+            self.sent - other.sent,
+            self.metered - other.metered,
+            self.messages - other.messages,
+        )
+
+    def fits(self, room: Room, share: int = 1) -> bool:
+        """Whether it fits into one `share`th of the room."""
+        return (
+            self.metered * share <= room.metered
+            and self.sent * share <= MAX_BODY_BYTES
+            and self.messages * share <= MAX_MESSAGES
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Fit:
     """`start` is the place of the first message that is sent; `whole` whether all fit."""
 
     start: int
-    used_tokens: int
+    load: Load
     whole: bool
 
-
-def bytes_of(message: Measured) -> int:
-    """What a message takes in a question; pictures grow by a third as base64."""
-    return message.text_bytes + message.file_bytes * 4 // 3 + FRAME_BYTES
+    @property
+    def tokens(self) -> int:
+        """As the meter estimates them."""
+        return tokens_of(self.load.metered)
 
 
 def fit(sent: Sequence[Measured], room: Room, *, system_bytes: int = 0) -> Fit:
     """Where to begin, for the messages that would be sent, so that they fit."""
-    most = max(0, room.body_bytes - system_bytes)
-    start = size = total = 0
+    system = Load(system_bytes, system_bytes)
+    start, load, total = 0, system, system
     for place, message in enumerate(sent):
-        size += bytes_of(message)
-        total += bytes_of(message)
-        full = size > most or place - start >= MAX_MESSAGES
-        if message.role == "user" and full:
-            start, size = _cut(sent, start, place, size, most // 2)
-    whole = total <= most and len(sent) <= MAX_MESSAGES
-    return Fit(start, tokens_of(size + system_bytes), whole)
-
-
-def _cut(sent: Sequence[Measured], start: int, last: int, size: int, most: int) -> tuple[int, int]:
-    """Leave out the oldest until half is free; the question at `last` stays."""
-    while start < last and (
-        size > most or last - start >= MAX_MESSAGES // 2 or sent[start].role != "user"
-    ):
-        size -= bytes_of(sent[start])
-        start += 1
-    return start, size
+        one = Load.of(message)
+        load, total = load + one, total + one
+        if message.role != "user" or load.fits(room):
+            continue
+        while start < place and (not load.fits(room, 2) or sent[start].role != "user"):
+            load -= Load.of(sent[start])
+            start += 1
+    return Fit(start, load, total.fits(room))
 
 
 def refuse(room: Room, *, question_alone: bool) -> ContextFull:
     """The error for a question that does not fit."""
-    bound = f"{room.bound} tokens" if room.bound else f"{room.body_bytes} bytes"
+    bound = f"{room.bound} tokens" if room.bound else f"{room.metered} bytes"
     if question_alone:
         return ContextFull(
             f"The question alone is longer than the model takes ({bound}, its answer included).",

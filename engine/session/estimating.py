@@ -16,8 +16,7 @@ from engine.identity import short_id
 from engine.market.meter import Tariff
 from engine.session.books import ChatBooks
 from engine.session.chat_settings import ChatSettings
-from engine.session.composing import TRIM, Composer
-from engine.session.context import bytes_of
+from engine.session.composing import TRIM, Composer, to_come
 from engine.session.files.attach import read_files
 from engine.session.opening import offer_for
 from engine.session.pinned import SessionDesk
@@ -72,13 +71,13 @@ class Estimator:
         model = params["model"] or chat.model or None
         terms = await self._terms(chat, self._desk.chooser.want(model))
         files = read_files(params["attachments"])
-        size = len(params["text"].encode()) + sum(len(f.data) * 4 // 3 for f in files)
+        question = to_come(params["text"], files)
         most = params["max_tokens"]
         widest = max((one.offer for one in terms), key=lambda o: o.context, default=None)
-        branch = await self._composer.branch(chat, widest, extra=max(1, size), max_tokens=most)
+        branch = await self._composer.branch(chat, widest, extra=question, max_tokens=most)
         sent = branch.sent[branch.fitted.start :]
-        body = sum(map(bytes_of, sent)) + len(branch.own.system.encode())
-        tariffs = [one.tariff(body, len(sent), most) for one in terms]
+        load = branch.fitted.load
+        tariffs = [one.tariff(load.metered, load.messages, most) for one in terms]
         likely = await self._likely_tokens(chat)
         pinned = terms[0].ghost if len(terms) == 1 else b""
         fits = branch.fitted.whole or branch.own.full == TRIM
@@ -91,7 +90,7 @@ class Estimator:
             model=terms[0].offer.name if terms else model or "",
             ghost=short_id(pinned) if pinned else "",
             ghosts=len(terms),
-            tokens_in=branch.fitted.used_tokens,
+            tokens_in=branch.fitted.tokens,
             context=branch.info,
             fits=fits,
             messages_shown=max(0, len(sent) - 1),

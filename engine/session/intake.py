@@ -16,14 +16,14 @@ from engine.errors import Peer2PromptError
 from engine.session.books import ChatBooks
 from engine.session.chat_settings import ChatSettings, check_params
 from engine.session.chooser import Chooser
-from engine.session.composing import TRIM, Composer
+from engine.session.composing import TRIM, Composer, to_come
 from engine.session.context import MAX_BODY_BYTES
 from engine.session.estimating import Estimator
 from engine.session.files.attach import is_picture, read_files
 from engine.session.preferences import Preferences
 from engine.session.question import Question, still_answering
 from engine.session.telling import Teller
-from wallet.store import ChatMessage, ChatSession, Enclosed
+from wallet.store import ChatMessage, ChatSession, Enclosed, Measured
 
 TITLE_CHARS = 48
 MAX_PROMPT_BYTES = 768 * 1024  # with its JSON it stays under the session protocol's 1 MiB
@@ -59,9 +59,8 @@ class Intake:
         check_params(options)
         chat = await self._chat_of(params, text, answering)
         want = await self._want(chat, chat.leaf, params, options, files)
-        size = len(text.encode()) + sum(len(file.data) * 4 // 3 for file in files)
         try:
-            await self._check_room(chat, want, size, options, params.get("trim"))
+            await self._check_room(chat, want, to_come(text, files), options, params.get("trim"))
         except Peer2PromptError:
             if not chat.messages and params["session_id"] is None:
                 await self._books.delete(chat.session_id)
@@ -185,14 +184,14 @@ class Intake:
         self,
         chat: ChatSession,
         want: Preferences,
-        size: int,
+        question: Measured,
         options: Mapping[str, Any],
         trim: bool | None,
     ) -> None:
         """Refuse now what would be refused later, after the way to a ghost was built."""
         offer = await self._estimates.roomiest(chat, want)
         branch = await self._composer.branch(
-            chat, offer, extra=size, max_tokens=options.get("max_tokens")
+            chat, offer, extra=question, max_tokens=options.get("max_tokens")
         )
         branch.check(trim=branch.own.full == TRIM if trim is None else trim)
 

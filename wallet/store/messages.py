@@ -21,6 +21,13 @@ BRANCH = """WITH RECURSIVE branch (message_id, parent) AS (
     UNION ALL
     SELECT m.message_id, m.parent FROM branch JOIN messages m ON m.message_id = branch.parent)"""
 """All of a branch, from its end to its beginning."""
+TEXT_SIZES = f"""{BRANCH} SELECT m.message_id, m.role, coalesce(json_extract(m.meta, '$.state'), ''),
+    octet_length(coalesce(m.raw, m.text))
+    FROM branch JOIN messages m ON m.message_id = branch.message_id ORDER BY m.message_id"""
+FILE_SIZES = f"""{BRANCH} SELECT message_id, sum(octet_length(data)),
+    count(data) FILTER (WHERE mime LIKE 'image/%'),
+    coalesce(sum(octet_length(data)) FILTER (WHERE mime LIKE 'image/%'), 0)
+    FROM message_files WHERE message_id IN (SELECT message_id FROM branch) GROUP BY message_id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +56,16 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The size of one message of a branch. `file_bytes` are as they are kept."""
+    """The size of one message of a branch. Files are measured as they are kept."""
 
     message_id: int
     role: str
     state: str
     text_bytes: int
-    file_bytes: int
+    file_bytes: int = 0
+    """All its files together, the pictures with them."""
+    pictures: int = 0
+    picture_bytes: int = 0
 
 
 class Messages:
@@ -115,19 +125,14 @@ class Messages:
     async def measure(self, session_id: str, leaf: int | None = None) -> list[Measured]:
         """The sizes of all messages of a branch (of the one in use), oldest first."""
 
-        def work(tx: Transaction) -> list[Row]:
-            return tx.rows(
-                f"""{BRANCH} SELECT m.message_id, m.role,
-                    coalesce(json_extract(m.meta, '$.state'), ''),
-                    octet_length(coalesce(m.raw, m.text)),
-                    (SELECT coalesce(sum(octet_length(data)), 0) FROM message_files f
-                     WHERE f.message_id = m.message_id)
-                    FROM branch JOIN messages m ON m.message_id = branch.message_id
-                    ORDER BY m.message_id""",
-                (leaf if leaf is not None else leaf_of(tx, session_id),),
-            )
+        def work(tx: Transaction) -> list[Measured]:
+            end = leaf if leaf is not None else leaf_of(tx, session_id)
+            enclosed = {number: tuple(sizes) for number, *sizes in tx.rows(FILE_SIZES, (end,))}
+            return [
+                Measured(*row, *enclosed.get(row[0], ())) for row in tx.rows(TEXT_SIZES, (end,))
+            ]
 
-        return [Measured(*row) for row in await self._store.run(work)]
+        return await self._store.run(work)
 
     async def take(self, numbers: Sequence[int]) -> list[ChatMessage]:
         """These messages, by number."""

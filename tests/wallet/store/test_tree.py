@@ -94,6 +94,7 @@ async def test_files_are_kept_in_order_and_go_with_their_message(store: Store) -
     assert await store.messages.files([message.message_id]) == {message.message_id: files}
     (_, measured) = await store.messages.measure(chat)
     assert (measured.text_bytes, measured.file_bytes) == (3, 3)
+    assert (measured.pictures, measured.picture_bytes) == (1, 1)
     assert "bb" not in repr(files)
     await store.sessions.delete(chat)
     assert await store.messages.files([message.message_id]) == {}
