@@ -39,6 +39,8 @@ from engine.exit.backends.sse import SseParser
 from engine.exit.question import OPTIONS, read_question
 from engine.identity import Identity
 from engine.market.letter import read_letter
+from engine.session.chat_foreign import read_any
+from engine.session.files import pictures
 from engine.wire import directory, messages, session
 from engine.wire.advert import Advert
 from engine.wire.cells import RECORD_BYTES
@@ -85,6 +87,7 @@ MORE: dict[str, Parser] = {
     "engine.crypto.packets:open_packet": lambda data: open_packet(bytes(32), 0, data),
     "engine.directory.contacts:parse_invite": lambda data: parse_invite(data, MAIN_NETWORK),
     "engine.exit.question:read_question": lambda data: read_question(data, ABLE, OPTIONS),
+    "engine.session.chat_foreign:read_any": lambda data: read_any(data, NOW),
     "engine.market.letter:read_letter": lambda data: read_letter(data, 1),
     "engine.wire.advert:Advert.decode": lambda data: Advert.decode(data, NOW),
     "engine.wire.create:parse_address": lambda data: parse_address(data, 0),
@@ -189,6 +192,7 @@ BY_HAND: dict[str, Parser] = {
     "session stream of a ghost": lambda data: session.MessageReader(from_client=False).feed(data),
     "directory stream, asked": lambda data: directory.reader(serving=True).feed(data),
     "directory stream, asking": lambda data: directory.reader(serving=False).feed(data),
+    "a picture to send": pictures.clean,
     "provider's event stream": lambda data: SseParser().feed(data),
 }
 """What parses as part of a state: a stream, a handshake, a file."""

@@ -21,13 +21,15 @@ BRANCH = """WITH RECURSIVE branch (message_id, parent) AS (
     UNION ALL
     SELECT m.message_id, m.parent FROM branch JOIN messages m ON m.message_id = branch.parent)"""
 """All of a branch, from its end to its beginning."""
-TEXT_SIZES = f"""{BRANCH} SELECT m.message_id, m.role, coalesce(json_extract(m.meta, '$.state'), ''),
+# CROSS JOIN: read along the branch, never all messages.
+TEXT_SIZES = f"""{BRANCH}
+    SELECT m.message_id, m.role, coalesce(json_extract(m.meta, '$.state'), ''),
     octet_length(coalesce(m.raw, m.text))
-    FROM branch JOIN messages m ON m.message_id = branch.message_id ORDER BY m.message_id"""
+    FROM branch CROSS JOIN messages m ON m.message_id = branch.message_id"""
 FILE_SIZES = f"""{BRANCH} SELECT message_id, sum(octet_length(data)),
     count(data) FILTER (WHERE mime LIKE 'image/%'),
     coalesce(sum(octet_length(data)) FILTER (WHERE mime LIKE 'image/%'), 0)
-    FROM message_files WHERE message_id IN (SELECT message_id FROM branch) GROUP BY message_id"""
+    FROM branch CROSS JOIN message_files USING (message_id) GROUP BY message_id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +130,8 @@ class Messages:
         def work(tx: Transaction) -> list[Measured]:
             end = leaf if leaf is not None else leaf_of(tx, session_id)
             enclosed = {number: tuple(sizes) for number, *sizes in tx.rows(FILE_SIZES, (end,))}
-            return [
-                Measured(*row, *enclosed.get(row[0], ())) for row in tx.rows(TEXT_SIZES, (end,))
-            ]
+            found = sorted(tx.rows(TEXT_SIZES, (end,)))
+            return [Measured(*row, *enclosed.get(row[0], ())) for row in found]
 
         return await self._store.run(work)
 
