@@ -13,26 +13,45 @@ import trio
 from engine.circuit.client import ClientCircuit
 from engine.circuit.pool import CircuitNote, CircuitPool
 from engine.circuit.traffic import Cells
-from engine.control.protocol.asking import Hop
-from engine.control.protocol.circuits import Circuit, CircuitEvent, ClassTraffic
+from engine.control.protocol.circuits import Circuit, CircuitEvent, CircuitHop, ClassTraffic
+from engine.directory.rules import PathRules
 
 
 def describe_circuits(pool: CircuitPool) -> list[Circuit]:
     """Every circuit that is being built or open."""
     ages = {guard.id: guard.age_s for guard in pool.report().guards}
     return [
-        _circuit(number, one, ages.get(one.path[0].short_id))
+        _circuit(number, one, ages.get(one.path[0].short_id), pool.rules)
         for number, one in pool.circuits.items()
     ]
 
 
-def _circuit(number: int, circuit: ClientCircuit, guard_age_s: float | None) -> Circuit:
+def _hops(circuit: ClientCircuit, rules: PathRules) -> list[CircuitHop]:
+    times = circuit.hop_times_s
+    found = []
+    for place, hop in enumerate(circuit.path):
+        origin = rules.origin(hop.host)
+        found.append(
+            CircuitHop(
+                role=hop.role,
+                id=hop.short_id,
+                built_ms=round(times[place] * 1000, 2) if place < len(times) else None,
+                asn=origin.asn,
+                country=origin.country or "",
+            )
+        )
+    return found
+
+
+def _circuit(
+    number: int, circuit: ClientCircuit, guard_age_s: float | None, rules: PathRules
+) -> Circuit:
     endpoint, cells = circuit.endpoint, circuit.cells
     return Circuit(
         circuit_id=number,
         purpose=circuit.purpose,
         state=circuit.state.value,
-        hops=[Hop(role=hop.role, id=hop.short_id) for hop in circuit.path],
+        hops=_hops(circuit, rules),
         age_s=trio.current_time() - circuit.created_at,
         cells_up=cells.up,
         cells_down=cells.down,

@@ -121,12 +121,13 @@ class PathRules:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
             node_id = advert.node_id
-            origins = tuple(self._origin(a.host) for a in advert.addresses)
+            origins = tuple(self.origin(a.host) for a in advert.addresses)
             known = _Look(advert, node_id, frozenset(_marks(advert, node_id, origins)), origins)
             self._known[advert.ed25519_public] = known
         return known
 
-    def _origin(self, host: str) -> Origin:
+    def origin(self, host: str) -> Origin:
+        """What the user's table says of an address; nothing without a table."""
         return UNKNOWN if self._table is None else self._table.origin(host)
 
 

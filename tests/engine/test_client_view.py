@@ -37,6 +37,11 @@ async def test_a_circuit_from_opening_to_closing(tmp_path: Path) -> None:
         assert shown.padding_share is not None
         assert 0 < shown.padding_share < 1
         assert shown.why
+        times = [hop.built_ms for hop in shown.hops]
+        assert len(times) == len(circuit.path) >= 3
+        assert all(time is not None and time > 0 for time in times)
+        assert times[-1] == shown.rtt_ms
+        assert {(hop.asn, hop.country) for hop in shown.hops} == {(None, "")}  # no table is set
         assert circuit.path[0].host not in shown.why
 
         (text,) = describe_classes(b.pool)

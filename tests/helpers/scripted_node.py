@@ -264,7 +264,14 @@ def circuit(
         "circuit_id": name,
         "purpose": purpose,
         "state": state,
-        "hops": [{"role": r, "id": i} for r, i in zip(roles, ids, strict=True)][:built],
+        "hops": [
+            {"role": r, "id": i, "built_ms": ms, "asn": asn, "country": land}
+            for r, i, ms, asn, land in zip(
+                *(roles, ids, (1.1, 2.3, 3.4, 4.2)),
+                *((24940, 16276, None, 3320), ("DE", "FR", "", "")),
+                strict=True,
+            )
+        ][:built],
         "age_s": age_s,
         "cells_up": up,
         "cells_down": down,

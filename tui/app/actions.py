@@ -204,7 +204,7 @@ ACTIONS = (
     Action(
         "explain",
         "What these numbers mean",
-        "Explains every number of this pane, with its value now.",
+        "Explains every number of this pane, the hops' times included, with its value now.",
         ("e",),
         "circuit",
         hint="explain",

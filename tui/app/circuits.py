@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from tui.app.jsonish import Json, line, maybe_real, record, records, whole
+from tui.app.jsonish import Json, line, maybe_real, maybe_whole, record, records, whole
 from tui.app.traffic import TrafficSum
 
 HISTORY = 120  # samples kept per circuit: one minute at two a second
@@ -22,6 +22,8 @@ class Hop:
 
     role: str
     short_id: str
+    built_ms: float | None = None
+    place: str = ""  # autonomous system and country, where a table knows them
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -82,6 +84,7 @@ class CircuitBook:
         self.events: deque[tuple[float, str]] = deque(maxlen=EVENTS)
         self.relay_ages: dict[str, float] = {}
         self.sums = TrafficSum()
+        self.guards_used = 0
         self.revision = 0
         self._sampled: float | None = None
 
@@ -130,6 +133,7 @@ class CircuitBook:
             if seconds is not None:
                 ages[line(item, "id")[:8]] = seconds
         self.relay_ages = ages
+        self.guards_used = _guards_used(record(source.get("paths")))
 
     def traffic(self, value: object) -> None:
         """Take a `traffic` snapshot."""
@@ -157,7 +161,13 @@ class CircuitBook:
     @staticmethod
     def _read(source: Json) -> Circuit:
         hops = [
-            Hop(line(h, "role", "relay"), line(h, "id")[:8]) for h in records(source.get("hops"))
+            Hop(
+                line(h, "role", "relay"),
+                line(h, "id")[:8],
+                maybe_real(h, "built_ms"),
+                _hop_place(h),
+            )
+            for h in records(source.get("hops"))
         ]
         return Circuit(
             circuit_id=line(source, "circuit_id"),
@@ -180,6 +190,19 @@ class CircuitBook:
             guard_age_s=maybe_real(source, "guard_age_s"),
             reason=line(source, "reason"),
         )
+
+
+def _hop_place(source: Json) -> str:
+    """`AS24940 DE`, as far as it is known."""
+    asn = maybe_whole(source, "asn")
+    return " ".join(part for part in (f"AS{asn}" if asn else "", line(source, "country")) if part)
+
+
+def _guards_used(paths: Json) -> int:
+    """Guards that circuits went through, the one in use included."""
+    guards = records(paths.get("guards"))
+    used = sum(1 for g in guards if whole(g, "builds") or whole(g, "circuits"))
+    return max(used, 1 if line(paths, "guard") else 0)
 
 
 def _dummies(source: Json) -> int | None:

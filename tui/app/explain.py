@@ -86,6 +86,38 @@ def figures(model: AppModel) -> list[Figure]:
     ]
 
 
+BAD_SHARE = 0.05  # of relays and of ghosts, in league: the model of docs/threat-model.md
+
+
+def link_chance(guards: int, conversations: int) -> float:
+    """The chance that a guard and a ghost in league met you at least once, at most.
+
+    Each guard used is bad with BAD_SHARE, and so is the ghost of each conversation. A user with
+    one guard is linked only if that one is bad, however often they ask. Guards and conversations
+    count at least once.
+    """
+    bad_guard = 1 - (1 - BAD_SHARE) ** max(1, guards)
+    return bad_guard * (1 - (1 - BAD_SHARE) ** max(1, conversations))
+
+
+def link_figure(guards: int, conversations: int) -> Figure:
+    """P(link), with its model and its numbers in the words."""
+    once = BAD_SHARE * BAD_SHARE
+    talks = plural(max(1, conversations), "conversation")
+    shown = f"{100 * link_chance(guards, conversations):.1f} %"
+    meaning = (
+        "The chance that somebody can tell that your questions are yours, because they hold your "
+        "guard and your ghost and compare times. The model: 5 of 100 relays and 5 of 100 ghosts "
+        "are bad and work together, drawn evenly. Then one conversation is linked with "
+        f"{100 * once:.2f} %, and at least one of your {talks} "
+        f"through {plural(max(1, guards), 'guard')} with at most {shown}. Most users are never "
+        "linked and a few are often: it hangs on the guard, which is why it stays for months. If "
+        "more of the network is bad, it is more; somebody who watches the whole network is not in "
+        "this number."
+    )
+    return Figure("link", "P(link)", f"≤{shown}", f"at most {shown}", meaning)
+
+
 def _priced(figure: Figure, shape: ShapeOffer | None) -> Figure:
     """With what the shape of this conversation costs in bytes."""
     if shape is None:

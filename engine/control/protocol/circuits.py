@@ -6,11 +6,21 @@ from engine.control.protocol.asking import Hop
 from engine.control.protocol.frames import Result
 
 
+class CircuitHop(Hop, frozen=True):
+    """A hop of the user's own path, with what can be known of it."""
+
+    built_ms: float | None = None
+    """There and back to this hop when it was added: through all hops before it."""
+    asn: int | None = None
+    """The autonomous system of its address, by the user's table; null where none is known."""
+    country: str = ""
+
+
 class Circuit(Result, frozen=True):
     circuit_id: int | str
     purpose: str = ""
     state: str = ""
-    hops: list[Hop] = []
+    hops: list[CircuitHop] = []
     age_s: float = 0
     cells_up: int = 0
     cells_down: int = 0

@@ -27,12 +27,41 @@ async def test_circuit_pane_draws_the_path(
         await screen.until(lambda: "Circuit b7c2" in screen.seen(), "drawing")
         for words in ("you ─", "guard ─", "middle ─", "ghost", "4f2a91c0", "kept 12 d", "dummies"):
             await screen.until(lambda words=words: words in screen.seen(), words)
+        for words in ("≤0.5 %", "24", "≤2 bit", "text-shaped", "round trip", "2.3 ms"):
+            assert words in screen.seen()
+        assert ("AS24940 DE" in screen.seen()) == (size[1] > 24)
         await screen.press("down")
         await screen.until(lambda: "Circuit a41f" in screen.seen(), "other circuit")
         node.publish("circuit.changed", circuit_id="a41f", state="closed", reason="it was old")
         await screen.until(lambda: "circuit a41f closed: it was old" in screen.seen(), "event")
         await screen.press("r")
         await screen.until(lambda: bool(node.called("circuit.rotate")), "rotated")
+
+
+async def test_the_numbers_of_the_circuit_pane_are_explained_on_a_key(
+    folder: Path, node: ScriptedNode
+) -> None:
+    guards = [{"id": "a1b2c301", "builds": 4}, {"id": "a1b2c302", "builds": 1}, {"id": "x"}]
+    node.state["network"]["paths"] = {"guard": "a1b2c301", "guards": guards}
+    async with open_screen(folder, (120, 100)) as screen:
+        await screen.connected()
+        await screen.press("f3")
+        await screen.until(lambda: "P(link) ≤1.0 %" in screen.seen(), "of two guards")
+        await screen.press("e")
+        await screen.dialog("NumbersScreen")
+        for words in (
+            "traffic: text-shaped",
+            "P(link): at most 1.0 %",
+            "0.25 %",
+            "through 2 guards",
+            "drawn from: 24 relays",
+            "shape leak: at most 2 bit",
+            "round trip: guard 1.1 ms, middle 2.3 ms",
+            "network and country: guard AS24940 DE, middle AS16276 FR",
+        ):
+            assert words in screen.seen(), words
+        await screen.press("e")
+        await screen.until(lambda: not screen.app.screen.is_modal, "closed")
 
 
 async def test_circuit_pane_explains_emptiness(folder: Path, node: ScriptedNode) -> None:

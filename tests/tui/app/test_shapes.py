@@ -59,7 +59,10 @@ async def test_every_number_of_the_circuit_pane_is_explained(
         assert "middles by weight" in screen.seen()
         await screen.press("e")
         await screen.until(lambda: "What these numbers mean" in screen.seen(), "explained")
-        assert "guard kept: 12 d" in screen.seen()
+        assert "traffic: text-shaped" in screen.seen()
+        if size == (80, 24):
+            await screen.press("pagedown")
+        await screen.until(lambda: "guard kept: 12 d" in screen.seen(), "further down")
         await screen.press("escape")
         await screen.until(lambda: "What these numbers mean" not in screen.seen(), "closed")
 

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widgets import DataTable, Static
 
 from tui.app.circuits import Circuit
+from tui.app.explain import Figure, figures, link_figure
 from tui.app.panes.base import Pane, style_sheet
 from tui.app.text import age, ellipsis, percent, plural, rate, spark, took
 from tui.sizes import data_size
@@ -31,6 +32,7 @@ COLUMNS = (
 )
 
 
+WIDE = 100  # columns from which names are written out
 TALL = 30  # rows from which there is room for more (as in the style sheet)
 
 
@@ -47,6 +49,7 @@ class CircuitPane(Pane):
         table: DataTable[Content | str] = DataTable(
             id="circuits", cursor_type="row", zebra_stripes=False, cell_padding=1
         )
+        yield Static(id="circuit-facts")
         yield table
         with VerticalScroll(id="circuit-detail", can_focus=False):
             yield Static(id="circuit-drawing")
@@ -57,6 +60,7 @@ class CircuitPane(Pane):
         for label, width in COLUMNS:
             right = label in ("▲/s", "▼/s", "dummies")
             self.table.add_column(label.rjust(width) if right else label, width=width)
+        self.facts = self.query_one("#circuit-facts", Static)
         self.drawing = self.query_one("#circuit-drawing", Static)
         self.events_view = self.query_one("#circuit-events", Static)
         self.query_one("#circuits").border_title = "Circuits"
@@ -66,11 +70,16 @@ class CircuitPane(Pane):
 
     def paint(self) -> None:
         book = self.model.circuits
-        fresh = (book.revision, self.size.width, self.table.cursor_row, self.model.link.state)
+        numbers = (self.model.revision, book.guards_used, len(self.model.chat.sessions))
+        fresh = (
+            *(book.revision, self.size.width, self.table.cursor_row, self.model.link.state),
+            *numbers,
+        )
         if fresh == self._revision:
             return
         self._revision = fresh
         circuits = book.ordered()
+        self._paint_facts()
         self._paint_table(circuits)
         self.drawing.update(self._detail(circuits))
         self.events_view.update(self._events())
@@ -90,6 +99,25 @@ class CircuitPane(Pane):
             for column, value in enumerate(_cells(circuit)):
                 if self.table.get_cell_at((row, column)) != value:  # type: ignore[arg-type]
                     self.table.update_cell_at((row, column), value)  # type: ignore[arg-type]
+
+    def _paint_facts(self) -> None:
+        """Tier, chance of being linked, set, guard and leak, in as many lines as they need."""
+        parts: list[Content] = []
+        for fact in self._numbers():
+            word = fact.name if self.size.width >= WIDE else fact.label
+            name = (f"{word} ", "$muted") if word else ("", "")
+            parts.append(Content.assemble(name, (fact.short, f"${fact.tone}")))
+        self.facts.update(Content("   ").join(parts))
+
+    def _numbers(self) -> list[Figure]:
+        """The numbers on top of the pane; `e` explains them."""
+        tier, _last, _wallet, drawn, guard, leak = figures(self.model)
+        chance = link_figure(self.model.circuits.guards_used, len(self.model.chat.sessions))
+        return [tier, chance, drawn, guard, leak]
+
+    @property
+    def _short(self) -> bool:
+        return self.app.size.height < TALL
 
     def _chosen_id(self) -> str:
         row = self.table.cursor_row
@@ -131,7 +159,7 @@ class CircuitPane(Pane):
             ("  shape ", "$muted"),
             _shape_words(circuit),
         ]
-        if circuit.rtt_ms is not None:
+        if circuit.rtt_ms is not None and not self._short:
             parts += [("  there and back ", "$muted"), took(circuit.rtt_ms)]
         if circuit.reason:
             parts.append((f"  {circuit.reason}", "$warning"))
@@ -159,7 +187,7 @@ class CircuitPane(Pane):
             top = Content.assemble(top, (role, f"bold {tone}"), (f"{line} ", "$muted"))
             ids = Content.assemble(ids, ellipsis(name, step - 1).ljust(step))
             ages = Content.assemble(ages, (ellipsis(known, step - 1).ljust(step), "$muted"))
-        return [top, ids, ages]
+        return [top, ids, ages, *_measured(circuit, step)[: 1 if self._short else None]]
 
     def _hop_age(self, circuit: Circuit, role: str, short_id: str) -> str:
         if role == "guard" and (kept := self._guard_age_s(circuit)) is not None:
@@ -173,7 +201,7 @@ class CircuitPane(Pane):
         return self.model.status.guard_age_s if own is None else own
 
     def _events(self) -> Content:
-        short = self.app.size.height < TALL
+        short = self._short
         lines = [] if short else [Content("")]
         lines.append(Content.styled("What happened", "bold $muted"))
         events = list(self.model.circuits.events)[-2 if short else -12 :]
@@ -193,12 +221,29 @@ class CircuitPane(Pane):
 
         book, chosen = self.model.circuits, self._chosen_id()
         circuit = book.circuits.get(chosen)
-        screen = NumbersScreen(circuit, self._guard_age_s(circuit), book.sums)
+        numbers = [(f.name or "traffic", f.long, f.meaning) for f in self._numbers()]
+        screen = NumbersScreen(circuit, book.sums, numbers)
         await self.peer.push_screen_wait(screen)
 
     async def do_rotate(self) -> None:
         await self.controller.rotate()
         self.peer.say("Fresh circuits are being built. The guard stays the same.")
+
+
+def _measured(circuit: Circuit, step: int) -> list[Content]:
+    """Times and networks of the hops, where there is room and something is known."""
+    lines, hops = [], circuit.hops
+    if any(hop.built_ms is not None for hop in hops):
+        times = ["" if hop.built_ms is None else took(hop.built_ms) for hop in hops]
+        lines.append(_row(["round trip", *times], step))
+    if any(hop.place for hop in hops):
+        lines.append(_row(["", *(hop.place for hop in hops)], step))
+    return lines
+
+
+def _row(words: list[str], step: int) -> Content:
+    """One muted line below the path, a column for each hop."""
+    return Content.styled("".join(ellipsis(w, step - 1).ljust(step) for w in words), "$muted")
 
 
 def _tone(circuit: Circuit) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.app.circuits import Circuit
-from tui.app.text import age, percent, rate, took
+from tui.app.text import percent, rate, took
 from tui.app.traffic import TrafficSum
 from tui.sizes import data_size
 
@@ -22,21 +23,30 @@ Explained = tuple[str, str, str]
 CELL = "A cell is 2,048 bytes on the wire, whatever is in it, so nobody can tell cells apart."
 
 
-def explained(circuit: Circuit | None, guard_age_s: float | None) -> list[Explained]:
+def explained(circuit: Circuit | None) -> list[Explained]:
     """Every number of the pane. Pure."""
     there = circuit or Circuit("")
     return [
+        (
+            "round trip",
+            _hop_times(there),
+            "How long a message took there and back to each hop when it was added, through all "
+            "hops before it and with that hop's arithmetic. It is measured once, at building: "
+            "asking each hop later would tell the hops who asks. So the difference of two "
+            "neighbours is a guess at one link, not a measurement.",
+        ),
+        (
+            "network and country",
+            _hop_places(there),
+            "Of each hop's address, by the table that you set under [paths] asn_table. No two "
+            "hops of a path may lie in one network. A country says where an address is "
+            "announced, not where a machine stands.",
+        ),
         (
             "why this path",
             there.why or "unknown",
             "How guard, middles and last hop were chosen. The last hop is chosen first, then the "
             "guard you keep, then middles by weight; no two of them may belong together.",
-        ),
-        (
-            "guard kept",
-            age(guard_age_s),
-            "How long all your circuits have begun at the same relay. Kept for months: whoever "
-            "changes guards often meets a bad one sooner.",
         ),
         (
             "▲/s ▼/s",
@@ -72,6 +82,15 @@ def explained(circuit: Circuit | None, guard_age_s: float | None) -> list[Explai
     ]
 
 
+def _hop_times(circuit: Circuit) -> str:
+    known = [f"{h.role} {took(h.built_ms)}" for h in circuit.hops if h.built_ms is not None]
+    return ", ".join(known) or "unknown"
+
+
+def _hop_places(circuit: Circuit) -> str:
+    return ", ".join(f"{h.role} {h.place}" for h in circuit.hops if h.place) or "no table is set"
+
+
 class NumbersScreen(ModalScreen[None]):
     """Scrolls; any of the usual leaving keys closes it."""
 
@@ -81,10 +100,14 @@ class NumbersScreen(ModalScreen[None]):
     ]
 
     def __init__(
-        self, circuit: Circuit | None, guard_age_s: float | None, traffic: TrafficSum
+        self,
+        circuit: Circuit | None,
+        traffic: TrafficSum,
+        numbers: Sequence[Explained] = (),
     ) -> None:
         super().__init__()
-        self._circuit, self._guard_age_s, self._traffic = circuit, guard_age_s, traffic
+        self._numbers = numbers
+        self._circuit, self._traffic = circuit, traffic
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog dialog-help") as dialog:
@@ -96,7 +119,10 @@ class NumbersScreen(ModalScreen[None]):
     def _text(self) -> Content:
         parts = [
             Content.assemble((f"{name}: ", "bold"), (f"{value}\n", "$accent"), f"{meaning}\n\n")
-            for name, value, meaning in explained(self._circuit, self._guard_age_s)
+            for name, value, meaning in (
+                *self._numbers,
+                *explained(self._circuit),
+            )
         ]
         parts.append(Content.styled("Since the node started\n", "bold"))
         parts += [Content(f"{words}\n") for words in self._traffic.lines]
