@@ -21,6 +21,8 @@ from engine.mint_way import MintWay
 from wallet.store import Store
 from wallet.wallet import Wallet
 
+CLOSE_S = 2.0
+
 
 class GhostRole:
     """Composes the ghost; `start` it."""
@@ -61,6 +63,7 @@ class GhostRole:
             wallet, store, lambda: desk.config.payout, now=desk.now, on_change=changed
         )
         nursery.start_soon(payouts.run)
+        nursery.start_soon(_close_at_end, desk)
         return cls(service, desk, wallet, GhostHandlers(config, desk, service, payouts))
 
     @property
@@ -96,6 +99,15 @@ def _service(
         on_refusal=desk.count_refusal,
         offers_now=desk.offers_now,
     )
+
+
+async def _close_at_end(desk: Desk) -> None:
+    """Connections to providers are closed, not dropped, when the node ends."""
+    try:
+        await trio.sleep_forever()
+    finally:
+        with trio.move_on_after(CLOSE_S, shield=True):
+            await desk.aclose()
 
 
 async def _wallet(config: NodeConfig, store: Store) -> Wallet:

@@ -54,7 +54,8 @@ class SpendBook(Protocol):
 
 
 def most(model: ModelSettings, body_bytes: int, max_tokens: int) -> Amount:
-    """The most a question can cost: a token has a byte at least."""
+    """The most a question can cost: a token has a byte at least, a picture weighs what the meter
+    takes it for."""
     costs = model.costs or Costs()
     dearest_in = max(costs.tokens_in, costs.cached)
     dearest_out = max(costs.tokens_out, costs.reasoning)

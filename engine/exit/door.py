@@ -15,6 +15,7 @@ from engine.exit.prices import to_msat
 from engine.exit.queue import AnswerQueue, Slot
 from engine.exit.settings_models import ModelSettings
 from engine.market.commands import Refusal
+from engine.market.weight import metered_bytes
 
 PAUSED = Refusal("The ghost takes no questions now.", "refused")
 NO_KEY = Refusal("The AI provider refused the ghost's key.", "provider_auth")
@@ -58,8 +59,9 @@ class Door:
         for gate in self.gates:
             if (refusal := await gate(question)) is not None:
                 return refusal
-        request = question.form.request
-        amount = most(model, len(question.ask.body), getattr(request, "max_tokens", EMBED_OUT))
+        weight = metered_bytes(question.ask.body)
+        most_out = getattr(question.form.request, "max_tokens", EMBED_OUT)
+        amount = most(model, weight, most_out)
         held = self.caps.hold(amount, self._now())
         if isinstance(held, Refusal):
             return held
@@ -71,7 +73,7 @@ class Door:
         if slot is None:
             held.release()
             return Refusal("The ghost is busy.", "busy", self.queue.after_s)
-        return Granted(question.form, DoorPlace(self, model, len(question.ask.body), held, slot))
+        return Granted(question.form, DoorPlace(self, model, weight, held, slot))
 
     def _closed(self, model: ModelSettings | None, question: Question) -> Refusal | None:
         if self.paused:
@@ -102,11 +104,11 @@ class DoorPlace:
     """One question's slot and its part of the caps (`engine.exit.admission.Place`)."""
 
     def __init__(
-        self, door: Door, model: ModelSettings, body_bytes: int, held: Held, slot: Slot
+        self, door: Door, model: ModelSettings, weight: int, held: Held, slot: Slot
     ) -> None:
         self._door = door
         self._model = model
-        self._body_bytes = body_bytes
+        self._weight = weight
         self._held = held
         self._slot = slot
 
@@ -116,7 +118,7 @@ class DoorPlace:
 
     async def end(self, spent: Spent) -> None:
         """In the books at what it was."""
-        cost, tokens_in, tokens_out = actual(self._model, self._body_bytes, spent)
+        cost, tokens_in, tokens_out = actual(self._model, self._weight, spent)
         await self._door.end(self._held, cost, tokens_in, tokens_out)
         if spent.failure == "auth":
             await self._door.key_refused(self._model.name)

@@ -75,6 +75,18 @@ class Ghost:
         assert "Traceback" not in done.stderr, done.stderr
         return json.loads(done.stdout)
 
+    def words(self, *words: str) -> str:
+        """What a person reads."""
+        done = subprocess.run(
+            [*COMMAND, "--home", str(self.home), *words],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def set_up(self) -> Any:
         address = f"127.9.0.1:{free_port('127.9.0.1')}"
         return self.cli(
@@ -122,6 +134,19 @@ def test_from_setup_to_payout() -> None:
             demo.close()
 
 
+def _look_around(ghost: Ghost) -> None:
+    """What its operator reads and changes while it runs."""
+    assert MODEL in ghost.words("ghost", "status")
+    assert ADDRESS in ghost.words("ghost", "payout", "--list")
+    assert "day (UTC)" in ghost.words("earnings")
+    ghost.words("ghost", "prices", "--fixed", f"{MODEL}=1000000000:{PRICE}")
+    assert ghost.cli("ghost", "prices")["models"][0]["in_price"] == 10**9
+    assert "DE" in ghost.words("ghost", "policy", "--jurisdiction", "DE")
+    text = (ghost.home / "config.toml").read_text()
+    assert "# made by hand" in text
+    assert 'jurisdiction = "DE"' in text
+
+
 def _earn_and_pay_out(demo: ScreenDemo, ghost: Ghost) -> None:
     offers: list[dict[str, Any]] = []
 
@@ -149,4 +174,5 @@ def _earn_and_pay_out(demo: ScreenDemo, ghost: Ghost) -> None:
     (paid,) = ghost.cli("ghost", "payout", "--yes")
     assert (paid["state"], paid["address"]) == ("paid", ADDRESS), paid
     assert 0 < paid["amount_sat"] <= earned["total_msat"] // 1000
+    _look_around(ghost)
     assert ghost.cli("earnings")["paid_out_sat"] == paid["amount_sat"] + paid["fee_sat"]

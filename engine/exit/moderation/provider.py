@@ -22,6 +22,7 @@ from engine.exit.moderation.words import images_of, texts_of
 from engine.market.commands import Refusal
 
 TIMEOUT_S = 20.0
+MAX_AT_ONCE = 16
 FLAGGED = Refusal("The question was flagged by a moderation service.", "moderated")
 
 
@@ -42,6 +43,7 @@ class ProviderModeration:
         self._model = model
         self._refused = tuple(refused)
         self._http = ProviderHttp(headers, read_timeout_s=TIMEOUT_S, transport=transport)
+        self._turns = trio.CapacityLimiter(MAX_AT_ONCE)
         self.failures = 0
 
     def __repr__(self) -> str:
@@ -57,11 +59,8 @@ class ProviderModeration:
         texts, images = texts_of(request), images_of(request)
         try:
             with trio.move_on_after(TIMEOUT_S):
-                if not images:
-                    return self._judge(await self._ask("\n".join(texts)))
-                parts: list[dict[str, Any]] = [{"type": "text", "text": "\n".join(texts)}]
-                parts += [{"type": "image_url", "image_url": {"url": url}} for url in images]
-                return self._judge(await self._ask(parts))
+                async with self._turns:
+                    return self._judge(await self._ask(_input(texts, images)))
         except (ProviderError, Unable):
             pass
         self.failures += 1
@@ -86,3 +85,11 @@ class ProviderModeration:
             if result["flagged"] and not self._refused:
                 return FLAGGED
         return None
+
+
+def _input(texts: Sequence[str], images: Sequence[str]) -> str | list[dict[str, Any]]:
+    said = "\n".join(texts)
+    if not images:
+        return said
+    pictures = [{"type": "image_url", "image_url": {"url": url}} for url in images]
+    return [{"type": "text", "text": said}, *pictures]

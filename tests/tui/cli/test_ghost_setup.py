@@ -18,7 +18,7 @@ from engine.exit.terms import terms_hash
 from tui.cli.failures import CliError
 from tui.cli.ghost.asker import Silent
 from tui.cli.ghost.draft import NAME, Draft
-from tui.cli.ghost.steps import dollars, read_costs, read_pair
+from tui.cli.ghost.reading import dollars, read_costs, read_pair
 from tui.cli.ghost.wizard import Wizard
 
 KEY = "sk-TOP-SECRET"
@@ -230,6 +230,22 @@ def test_the_old_form_gives_way(home: Home) -> None:
     text = home.config.read_text()
     assert "provider_url" not in text
     assert "listed = false # mine" in text
+    assert load_config(home.folder).ghost is not None
+
+
+def test_terms_can_be_acknowledged_alone(home: Home) -> None:
+    text = OLD.replace('["client"]', '["ghost"]')
+    text += '[link]\nlisten = "127.0.0.1:1"\n[ghost]\nmodels = ["a"]\n'
+    text += 'mints = ["http://127.0.0.1:2"]\n'
+    text += '[[ghost.upstreams]]\nurl = "https://llm.example/v1"\n'
+    home.config.write_text(text)
+    with pytest.raises(ConfigError, match="not acknowledged"):
+        load_config(home.folder)
+    current = home.tool("current")
+    facts = home.tool("facts", upstreams=current["upstreams"])
+    assert "llm.example" in facts["terms"]
+    said = {"terms.text": facts["terms_hash"], "terms.acknowledged": facts["today"]}
+    home.tool("write", ghost=said)
     assert load_config(home.folder).ghost is not None
 
 

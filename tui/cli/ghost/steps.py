@@ -7,11 +7,12 @@ person. Nothing here reads a file, a clock or a network: `Wizard` is handed func
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from tui.cli.ghost.asker import Asker, ask, choose, pick_some, yes
 from tui.cli.ghost.draft import Draft
+from tui.cli.ghost.reading import dollars, read_costs, read_pair, whole
 
 KINDS = (
     ("openai", "OpenAI, or any server that speaks its chat API"),
@@ -266,39 +267,3 @@ class Steps:
         ):
             return {}
         return {"terms.text": digest, "terms.acknowledged": today}
-
-
-def whole(text: str) -> int:
-    """A whole number, zero or more. Raises ValueError."""
-    if not text.isdecimal():
-        raise ValueError("Give a whole number.")
-    return int(text)
-
-
-def dollars(text: str) -> str:
-    """An amount in dollars. Raises ValueError."""
-    try:
-        amount = Decimal(text.removeprefix("$"))
-    except InvalidOperation:
-        raise ValueError("Give an amount like 2.50.") from None
-    if not amount.is_finite() or amount < 0:
-        raise ValueError("Give an amount like 2.50.")
-    return str(amount)
-
-
-def read_costs(text: str) -> list[str]:
-    """Two or three amounts in dollars; `none` for an own machine. Raises ValueError."""
-    if text == "none":
-        return []
-    parts = [dollars(part) for part in text.replace(",", " ").split()]
-    if len(parts) not in (2, 3):
-        raise ValueError("Give the price of input, output and, if there is one, cached input.")
-    return parts
-
-
-def read_pair(text: str) -> list[int]:
-    """Two whole numbers. Raises ValueError."""
-    parts = [whole(part) for part in text.replace(",", " ").split()]
-    if len(parts) != 2:
-        raise ValueError("Give two whole numbers.")
-    return parts
