@@ -94,7 +94,6 @@ MORE: dict[str, Parser] = {
     "engine.wire.create:parse_address": lambda data: parse_address(data, 0),
     "engine.wire.directory_file:parse_directory": lambda data: parse_directory(data, NOW),
     "engine.wire.receipt:Receipt.decode": lambda data: Receipt.decode(data, bytes(32)),
-    "engine.session.chat_foreign:read_any": lambda data: read_any(data, NOW),
     "wallet.ecash.curve:parse_hex": lambda data: parse_hex(data, 32),
     "wallet.ecash.subscriptions:read": lambda data: subscriptions.read(data, 1, "sub"),
 }
