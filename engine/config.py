@@ -191,6 +191,7 @@ def _wallet_policy(wallet: Table, test_network: bool) -> Policy:
         ahead=table.take("ahead", int, default.ahead),
         ahead_sat=table.take("ahead_sat", int, default.ahead_sat),
         lock_chunks=wallet.take("lock_chunks", str, default.lock_chunks),
+        max_chunk_sat=wallet.take("max_chunk_sat", int, default.max_chunk_sat),
     )
     table.finish()
     try:

@@ -11,7 +11,8 @@ Each choice has a cost, which `Policy.lines` says in words beside it:
   that none of them can take much with it;
 * **ahead**: coins for many payments are made in one swap at a random moment before they are needed,
   so that no payment waits for the mint and the mint sees one swap instead of one for each answer;
-* **lock chunks**: payments to ghosts are made of coins that only the ghost can spend.
+* **lock chunks**: payments to ghosts are made of coins that only the ghost can spend;
+* **largest chunk**: a ghost that wants more ahead of an answer is not used.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from wallet.errors import BadAmount
 
 MAX_REST_S = 7 * 86_400
 MAX_SPREAD = 8
+MAX_CHUNK_SAT = 1_000_000
 LOCKING = ("off", "when-offered", "always")
 MAX_AHEAD = 64
 MOST_UNEVEN = 100
@@ -42,6 +44,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ahead_sat: int = 16
     even_percent: int = 0
     lock_chunks: str = "off"
+    max_chunk_sat: int = 1000
 
     def checked(self) -> Policy:
         """The policy, or BadAmount for one that makes no sense."""
@@ -53,6 +56,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise BadAmount(f"Coins can be kept ready for 0 to {MAX_AHEAD} payments.")
         if not 0 <= self.even_percent <= MOST_UNEVEN:
             raise BadAmount("Mints are evened out from 0 (never) to 100 percent.")
+        if not 2 <= self.max_chunk_sat <= MAX_CHUNK_SAT:
+            raise BadAmount(f"A ghost can be trusted with chunks of 2 to {MAX_CHUNK_SAT} sat.")
         if self.lock_chunks not in LOCKING:
             raise BadAmount(f"Payments to ghosts are locked: {', '.join(LOCKING)}.")
         return self
@@ -105,6 +110,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 "lock chunks",
                 self.lock_chunks,
                 "a swap more, with its fee, and coins that are back after an hour at the latest",
+            ),
+            (
+                "largest chunk",
+                f"{self.max_chunk_sat} sat",
+                "what a ghost can take with it; dear models may need more",
             ),
         ]
 

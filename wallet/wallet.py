@@ -439,6 +439,11 @@ class Wallet:
         """Whether payments are locked to a ghost's key: off, when-offered or always."""
         return self._policy.lock_chunks
 
+    @property
+    def max_chunk_sat(self) -> int:
+        """The most a ghost may want ahead of an answer."""
+        return self._policy.max_chunk_sat
+
     async def keep_exact(self, url: str, lot_sat: int, lots: int, least: int) -> None:
         """Have coins for payments of exactly `lot_sat`, so that a ghost is never handed more than
         it is paid. Asks the mint only when fewer than `least` can be made, then for `lots`; does

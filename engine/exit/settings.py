@@ -79,7 +79,11 @@ def parse_ghost(table: Table, base: Path, *, test: bool = False) -> GhostConfig:
     _check_served(names, upstreams)
     prices = parse_prices(table.table("prices"))
     priced = prices.check(offers)
-    chunk = _chunk(table, max(price.highest_out for price in priced))
+    dearest = max(price.highest_out for price in priced) * MIN_TOKENS_PER_CHUNK
+    hidden = max(
+        2 * offer.max_hidden * price.highest[3] for offer, price in zip(offers, priced, strict=True)
+    )
+    chunk = _chunk(table, max(dearest, hidden))
     config = GhostConfig(
         upstreams=tuple(upstreams),
         offers=offers,
@@ -106,15 +110,16 @@ def _check_served(names: tuple[str, ...], upstreams: list[UpstreamSettings]) -> 
             raise ConfigError(f"The model {name!r} of ghost.models is served by no upstream.")
 
 
-def _chunk(table: Table, dearest: int) -> int:
-    """The chunk in msat: large enough for the dearest model's smallest piece."""
-    least = -(-dearest * MIN_TOKENS_PER_CHUNK // 10**9) * 1000
+def _chunk(table: Table, least_micros: int) -> int:
+    """The chunk in msat: large enough for the dearest model's smallest piece and, in its half, for
+    the hidden reasoning that may be billed; in millionths of a msat."""
+    least = -(-least_micros // 10**9) * 1000
     chunk = table.positive("chunk_msat", max(16_000, 2 * least), 10**9)
     if chunk % 1000:
         raise ConfigError("ghost.chunk_msat must be a multiple of 1000 (whole sat).")
     if chunk < least:
         raise ConfigError(
-            f"ghost.chunk_msat is too small for the price of the dearest model: {least} at least.",
+            f"ghost.chunk_msat is too small for the prices and max_hidden: {least} at least.",
             hint="Remove the setting, and it is chosen to fit.",
         )
     return chunk

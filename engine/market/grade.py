@@ -47,6 +47,16 @@ class Grade:
         return cls(quote.lock.hex(), policy == "always" or quote.locked_only)
 
 
+def check_chunk(quote: Quote, most_sat: int) -> None:
+    """A chunk is what a ghost can vanish with. Raises GhostError for one that is too large."""
+    if quote.chunk_msat > most_sat * MSAT:
+        raise GhostError(
+            f"The ghost wants {quote.chunk_msat // MSAT} sat ahead, more than the wallet allows.",
+            kept="Nothing was paid; the question is kept in the chat.",
+            hint="Use another ghost, or: peer2prompt wallet policy --max-chunk-sat SAT",
+        )
+
+
 def lot_sat(chunk_msat: int) -> int:
     """What one locked payment made ahead is worth: half a chunk, so that one of them is due each
     time half a chunk was used."""

@@ -144,6 +144,11 @@ class PayingWallet(Protocol):
         """Whether payments are locked to a ghost's key: off, when-offered or always."""
         ...
 
+    @property
+    def max_chunk_sat(self) -> int:
+        """The most a ghost may want ahead of an answer."""
+        ...
+
     async def keep_exact(self, url: str, lot_sat: int, lots: int, least: int) -> None:
         """When there are coins for fewer than `least` payments of exactly `lot_sat`, make some for
         `lots`, as far as the money goes."""

@@ -97,6 +97,8 @@ class Account:
             model=run.model,
             tokens_in=finished.counts.tin,
             tokens_out=finished.counts.tout,
+            tokens_cached=finished.counts.cached,
+            tokens_reasoning=finished.counts.reasoning,
             quoted_msat=run.quoted_msat,
             cost_msat=finished.cost_msat,
             finish_reason=finished.reason,

@@ -69,6 +69,10 @@ class AskResult:
     credit_msat: int = 0
     mint: str = ""
     receipts: list[ReceiptNote] = field(default_factory=list)
+    tokens_cached: int = 0
+    """Of `tokens_in`: read from a cache."""
+    tokens_reasoning: int = 0
+    """Of `tokens_out`: spent on reasoning."""
     mailboxes: int = 0
     """How many mailboxes stood by."""
     by_mail: bool = False
@@ -86,6 +90,8 @@ class AskResult:
             "model": self.model,
             "tokens_in": self.tokens_in,
             "tokens_out": self.tokens_out,
+            "tokens_cached": self.tokens_cached,
+            "tokens_reasoning": self.tokens_reasoning,
             "quoted_msat": self.quoted_msat,
             "paid_msat": self.paid_msat,
             "change_msat": self.change_msat,

@@ -15,7 +15,7 @@ from engine.crypto.keys import SIGNATURE_BYTES
 from engine.errors import CircuitClosed, GhostError, Peer2PromptError, ProtocolError
 from engine.market import client_events as events
 from engine.market.client_session import ClientSession, Footing
-from engine.market.grade import Grade
+from engine.market.grade import Grade, check_chunk
 from engine.market.overbilled import Overbilled
 from engine.market.seams import ByteStream, ClientStore, PayingWallet, ReceiptBook
 from engine.session import failures
@@ -182,6 +182,7 @@ class Talk:
         if session.answer is None and not self._leftover:
             self._check_quote(quote)
         _, payer = self._parts()
+        check_chunk(quote, self._wallet.max_chunk_sat)
         payer.stock.grade = Grade.of(quote, self._wallet.lock_chunks)
 
     async def _go_on(self, session: ClientSession) -> None:

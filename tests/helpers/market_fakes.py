@@ -180,6 +180,7 @@ class FakePayer:
         self.resolved: list[str] = []
         self.prepared = 0
         self.lock_chunks = "off"
+        self.max_chunk_sat = 1000
         self.locked: list[tuple[str, int]] = []
         """Lots that are ready: key and sat."""
         self._ids = itertools.count(1)

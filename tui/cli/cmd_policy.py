@@ -25,6 +25,7 @@ def policy(args: argparse.Namespace) -> int:
         "ahead_sat": args.ahead_sat,
         "even_percent": args.even,
         "lock_chunks": args.lock_chunks,
+        "max_chunk_sat": args.max_chunk_sat,
     }
     changes = {name: value for name, value in given.items() if value is not None}
     method = "wallet.policy.set" if changes else "wallet.policy"

@@ -298,6 +298,9 @@ def _add_policy(wallet: Subparsers) -> None:
         help="pay ghosts with coins that only they can spend",
     )
     policy.add_argument(
+        "--max-chunk-sat", type=positive, metavar="SAT", help="the most a ghost may want ahead"
+    )
+    policy.add_argument(
         "--even", type=int, metavar="PERCENT", help="spread evenly by itself from so much on; 0: no"
     )
     policy.add_argument("--wake", action="store_true", help="let coins that rest be spent now")

@@ -123,6 +123,10 @@ class AskResult(Result, frozen=True):
     route: list[Hop] = []
     tokens_in: int = 0
     tokens_out: int = 0
+    tokens_cached: int = 0
+    """Of `tokens_in`: read from a cache, at its own price."""
+    tokens_reasoning: int = 0
+    """Of `tokens_out`: spent on reasoning, at its own price."""
     quoted_msat: int = 0
     paid_msat: int = 0
     change_msat: int = 0

@@ -142,6 +142,7 @@ class PolicyInfo(Result, frozen=True):
     ahead_sat: int = 16
     even_percent: int = 0
     lock_chunks: str = "off"
+    max_chunk_sat: int = 1000
 
 
 class PolicyParams(Params, frozen=True):
@@ -156,6 +157,7 @@ class PolicyParams(Params, frozen=True):
     ahead_sat: int | None = None
     even_percent: int | None = None
     lock_chunks: str | None = None
+    max_chunk_sat: int | None = None
 
 
 class Woken(Result, frozen=True):

@@ -198,3 +198,16 @@ def test_a_quote_is_never_dearer_than_the_sheet() -> None:
     for load in (0.0, 0.3, 1.0):
         for offer, listed in zip(offers_of(config, {}, load=load), sheet, strict=True):
             assert listed.allows(offer)
+
+
+def test_half_a_chunk_holds_the_hidden_reasoning_that_may_be_billed() -> None:
+    found = parse({**OLD, "max_hidden": 2_000, "out_price": 50_000_000})
+    assert found.chunk_msat == 400_000  # twice what is needed, as for the smallest piece
+    assert Sheet.decode(terms_of(found, {}).sheet().encode()).models[0].max_hidden == 2_000
+    with pytest.raises(ConfigError, match="max_hidden"):
+        parse({**OLD, "max_hidden": 2_000, "out_price": 50_000_000, "chunk_msat": 199_000})
+
+
+def test_a_ghost_may_ask_for_locked_payments_only() -> None:
+    assert not terms_of(parse(OLD), {}).locked_only
+    assert terms_of(parse({**OLD, "locked_only": True}), {}).locked_only

@@ -95,3 +95,13 @@ async def test_an_open_payment_is_refused_where_it_must_be_locked(
         (error,) = [m for m in await client.receive() if isinstance(m, wire.Error)]
         assert (error.n, error.code) == (1, "pay_unlocked")
         assert w.earner.redeems == 0
+
+
+async def test_a_chunk_that_is_too_large_is_not_paid(autojump_clock: MockClock) -> None:
+    async with world(ScriptedBackend(WORDS), chunk_msat=50_000) as w:
+        w.payer.max_chunk_sat = 49
+        with pytest.raises(GhostError, match="50 sat ahead"):
+            await w.asker().ask(HI, MODEL)
+        assert w.payer.prepared == 0
+        w.payer.max_chunk_sat = 50
+        assert (await w.asker().ask(HI, MODEL)).answer
