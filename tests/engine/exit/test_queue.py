@@ -88,6 +88,33 @@ async def test_closing_sends_everybody_away(autojump_clock: MockClock) -> None:
     assert queue.running == 0
 
 
+async def test_a_turn_that_comes_with_the_cancelling_goes_to_the_next(
+    autojump_clock: MockClock,
+) -> None:
+    queue = AnswerQueue(1, 5, 1000)
+    slot = await queue.enter(b"a")
+    assert slot is not None
+    got: list[Slot | None] = []
+    scope = trio.CancelScope()
+
+    async def leaves() -> None:
+        with scope:
+            await queue.enter(b"b")
+
+    async def stays() -> None:
+        got.append(await queue.enter(b"c"))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(leaves)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(stays)
+        await wait_all_tasks_blocked()
+        scope.cancel()
+        slot.release()
+    assert isinstance(got[0], Slot)
+    assert queue.running == 1
+
+
 @pytest.mark.parametrize("seed", range(20))
 async def test_no_place_is_lost_by_cancelling(seed: int, autojump_clock: MockClock) -> None:
     rng = random.Random(seed)
