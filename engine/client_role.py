@@ -45,6 +45,7 @@ from engine.mailbox.client import MailboxClient
 from engine.market.mints import keep_mints_known, recover_wallet
 from engine.market.tending import tend_wallet
 from engine.session.chat import ChatService
+from engine.session.chat_methods import chat_methods
 from engine.session.cover import CoverTraffic
 from engine.session.ghostbook import GhostBook
 from engine.session.mailroad import MailRoad
@@ -274,7 +275,7 @@ class ClientRole:
             "ghosts.mark": self.ghostbook.mark,
             "evidence.export": self.ghostbook.export,
             "evidence.import": self.ghostbook.take_in,
-            **chats.handlers(),
+            **chat_methods(chats),
             "circuits": self._circuits,
             "circuit.notes": self._notes,
             "circuit.rotate": self._rotate,

@@ -17,7 +17,6 @@ from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
 from engine.control.protocol.asking import AskStarted
 from engine.control.protocol.sessions import ContextInfo, Session
-from engine.control.server import Handler
 from engine.directory.relays import RelaySet
 from engine.errors import Peer2PromptError
 from engine.market.seams import Mailboxes
@@ -267,39 +266,6 @@ class ChatService:
             await ask.pinned.session.cancel()
         else:
             ask.scope.cancel()
-
-    def handlers(self) -> Mapping[str, Handler]:
-        """The methods of the control protocol that are about chats."""
-        listing, exchange = self.listing, self.exchange
-        return {
-            "ask": self.ask,
-            "ask.cancel": self.cancel,
-            "ask.estimate": self.estimates.estimate,
-            "ask.failover": self.failover,
-            "ask.raw": self.raw.ask,
-            "shapes": listing.shapes,
-            "sessions.archive": listing.archive,
-            "sessions.branch": listing.branch,
-            "sessions.choose": listing.choose,
-            "sessions.create": listing.create,
-            "sessions.defaults": listing.defaults,
-            "sessions.delete": listing.delete,
-            "sessions.edit": self.edit,
-            "sessions.export": exchange.export,
-            "sessions.import": exchange.take_in,
-            "sessions.list": listing.list_all,
-            "sessions.messages": listing.messages,
-            "sessions.pin": listing.pin,
-            "sessions.rename": listing.rename,
-            "sessions.retry": self.retry,
-            "sessions.rotate": self.rotate,
-            "sessions.search": exchange.search,
-            "sessions.set": listing.change,
-            "sessions.show": listing.show,
-            "snippets.delete": exchange.delete_snippet,
-            "snippets.list": exchange.snippets,
-            "snippets.put": exchange.put_snippet,
-        }
 
     # -- what the list of chats asks for ---------------------------------------------------------
 

@@ -23,6 +23,7 @@ from engine.exit.backends.base import ChatRequest
 from engine.exit.service import GhostService
 from engine.identity import Identity
 from engine.session.chat import ChatService
+from engine.session.chat_methods import chat_methods
 from engine.session.chat_settings import SessionSettings
 from engine.session.preferences import Preferences
 from engine.session.route import GhostGone
@@ -186,7 +187,7 @@ class ChatWorld:
         """A call with its parameters checked and its result as JSON would carry it."""
         spec = METHODS[method]
         checked = msgspec.structs.asdict(msgspec.convert(params, spec.params))
-        result = await self.chats.handlers()[method](checked)
+        result = await chat_methods(self.chats)[method](checked)
         plain = msgspec.json.encode(result)
         msgspec.json.decode(plain, type=spec.result)
         return msgspec.json.decode(plain)
