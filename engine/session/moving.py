@@ -19,9 +19,11 @@ from engine.errors import (
 from engine.market.overbilled import Overbilled
 from engine.session.route import GhostGone
 
+ELSEWHERE = "elsewhere"
+"""The reason of a GhostError: what is wanted is offered by others only."""
 MAX_GHOSTS = 4
 """That a question is shown to by itself."""
-FREE = frozenset({"busy", "cap_reached", "refused", "unpaid"})
+FREE = frozenset({"busy", "cap_reached", "refused", "unpaid", ELSEWHERE})
 """Refusals after which another ghost may be asked without asking the user: they say something of
 the ghost, not of the question."""
 NEEDS_CONSENT = "needs_consent"

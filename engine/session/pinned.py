@@ -16,6 +16,7 @@ import trio
 from engine.errors import GhostError, Peer2PromptError
 from engine.market.client_session import Footing
 from engine.session.habits import Habits
+from engine.session.moving import ELSEWHERE
 from engine.session.opening import Pinned, SessionOpener
 from engine.session.pinning import Pinning
 from engine.session.preferences import Preferences
@@ -32,8 +33,6 @@ MAX_ALWAYS_ON = 2  # sessions whose circuits run all the time, besides the spare
 SPARE_AFTER_S = 1.0  # a question goes first
 SILENCE_CHECK_S = 5.0
 MAX_NUMBER = 2**31
-ELSEWHERE = "elsewhere"
-"""The reason of a GhostError: what is wanted is offered by others only."""
 
 
 class SessionDesk(SessionOpener):

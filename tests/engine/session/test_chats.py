@@ -264,3 +264,30 @@ def test_a_chat_whose_credit_is_not_back_yet_takes_another_session_with_its_ghos
         assert len({request.session for request in ghost.backend.requests}) == 2
 
     play(tmp_path, act)
+
+
+def test_a_chat_can_come_back_the_moment_it_was_left(tmp_path: Path) -> None:
+    async def act(world: ChatWorld) -> None:
+        chat = (await world.ask("One?"))["session_id"]
+        for text in ("Two?", "Three?"):
+            await world.chats.desk.let_go(chat)
+            assert "result" in await world.ask(text, session_id=chat)
+        (ghost,) = world.ghosts
+        assert len({request.session for request in ghost.backend.requests}) == 1
+
+    play(tmp_path, act)
+
+
+def test_a_retry_that_never_reaches_a_ghost_shows_the_answer_there_was(tmp_path: Path) -> None:
+    async def act(world: ChatWorld) -> None:
+        chat = (await world.ask("One?"))["session_id"]
+        (_, answer) = await world.call("sessions.messages", session_id=chat)
+        await trio.sleep(300)
+        world.wallet.balance_sat = 0
+        started = await world.call(
+            "sessions.retry", session_id=chat, message_id=answer["message_id"]
+        )
+        assert "error" in await world.end_of(started["ask_id"])
+        assert await world.texts(chat) == ["One?", ANSWER]
+
+    play(tmp_path, act)

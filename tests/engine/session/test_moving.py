@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ from engine.errors import (
 )
 from engine.session.chat_settings import SessionSettings
 from engine.session.moving import MAX_GHOSTS, Stand, Step, next_step
-from tests.helpers.chat_world import WORDS, ChatWorld, GhostHere, play
+from tests.helpers.chat_world import OFFER, WORDS, ChatWorld, GhostHere, play
 from tests.helpers.market_fakes import ScriptedBackend
+from tests.helpers.market_world import MODEL
 from wallet.errors import InsufficientFunds
 
 ANSWER = "".join(WORDS)
@@ -250,3 +252,20 @@ def test_rotation_by_policy(tmp_path: Path) -> None:
 
     limits = SessionSettings(rotate_after=RotateAfter(messages=1))
     play(tmp_path, act, ghosts=2, settings=limits)
+
+
+def test_a_first_question_goes_where_the_model_is(tmp_path: Path) -> None:
+    """There is nothing to show but the question, so it needs no consent."""
+
+    async def act(world: ChatWorld) -> None:
+        other = await world.add_ghost(models=(replace(OFFER, name="other"),))
+        chat = (await world.ask("One?", model=MODEL))["session_id"]
+        (_, answer) = await world.call("sessions.messages", session_id=chat)
+        started = await world.call(
+            "sessions.retry", session_id=chat, message_id=answer["message_id"], model="other"
+        )
+        done = await world.end_of(started["ask_id"])
+        assert done["result"]["model"] == "other"
+        assert [m["content"] for m in other.asked[-1]] == ["One?"]
+
+    play(tmp_path, act)
