@@ -42,6 +42,7 @@ from wallet.ecash.conditions import Lock, lock_to_hash, lock_to_keys
 from wallet.ecash.errors import EcashError
 from wallet.errors import TokenInvalid
 from wallet.nuts import NUTS
+from wallet.paying import compact
 from wallet.types import MeltResult, MintQuote, RestoreReport
 from wallet.wallet import Wallet
 
@@ -224,7 +225,7 @@ class WalletHandlers:
         text = await self._wallet.request(
             params["amount_sat"], params["description"], locked=params["locked"]
         )
-        return RequestResult(request=text)
+        return RequestResult(request=text, compact=compact(text))
 
     async def pay_request(self, params: dict[str, Any]) -> PaidRequest:
         paid = await self._wallet.pay_request(params["request"], params["amount_sat"])

@@ -38,6 +38,6 @@ NUTS: tuple[Nut, ...] = (
     Nut(20, "signed mint quotes", "yes", "where the mint announces it"),
     Nut(23, "Lightning invoices", "yes", "BOLT11"),
     Nut(24, "ecash for a web page (HTTP 402)", "no", "nothing here reads the web"),
-    Nut(26, "payment requests in Bech32m", "no", "creqA is read and written, creqB is not"),
+    Nut(26, "payment requests in Bech32m", "yes", "read, and written for QR codes"),
     Nut(28, "locks to blinded keys", "no", "a fresh key for each payer does the same by hand"),
 )

@@ -16,7 +16,7 @@ import httpx
 import trio
 
 from wallet.accounts import SAT, UNITS, join, unit_of
-from wallet.ecash import conditions, requests, tokens
+from wallet.ecash import conditions, creqb, requests, tokens
 from wallet.ecash.errors import EcashError
 from wallet.ecash.requests import PaymentRequest, PostTarget
 from wallet.errors import BadAmount, InsufficientFunds, TokenInvalid, UntrustedMint
@@ -123,12 +123,18 @@ class Paying:
 
 
 def parse(text: str) -> PaymentRequest:
+    """In either of its alphabets (NUT-18, NUT-26)."""
     try:
-        return requests.decode(text)
+        return creqb.decode(text) if creqb.is_one(text) else requests.decode(text)
     except EcashError as exc:
         raise TokenInvalid(
-            f"This is not a payment request: {exc}.", hint="It begins with creqA."
+            f"This is not a payment request: {exc}.", hint="It begins with creqA or CREQB."
         ) from exc
+
+
+def compact(text: str) -> str:
+    """The same request with a smaller QR code (NUT-26). Raises TokenInvalid."""
+    return creqb.encode(parse(text))
 
 
 def _https(transports: Sequence[PostTarget]) -> str | None:

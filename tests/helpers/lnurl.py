@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 from coincurve import PrivateKey
 
-from wallet.ecash import bolt11
+from wallet.ecash import bech32
 
 ADDRESS = "ghost@pay.example"
 METADATA = json.dumps([["text/plain", "To a ghost"], ["text/identifier", ADDRESS]])
@@ -42,9 +42,7 @@ def signed_invoice(amount_sat: int, description: bytes) -> str:
     signed = prefix.encode() + int(padded, 2).to_bytes(len(padded) // 8, "big")
     signature = _NODE.sign_recoverable(hashlib.sha256(signed).digest(), hasher=None)
     groups += _groups(int.from_bytes(signature, "big"), 104)
-    check = bolt11._checksum(prefix, groups + [0] * 6) ^ 1
-    groups += [check >> 5 * (5 - index) & 31 for index in range(6)]
-    return prefix + "1" + "".join(bolt11._CHARSET[group] for group in groups)
+    return bech32.join(prefix, groups, bech32.BECH32).lower()
 
 
 def _groups(number: int, count: int) -> list[int]:

@@ -15,7 +15,7 @@ import trio
 from tests.wallet.fake_mint import URL, FakeMint
 from tests.wallet.support import a_wallet, available, fund
 from wallet.address import invoice_for, is_address
-from wallet.ecash import bolt11
+from wallet.ecash import bech32
 from wallet.errors import AddressRefused, BadAmount, MintLied, WalletError
 
 pytestmark = pytest.mark.trio
@@ -29,9 +29,7 @@ def invoice(amount: str, description: bytes) -> str:
     content = [number >> 5 * (51 - index) & 31 for index in range(52)]
     groups = [0] * 7 + [23, 1, 20, *content] + [0] * 104
     prefix = f"lnbc{amount}"
-    check = bolt11._checksum(prefix, groups + [0] * 6) ^ 1
-    groups += [check >> 5 * (5 - index) & 31 for index in range(6)]
-    return prefix + "1" + "".join(bolt11._CHARSET[group] for group in groups)
+    return bech32.join(prefix, groups, bech32.BECH32).lower()
 
 
 class Host(httpx.AsyncBaseTransport):

@@ -61,7 +61,8 @@ def request(args: argparse.Namespace) -> int:
         description=args.text,
         locked=not args.unlocked,
     )
-    print_json(raw) if args.json else print(style.clean(raw["request"]))
+    shown = raw["compact" if args.compact else "request"]
+    print_json(raw) if args.json else print(style.clean(shown))
     return 0
 
 

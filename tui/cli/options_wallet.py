@@ -262,6 +262,9 @@ def _add_requests(wallet: Subparsers) -> None:
     )
     request.add_argument("amount", type=positive, nargs="?", metavar="SAT", help="how much")
     request.add_argument("--text", default="", metavar="TEXT", help="what it is for")
+    request.add_argument(
+        "--compact", action="store_true", help="in capitals (NUT-26), for a smaller QR code"
+    )
     request.add_argument("--unlocked", action="store_true", help="let anybody take the token")
     pay = command(
         wallet,

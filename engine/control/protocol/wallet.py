@@ -227,7 +227,10 @@ class RequestParams(Params, frozen=True):
 
 
 class RequestResult(Result, frozen=True):
+    """`compact` is the same request with a smaller QR code (NUT-26)."""
+
     request: str
+    compact: str = ""
 
 
 class PayRequestParams(Params, frozen=True):

@@ -326,7 +326,7 @@ class ScriptedNode:
             ],
             "wallet.key": {"key": "02ab"},
             "wallet.cosign": {"token": "cashuBsigned"},
-            "wallet.request": {"request": "creqAx"},
+            "wallet.request": {"request": "creqAx", "compact": "CREQB1X"},
             "wallet.request.pay": {"amount_sat": 21, "token": "cashuBpaid"},
             "wallet.receive": {"amount_sat": 21, "mint": MINT},
             "wallet.melt.quote": {"quote_id": "m1", "amount_sat": 21, "fee_reserve_sat": 2},

@@ -111,6 +111,7 @@ PLAIN = [
     (["wallet", "history", "--find", "mint"], ["sat", "500"]),
     (["wallet", "cosign", "cashuBabc"], ["cashuBsigned"]),
     (["wallet", "request", "21", "--text", "tea"], ["creqAx"]),
+    (["wallet", "request", "21", "--compact"], ["CREQB1X"]),
     (["wallet", "pay-request", "creqAx", "--yes"], ["cashuBpaid"]),
     (["wallet", "pay", INVOICE, "--yes"], ["Paid 21 sat", "1 sat came back"]),
     (

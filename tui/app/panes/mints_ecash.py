@@ -161,8 +161,9 @@ class EcashDeeds(Deeds):
         made = await self.controller.wallet_call("wallet.request", **asked)
         intro = f"The payer gives you a token for it: {self.key_of('receive_token')} takes it."
         text = str(made.get("request", ""))
+        code = str(made.get("compact", ""))
         await self.peer.push_screen_wait(
-            TextScreen(self.peer, "A payment request", intro, text, "request")
+            TextScreen(self.peer, "A payment request", intro, text, "request", code=code)
         )
 
     async def do_pay_request(self) -> None:
@@ -170,7 +171,7 @@ class EcashDeeds(Deeds):
 
         intro = "Pays from the mint that has the most of those the request names."
         fields = [
-            Field("request", "Payment request", placeholder="creqA…"),
+            Field("request", "Payment request", placeholder="creqA… or CREQB…"),
             Field("amount", "Amount, if it is left open", check=optional(amount)),
         ]
         answer = await ask_form(self.peer, "Pay a request", intro, fields, "Go on")
