@@ -8,7 +8,8 @@ price: the free one is never paid for, the other every hundred tokens. Both are 
 one chat, so over the same circuit, which is unshaped here (a shaped one would hide what is sought).
 The times between the arrivals of text at the client's socket are compared: quantiles, and the
 two-sample Kolmogorov-Smirnov statistic, beside that of the free answers of odd and even rounds,
-which is what the machine does by itself. With --lock the payments are locked to the ghost's key.
+which is what the machine does by itself; and, inside the paid answers, the times around a payment
+beside all others. With --lock the payments are locked to the ghost's key.
 
 Needs what `make demo` needs; uses only loopback, and stops everything at the end.
 """
@@ -46,6 +47,8 @@ PACES = {"steady": (400, 1, 10), "bursts": (400, 8, 80)}
 """Words of an answer, how many come at once, ms between: both 100 words a second."""
 ROUNDS = 4
 ASK_TIMEOUT_S = 60.0
+BEFORE_S, AFTER_S = 0.1, 0.3
+"""What a payment does, from the wallet's journal to the ghost's thanks, happens in this time."""
 PRICE = 40_000_000
 CHUNK_MSAT = 8_000
 _ROOT = Path(__file__).resolve().parent.parent
@@ -57,6 +60,18 @@ class Taken:
 
     gaps: list[list[float]] = field(default_factory=list)
     payments: int = 0
+    near: list[float] = field(default_factory=list)
+    """Of `gaps`, those around a payment."""
+    away: list[float] = field(default_factory=list)
+
+    def add(self, at: Sequence[float], paid: Sequence[float]) -> None:
+        """An answer whose text arrived at these moments, paid at those (seconds)."""
+        pairs = list(pairwise(at))
+        self.gaps.append([(later - earlier) * 1e3 for earlier, later in pairs])
+        self.payments += len(paid)
+        for earlier, later in pairs:
+            near = any(later > t - BEFORE_S and earlier < t + AFTER_S for t in paid)
+            (self.near if near else self.away).append((later - earlier) * 1e3)
 
     def all(self) -> list[float]:
         return sorted(gap for part in self.gaps for gap in part)
@@ -114,19 +129,18 @@ async def measure(socket: Path, rounds: int) -> dict[tuple[str, str], Taken]:
         for number in range(rounds):
             for pace in PACES:
                 for model in (FREE, PAID) if number % 2 else (PAID, FREE):
-                    gaps, paid, session = await ask(client, model, pace, session)
-                    found[pace, model].gaps.append(gaps)
-                    found[pace, model].payments += paid
+                    at, paid, session = await ask(client, model, pace, session)
+                    found[pace, model].add(at, paid)
     return found
 
 
 async def ask(
     client: ControlClient, model: str, pace: str, session: str | None
-) -> tuple[list[float], int, str]:
-    """One answer: the times between its pieces in ms, how often was paid, the chat."""
+) -> tuple[list[float], list[float], str]:
+    """One answer: when its pieces arrived and when it was paid for (seconds), and the chat."""
     events = client.subscribe()
     at: list[float] = []
-    payments = 0
+    paid: list[float] = []
     try:
         with anyio.fail_after(ASK_TIMEOUT_S):
             call: dict[str, Any] = {"text": pace_question(*PACES[pace]), "model": model}
@@ -139,15 +153,14 @@ async def ask(
                 if event.event == "ask.delta":
                     at.append(time.perf_counter())
                 elif event.event == "ask.paid":
-                    payments += 1
+                    paid.append(time.perf_counter())
                 elif event.event == "ask.failed":
                     raise BenchError(f"A question failed: {event.data.get('error')}")
                 elif event.event == "ask.done":
                     break
     finally:
         events.close()
-    gaps = [(later - earlier) * 1e3 for earlier, later in pairwise(at)]
-    return gaps, payments, str(started["session_id"])
+    return at, paid, str(started["session_id"])
 
 
 # -- numbers ---------------------------------------------------------------------------------------
@@ -183,6 +196,8 @@ def report(found: Mapping[tuple[str, str], Taken], *, lock: bool) -> dict[str, A
             "paid": _figures(paid),
             "free": _figures(free),
             "p99_paid_less_free_median": round(_paired(paid, free), 2),
+            "around_a_payment": _quantiles(sorted(paid.near)),
+            "elsewhere": _quantiles(sorted(paid.away)),
             "ks_d": round(d, 4),
             "ks_p": round(p, 4),
             "ks_d_free_against_free": round(alone_d, 4),
@@ -200,8 +215,14 @@ def _paired(paid: Taken, free: Taken) -> float:
 
 def _figures(taken: Taken) -> dict[str, float]:
     ordered = taken.all()
+    return {"payments": taken.payments, **_quantiles(ordered)}
+
+
+def _quantiles(ordered: Sequence[float]) -> dict[str, float]:
+    if not ordered:
+        return {"gaps": 0}
     found = {f"p{share}": round(quantile(ordered, share / 100), 2) for share in (50, 95, 99)}
-    return {"gaps": len(ordered), "payments": taken.payments, **found, "max": round(ordered[-1], 2)}
+    return {"gaps": len(ordered), **found, "max": round(ordered[-1], 2)}
 
 
 def run(rounds: int, *, lock: bool) -> dict[str, Any]:

@@ -44,6 +44,14 @@ def test_the_statistic_tells_equal_from_different() -> None:
     assert shifted < 0.001
 
 
+def test_times_around_a_payment_stand_apart() -> None:
+    taken = Taken()
+    taken.add([0.0, 0.5, 1.0, 1.2, 1.7], [1.05])
+    assert taken.payments == 1
+    assert taken.near == pytest.approx([500.0, 200.0, 500.0])
+    assert taken.away == pytest.approx([500.0])
+
+
 def test_a_pause_at_each_payment_shows_in_the_report() -> None:
     found = {
         (name, model): Taken([gaps(400, 8 if model == PAID else 0, 100, n) for n in range(2)], 8)
