@@ -22,6 +22,7 @@ import trio
 from engine.control.events import EventBus
 from engine.control.server import ControlServer
 from engine.errors import ControlError, Peer2PromptError
+from tests.helpers.scripted_chats import ScriptedChats, chats_state
 from tests.helpers.scripted_wallet import DEMO_MINT, ScriptedWallet, wallet_state
 
 GHOST = "4f2a91c0"
@@ -196,6 +197,7 @@ def sample_state() -> dict[str, Any]:
             ],
         },
         **wallet_state(),
+        **chats_state(),
         "earnings": {
             "enabled": False,
         },
@@ -314,6 +316,7 @@ class ScriptedNode:
         self.piece = 12
         self.pause_s = 0.01
         self.lively = False
+        self._chats = ScriptedChats(self.state, self._answer_again)
         self._asks = 0
         self._events: EventBus | None = None
         self._token: trio.lowlevel.TrioToken | None = None
@@ -345,7 +348,7 @@ class ScriptedNode:
         self._thread.join(10)
         self._thread = None
 
-    def publish(self, name: str, **data: Any) -> None:
+    def publish(self, name: str, /, **data: Any) -> None:
         if self._token is None or self._events is None:
             raise RuntimeError("the scripted node does not run")
         self._token.run_sync_soon(self._events.publish, name, data)
@@ -368,6 +371,7 @@ class ScriptedNode:
 
     def _handlers(self) -> dict[str, Callable[[dict[str, Any]], Any]]:
         special = {
+            "sessions.list": self._sessions,
             "sessions.messages": self._messages,
             "sessions.rename": self._rename,
             "sessions.delete": self._delete,
@@ -379,10 +383,11 @@ class ScriptedNode:
             "guide": self._guide,
             "guide.set": self._guide_set,
         }
-        plain: tuple[str, ...] = ("status", "models", "sessions.list", "circuits", "network")
+        plain: tuple[str, ...] = ("status", "models", "circuits", "network")
         plain += ("earnings", "shapes", "traffic", "circuit.notes", "network.invite")
         plain += ("network.join",)
         handlers: dict[str, Callable[[dict[str, Any]], Any]] = {}
+        special.update(self._chats.handlers())
         special.update(ScriptedWallet(self.state, lambda: self._events).handlers())
         for name in plain:
             handlers[name] = self._recorded(name, self._plain(name))
@@ -425,8 +430,17 @@ class ScriptedNode:
 
     # -- sessions and asking ---------------------------------------------------------------------
 
+    async def _sessions(self, params: dict[str, Any]) -> object:
+        sessions = self.state["sessions.list"]
+        shown = [s for s in sessions if params.get("archived") or not s.get("archived")]
+        return copy.deepcopy(shown)
+
     async def _messages(self, params: dict[str, Any]) -> object:
+        self._chats.mark(params["session_id"])
         messages = self.state["messages"].get(params["session_id"], [])
+        after = params.get("after")
+        if after is not None:
+            return [m for m in messages if m["message_id"] > after][: params.get("limit", 200)]
         before = params.get("before")
         if before is not None:
             messages = [m for m in messages if m["message_id"] < before]
@@ -451,13 +465,23 @@ class ScriptedNode:
             self._nursery.start_soon(self._stream, ask_id, session_id, params["text"])
         return {"ask_id": ask_id, "session_id": session_id}
 
+    def _answer_again(self, session_id: str, question: str) -> dict[str, Any]:
+        """Answer a question that is stored already."""
+        self._asks += 1
+        ask_id = f"ask{self._asks}"
+        if self.answer is not None and self._nursery is not None:
+            self._nursery.start_soon(self._stream, ask_id, session_id, question, True)
+        return {"ask_id": ask_id, "session_id": session_id}
+
     async def _ask_cancel(self, params: dict[str, Any]) -> object:
         scope = self._asking.get(str(params["ask_id"]))
         if scope is not None:
             scope.cancel()
         return {}
 
-    async def _stream(self, ask_id: str, session_id: str, question: str) -> None:
+    async def _stream(
+        self, ask_id: str, session_id: str, question: str, again: bool = False
+    ) -> None:
         whole, sent = self.answer or "", ""
         ids = {"ask_id": ask_id, "session_id": session_id}
         events = self._events
@@ -475,13 +499,16 @@ class ScriptedNode:
                 events.publish("ask.delta", {**ids, "text": text, "offset": offset})
                 sent += text
                 await trio.sleep(self.pause_s)
-        self._finish(ids, question, sent, "stop" if sent == whole else "cancelled")
+        self._finish(ids, question, sent, "stop" if sent == whole else "cancelled", again)
 
-    def _finish(self, ids: dict[str, str], question: str, answer: str, reason: str) -> None:
+    def _finish(
+        self, ids: dict[str, str], question: str, answer: str, reason: str, again: bool
+    ) -> None:
         now = time.time()
         stored = self.state["messages"].setdefault(ids["session_id"], [])
         number = 1000 + 2 * self._asks
-        stored.append(message(number, "user", question, now - 1))
+        if not again:
+            stored.append(message(number, "user", question, now - 1))
         stored.append(message(number + 1, "assistant", answer, now, cost=412, tokens=(31, 120)))
         sessions = self.state["sessions.list"]
         if all(s["session_id"] != ids["session_id"] for s in sessions):

@@ -120,7 +120,68 @@ ACTIONS = (
         "chat",
     ),
     Action(
-        "retry", "Ask again", "Asks the last question again after an error.", ("ctrl+r",), "chat"
+        "retry",
+        "Ask again",
+        "Another answer to the question, beside the ones it has; after an error the question "
+        "again.",
+        ("ctrl+r", "r"),
+        "chat",
+    ),
+    Action(
+        "edit_question",
+        "Edit a question",
+        "Brings the selected question back into the box; it is asked on a branch of its own.",
+        ("alt+e", "e"),
+        "chat",
+    ),
+    Action(
+        "branch",
+        "Go on from an answer",
+        "Your next question follows the selected answer. What came after it is kept.",
+        ("alt+b", "b"),
+        "chat",
+    ),
+    Action(
+        "branch_new",
+        "Go on in a new conversation",
+        "Copies everything up to the selected message into a conversation of its own.",
+        ("alt+n", "B"),
+        "chat",
+    ),
+    Action(
+        "version_before",
+        "Version before",
+        "The version of the selected message before this one (← in the conversation).",
+        ("alt+comma",),
+        "chat",
+    ),
+    Action(
+        "version_after",
+        "Version after",
+        "The version of the selected message after this one (→ in the conversation).",
+        ("alt+full_stop",),
+        "chat",
+    ),
+    Action(
+        "copy_message",
+        "Copy a message",
+        "Copies the selected message as it was written.",
+        ("c",),
+        "chat",
+    ),
+    Action(
+        "copy_code",
+        "Copy a code block",
+        "Copies a block of code out of the selected answer.",
+        ("alt+c", "k"),
+        "chat",
+    ),
+    Action(
+        "unfold",
+        "Unfold reasoning and tool calls",
+        "Shows what the selected answer has beside its text; folds it again.",
+        ("alt+f", "f"),
+        "chat",
     ),
     Action(
         "editor",
@@ -414,6 +475,8 @@ _KEY_WORDS = {
     "enter": "Enter",
     "pageup": "PgUp",
     "pagedown": "PgDn",
+    "alt+comma": "Alt+,",
+    "alt+full_stop": "Alt+.",
 }
 
 

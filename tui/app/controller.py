@@ -11,9 +11,10 @@ import time
 from secrets import token_hex
 from typing import Any
 
-from tui.app.conversation import Conversation, Trouble
-from tui.app.jsonish import Json, record, records
+from tui.app.conversation import Conversation
+from tui.app.jsonish import Json, line, record, records
 from tui.app.link import CallFailed, NodeLink
+from tui.app.message import Message, Trouble
 from tui.app.model import AppModel
 
 PAGE = 60  # messages fetched at once
@@ -60,6 +61,68 @@ class Controller:
             return False
         return await self.ask(conversation, question)
 
+    async def edit(self, conversation: Conversation, asked: Message, text: str) -> None:
+        """Ask a stored question in other words, on a branch of its own."""
+        shown = list(conversation.messages)
+        self.model.chat.begin_edited(conversation, asked, text, time.monotonic(), time.time())
+        await self._ask_beside(
+            conversation, shown, "sessions.edit", message_id=asked.number, text=text
+        )
+
+    async def again(self, conversation: Conversation, asked: Message) -> None:
+        """Another answer to a stored question, beside the ones it has."""
+        shown = list(conversation.messages)
+        self.model.chat.begin_again(conversation, asked, time.monotonic(), time.time())
+        await self._ask_beside(
+            conversation,
+            shown,
+            "sessions.retry",
+            message_id=asked.number,
+            model=conversation.model or None,
+        )
+
+    async def _ask_beside(
+        self, conversation: Conversation, shown: list[Message], method: str, **params: Any
+    ) -> None:
+        try:
+            started = record(
+                await self.link.call(method, session_id=conversation.session_id, **params)
+            )
+        except CallFailed:
+            self.model.chat.refused(conversation, shown)
+            raise
+        self.model.chat.accepted(conversation, started)
+
+    async def branch(self, conversation: Conversation, number: int) -> None:
+        """The next question follows this message."""
+        await self._move(conversation, "sessions.branch", number)
+
+    async def choose(self, conversation: Conversation, number: int) -> None:
+        """Show the branch that this message is on."""
+        await self._move(conversation, "sessions.choose", number)
+
+    async def _move(self, conversation: Conversation, method: str, number: int) -> None:
+        await self.link.call(method, session_id=conversation.session_id, message_id=number)
+        await self.reload(conversation, other_branch=True)
+
+    async def branch_new(self, conversation: Conversation, number: int) -> str:
+        """The way to a message as a conversation of its own; its id."""
+        made = await self.link.call(
+            "sessions.branch",
+            session_id=conversation.session_id,
+            message_id=number,
+            as_new=True,
+        )
+        self.model.chat.set_session(made)
+        return line(record(made), "session_id")
+
+    async def freshen(self, conversation: Conversation) -> None:
+        """Read anew what changed; when that fails, later."""
+        try:
+            await self.reload(conversation)
+        except CallFailed:
+            self.model.chat.stale.add(conversation.session_id)
+
     async def stop(self, conversation: Conversation) -> None:
         """Stop the answer under way. A second stop no longer waits for the node."""
         live = conversation.live
@@ -80,7 +143,7 @@ class Controller:
         if not conversation.loaded or session_id in self.model.chat.stale:
             await self.reload(conversation)
 
-    async def reload(self, conversation: Conversation) -> None:
+    async def reload(self, conversation: Conversation, *, other_branch: bool = False) -> None:
         """Take a fresh snapshot of a session's newest messages."""
         session_id = conversation.session_id
         if not session_id:
@@ -88,7 +151,7 @@ class Controller:
         self.model.chat.stale.discard(session_id)
         value = await self.link.call("sessions.messages", session_id=session_id, limit=PAGE)
         complete = len(records(value)) < PAGE
-        self.model.chat.set_messages(session_id, value, complete)
+        self.model.chat.set_messages(session_id, value, complete, other_branch=other_branch)
 
     async def load_older(self, conversation: Conversation) -> None:
         """Fetch the page before the oldest message that is shown."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 from tui.app.jsonish import Json, line, maybe_real, maybe_whole, record, records, whole
+from tui.app.message import Message, Piece, Trouble
 from tui.app.text import clean, clean_line
 
 NODE_RESTARTED = "node_restarted"
 EARLY_EVENTS = 512  # events of asks whose id this client has not been told yet
-_uids = count(1)
 
 STATE_WORDS = {
     "sending": "Handing the question to the node",
@@ -32,89 +31,11 @@ STATE_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """An error in the three parts every error of Peer2Prompt has."""
-
-    message: str
-    kept: str = ""
-    hint: str = ""
-    code: str = ""
-
-    @classmethod
-    def of(cls, value: object) -> Trouble:
-        source = record(value)
-        message = line(source, "message") or "Something went wrong and the node did not say what."
-        return cls(message, line(source, "kept"), line(source, "hint"), line(source, "code"))
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class Message:
-    """One message. `revision` grows with every change, so that painters know what is stale."""
-
-    role: str
-    text: str
-    created: float = 0.0
-    state: str = "done"  # done, waiting, streaming, stopped, failed, cut (in an earlier life)
-    model: str = ""
-    cost_msat: int | None = None
-    tokens_in: int | None = None
-    tokens_out: int | None = None
-    ttft_ms: float | None = None
-    total_ms: float | None = None
-    mailboxes: int | None = None
-    by_mail: bool = False
-    trouble: Trouble | None = None
-    message_id: str = ""
-    uid: int = field(default_factory=lambda: next(_uids))
-    revision: int = 0
-
-    @classmethod
-    def stored(cls, source: Json) -> Message:
-        """A message as `sessions.messages` returns it."""
-        meta = record(source.get("meta"))
-        text = source.get("text")
-        message = cls(
-            role=line(source, "role", "assistant"),
-            text=clean(text if isinstance(text, str) else ""),
-            created=maybe_real(source, "created") or 0.0,
-            message_id=line(source, "message_id"),
-            model=line(meta, "model"),
-        )
-        message.take_figures(meta)
-        state = line(meta, "state")
-        message.state = _STORED_STATES.get(state, "done")
-        if meta.get("error"):
-            message.trouble = Trouble.of(meta["error"])
-        return message
-
-    def take_figures(self, source: Json) -> None:
-        self.cost_msat = maybe_whole(source, "cost_msat")
-        self.tokens_in = maybe_whole(source, "tokens_in")
-        self.tokens_out = maybe_whole(source, "tokens_out")
-        self.mailboxes = maybe_whole(source, "mailboxes")
-        self.by_mail = source.get("by_mail") is True
-        self.ttft_ms = maybe_real(source, "ttft_ms")
-        self.total_ms = maybe_real(source, "total_ms")
-
-    def touch(self) -> None:
-        self.revision += 1
-
-
-_STORED_STATES = {
-    "cancelled": "stopped",
-    "stopped": "stopped",
-    "cut": "cut",
-    "failed": "cut",
-    "streaming": "streaming",
-}
-
-
 @dataclass(slots=True, eq=False, repr=False)
 class LiveAsk:
     """The question that is being answered in one conversation."""
 
-    question: str
+    asked: Message
     answer: Message
     began: float
     state: str = "sending"
@@ -126,9 +47,27 @@ class LiveAsk:
     received_bytes: int = 0  # of the answer as the ghost wrote it, before cleaning
     received_chars: int = 0
     gap: bool = False
+    pieces: dict[int, Piece] = field(default_factory=dict)
+
+    @property
+    def question(self) -> str:
+        return self.asked.text
 
     def words(self) -> str:
         return STATE_WORDS.get(self.state, self.state)
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What another ghost would be shown, were it asked instead of the one that failed."""
+
+    messages: int = 0
+    bytes: int = 0
+    ghost: str = ""
+
+    @classmethod
+    def of(cls, source: Json) -> Consent:
+        return cls(whole(source, "messages"), whole(source, "bytes"), line(source, "ghost")[:8])
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -144,6 +83,10 @@ class Conversation:
     draft: str = ""
     complete: bool = True
     loaded: bool = True
+    temporary: bool = False  # nothing of it is kept
+    editing: Message | None = None  # the question that is asked anew with what is in the box
+    aside: str = ""  # what was in the box before
+    consent: Consent | None = None  # the last question waits for a word on asking another ghost
     revision: int = 0
 
     def touch(self) -> None:
@@ -161,6 +104,11 @@ class Conversation:
                 return message
         return None
 
+    def before(self, message: Message) -> Message | None:
+        """The message that this one follows."""
+        place = self.messages.index(message) if message in self.messages else 0
+        return self.messages[place - 1] if place else None
+
     def can_retry(self) -> bool:
         return self.live is None and bool(self.messages) and self.messages[-1].trouble is not None
 
@@ -175,6 +123,9 @@ class SessionInfo:
     updated: float
     messages: int
     shape: str = ""
+    pinned: bool = False
+    archived: bool = False
+    temporary: bool = False
 
     @classmethod
     def of(cls, source: Json) -> SessionInfo:
@@ -185,6 +136,9 @@ class SessionInfo:
             updated=maybe_real(source, "updated") or 0.0,
             messages=whole(source, "messages"),
             shape=line(source, "shape"),
+            pinned=source.get("pinned") is True,
+            archived=source.get("archived") is True,
+            temporary=source.get("temporary") is True,
         )
 
 
@@ -219,6 +173,7 @@ class ChatModel:
             if info is not None:
                 conversation.title, conversation.model = info.title, info.model
                 conversation.shape = info.shape
+                conversation.temporary = info.temporary
             self.opened[session_id] = conversation
         self.current = conversation
         self.revision += 1
@@ -231,13 +186,39 @@ class ChatModel:
             conversation.messages.pop()  # nothing came; a part that came stays on screen
         else:
             conversation.messages.append(Message("user", clean(question), wall))
+        return self._begin(conversation, now, wall)
+
+    def begin_again(
+        self, conversation: Conversation, asked: Message, now: float, wall: float
+    ) -> LiveAsk:
+        """Another answer to a question that is on screen."""
+        del conversation.messages[conversation.messages.index(asked) + 1 :]
+        return self._begin(conversation, now, wall)
+
+    def begin_edited(
+        self, conversation: Conversation, asked: Message, text: str, now: float, wall: float
+    ) -> LiveAsk:
+        """A question that is on screen in other words."""
+        del conversation.messages[conversation.messages.index(asked) :]
+        edited = Message("user", clean(text), wall, enclosures=asked.enclosures)
+        conversation.messages.append(edited)
+        return self._begin(conversation, now, wall)
+
+    def _begin(self, conversation: Conversation, now: float, wall: float) -> LiveAsk:
         answer = Message("assistant", "", wall, state="waiting", model=conversation.model)
+        asked = conversation.messages[-1]
         conversation.messages.append(answer)
-        conversation.live = LiveAsk(question, answer, now, state_since=now)
+        conversation.live = LiveAsk(asked, answer, now, state_since=now)
+        conversation.consent = None
         if not conversation.session_id:
             self._orphans.append(conversation)
         self._changed(conversation)
         return conversation.live
+
+    def refused(self, conversation: Conversation, shown: list[Message]) -> None:
+        """The node did not take it: show again what was there before."""
+        conversation.messages, conversation.live = shown, None
+        self._changed(conversation)
 
     def accepted(self, conversation: Conversation, started: Json) -> None:
         """The node took the question: tie ids, and replay events that came before the answer."""
@@ -274,33 +255,49 @@ class ChatModel:
     # -- what the node says ------------------------------------------------------------------
 
     def set_sessions(self, value: object) -> None:
-        sessions = [SessionInfo.of(item) for item in records(value)]
-        sessions.sort(key=lambda item: -item.updated)
+        self._list([SessionInfo.of(item) for item in records(value)])
+
+    def _list(self, sessions: list[SessionInfo]) -> None:
+        """Pinned ones first, then the latest."""
+        sessions.sort(key=lambda item: (not item.pinned, -item.updated))
         if sessions != self.sessions:
             self.sessions = sessions
             self.revision += 1
         for info in sessions:
             if (known := self.opened.get(info.session_id)) is not None:
-                known.title = info.title
+                known.title, known.temporary = info.title, info.temporary
 
-    def set_messages(self, session_id: str, value: object, complete: bool) -> None:
-        """A fresh snapshot of a session. A question under way keeps its two messages at the end."""
+    def set_session(self, value: object) -> None:
+        """One conversation of the list, new or changed."""
+        fresh = SessionInfo.of(record(value))
+        others = [s for s in self.sessions if s.session_id != fresh.session_id]
+        self._list([*others, fresh])
+
+    def set_messages(
+        self, session_id: str, value: object, complete: bool, *, other_branch: bool = False
+    ) -> None:
+        """A fresh snapshot of a session. A question under way keeps its two messages at the end.
+        `other_branch`: what is on screen and not in the snapshot belongs elsewhere."""
         conversation = self.opened.setdefault(session_id, Conversation(session_id))
-        stored = [Message.stored(item) for item in records(value)]
-        known = {m.message_id: m for m in conversation.messages if m.message_id}
-        merged = [_same(known.get(m.message_id), m) for m in stored]
+        shown = [] if other_branch else conversation.messages
+        merged = _merged([Message.stored(item) for item in records(value)], shown)
         live = conversation.live
         if live is not None and _ended_meanwhile(merged, live):
             self._end(conversation)
         elif live is not None:
             while merged and _is_tail_of(merged[-1], live):
-                merged.pop()
-            merged.append(Message("user", clean(live.question), live.answer.created))
-            merged.append(live.answer)
+                popped = merged.pop()
+                if popped.role == "user":
+                    live.asked.take_place(popped)
+            merged += [live.asked, live.answer]
         else:
-            _keep_unstored(merged, conversation.messages)
-        conversation.messages = merged
-        conversation.loaded, conversation.complete = True, complete
+            _keep_unstored(merged, shown)
+        older = _older(merged, shown)
+        conversation.messages = older + merged
+        conversation.loaded, conversation.complete = (
+            True,
+            conversation.complete if older else complete,
+        )
         self._changed(conversation)
 
     def prepend_messages(self, session_id: str, value: object, complete: bool) -> None:
@@ -330,6 +327,8 @@ class ChatModel:
             self._state(conversation, line(data, "state"), line(data, "detail"), now)
         elif name == "ask.delta":
             self._delta(conversation, live, data, now)
+        elif name == "ask.part":
+            self._part(conversation, live, data)
         elif name == "ask.paid":
             live.paid_msat += whole(data, "msat")
             self.revision += 1
@@ -342,6 +341,13 @@ class ChatModel:
                 self._end(conversation)
             else:
                 self.fail(conversation, trouble)
+                if isinstance(data.get("consent"), dict):
+                    conversation.consent = Consent.of(record(data["consent"]))
+
+    def changed_elsewhere(self, session_id: str) -> None:
+        """Somebody changed a chat, perhaps this screen: what was read of it is old."""
+        if session_id in self.opened:
+            self.stale.add(session_id)
 
     def node_restarted(self) -> None:
         """The node that was answering is gone: every question under way is over."""
@@ -370,7 +376,7 @@ class ChatModel:
         answer.trouble, answer.state = None, "streaming" if answer.text else "waiting"
         received = len(answer.text.encode())
         conversation.live = LiveAsk(
-            conversation.last_question(),
+            _question_before(conversation),
             answer,
             now,
             state_since=now,
@@ -401,6 +407,7 @@ class ChatModel:
         offset = whole(data, "offset", live.received_bytes)
         if offset == 0 and answer.text:
             answer.text, live.received_bytes, live.received_chars = "", 0, 0
+            answer.pieces = []
         if offset > max(live.received_bytes, live.received_chars):
             live.gap = True  # events were lost; the finished answer arrives whole
         elif offset < min(live.received_bytes, live.received_chars):
@@ -412,11 +419,28 @@ class ChatModel:
         answer.touch()
         self._changed(conversation)
 
+    def _part(self, conversation: Conversation, live: LiveAsk, data: Json) -> None:
+        """More reasoning, or a whole tool call."""
+        answer, number, fresh = live.answer, whole(data, "part"), Piece.of(data)
+        old = live.pieces.get(number)
+        if old is not None and old in answer.pieces and fresh.kind == "reasoning":
+            old.text += fresh.text
+        else:
+            live.pieces[number] = fresh
+            answer.pieces.append(fresh)
+        if answer.state == "waiting":
+            answer.state = "streaming"
+        if old is None or answer.unfolded:
+            answer.touch()
+            self._changed(conversation)
+
     def _done(self, conversation: Conversation, live: LiveAsk, result: Json) -> None:
         answer = live.answer
         whole_text = result.get("answer")
         if isinstance(whole_text, str) and whole_text:
             answer.text = clean(whole_text)
+        answer.take_pieces(result.get("parts"))
+        answer.message_id = line(result, "message_id") or answer.message_id
         answer.model = line(result, "model") or answer.model
         answer.take_figures(result)
         if answer.cost_msat is None:
@@ -432,6 +456,8 @@ class ChatModel:
             live.answer.touch()
             self.asks.pop(live.ask_id, None)
             self.finished.append(conversation)
+            if conversation.session_id:
+                self.stale.add(conversation.session_id)
         conversation.live = None
         if conversation in self._orphans:
             self._orphans.remove(conversation)
@@ -442,14 +468,41 @@ class ChatModel:
         self.revision += 1
 
 
+def _question_before(conversation: Conversation) -> Message:
+    """What the last answer answers."""
+    asked = (m for m in reversed(conversation.messages) if m.role == "user")
+    return next(asked, Message("user", ""))
+
+
+def _merged(stored: list[Message], shown: list[Message]) -> list[Message]:
+    """The stored messages; where one is on screen already, that one, so that it stays cached."""
+    known = {m.message_id: m for m in shown if m.message_id}
+    unsaved = [m for m in shown if not m.message_id]
+    merged: list[Message] = []
+    for fresh in stored:
+        old = known.get(fresh.message_id)
+        if old is None:
+            old = next((m for m in unsaved if (m.role, m.text) == (fresh.role, fresh.text)), None)
+            if old is not None:
+                unsaved.remove(old)
+        merged.append(_same(old, fresh))
+    return merged
+
+
+def _older(page: list[Message], shown: list[Message]) -> list[Message]:
+    """What is on screen above the first message of a page: the way to it has not changed."""
+    first = page[0] if page else None
+    return shown[: shown.index(first)] if first in shown else []
+
+
 def _keep_unstored(stored: list[Message], shown: list[Message]) -> None:
     """Nothing that is on screen vanishes because the store does not have it (yet)."""
-    if len(shown) < 2 or shown[-1].message_id or shown[-2].message_id:
+    if len(shown) < 2 or shown[-1].message_id:
         return
     question, answer = shown[-2:]
     place = next((i for i in reversed(range(len(stored))) if stored[i].role == "user"), None)
     if place is None or clean_line(stored[place].text) != clean_line(question.text):
-        stored += [question, answer]
+        stored += [] if question.message_id else [question, answer]
     elif answer.trouble is not None:
         if place + 1 < len(stored):
             stored[-1].trouble = answer.trouble  # the part that was stored ends with the error
@@ -459,9 +512,12 @@ def _keep_unstored(stored: list[Message], shown: list[Message]) -> None:
 
 def _same(known: Message | None, fresh: Message) -> Message:
     """Keep the message that is on screen when nothing about it changed, so that it stays cached."""
-    if known is not None and known.text == fresh.text and known.trouble == fresh.trouble:
-        return known
-    return fresh
+    if known is None or known.text != fresh.text or known.trouble != fresh.trouble:
+        return fresh
+    known.take_place(fresh)
+    if known.state in ("waiting", "streaming"):
+        known.state = fresh.state
+    return known
 
 
 def _ended_meanwhile(stored: list[Message], live: LiveAsk) -> bool:

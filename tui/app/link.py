@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.app.conversation import Trouble, as_event
+from tui.app.conversation import as_event
+from tui.app.message import Trouble
 from tui.app.model import AppModel
 
 if TYPE_CHECKING:
@@ -239,6 +240,8 @@ class NodeLink:
             self.refresh_if_shown("earnings")
         elif name == "status.changed":
             self.refresh("status", "models")
+        elif name == "sessions.changed":
+            self.refresh("sessions.list")
         elif name in ("ask.done", "ask.failed"):
             self.refresh("sessions.list", "status")
 

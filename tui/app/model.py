@@ -208,6 +208,8 @@ class AppModel:
             self.chat.event(name, data, now)
             if name == "ask.done":
                 self._last_cost(data)
+        elif name == "sessions.changed":
+            self.chat.changed_elsewhere(line(data, "session_id"))
         elif name == "circuit.changed":
             self.circuits.changed(data, wall)
         elif name == "wallet.restoring":

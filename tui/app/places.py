@@ -10,8 +10,10 @@ PLACES: dict[str, tuple[str, str]] = {
     ),
     "transcript": (
         "The conversation",
-        "↑ ↓ PgUp PgDn Home End scroll. While an answer streams the view follows its end until you "
-        "scroll up. Ctrl+Y copies the last answer.",
+        "↑ ↓ go from message to message, PgUp PgDn Home End scroll. On the selected message: e "
+        "edits the question, r asks for another answer, ← → show its other versions, b goes on "
+        "from it, c copies it, k copies a block of code, f unfolds reasoning and tool calls. While "
+        "an answer streams the view follows its end until you scroll up.",
     ),
     "sessions": (
         "The list of conversations",

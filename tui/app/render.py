@@ -16,9 +16,10 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tui.app.blocks import BlockSplitter
-from tui.app.conversation import Message
 from tui.app.look import Look
+from tui.app.message import Message
 from tui.app.text import msat, plural, took, wrap
+from tui.sizes import data_size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,10 +49,11 @@ class Renderer:
         name = "You" if mine else message.model or ghost or "Answer"
         when = time.strftime("%H:%M", time.localtime(message.created)) if message.created else ""
         name_style = self.look.user if mine else self.look.model
-        gap = max(1, self.text_width + len(INDENT) - len(name) - len(when))
-        return [
-            self._strip([Segment(f"{name}{' ' * gap}", name_style), Segment(when, self.look.muted)])
-        ]
+        several = len(message.siblings) > 1
+        beside = f"  {message.place} of {len(message.siblings)}" if several else ""
+        gap = max(1, self.text_width + len(INDENT) - len(name) - len(beside) - len(when))
+        rest = f"{beside}{' ' * gap}{when}"
+        return [self._strip([Segment(name, name_style), Segment(rest, self.look.muted)])]
 
     def plain(self, text: str) -> list[Strip]:
         """The user's words: as typed, with a bar at their side."""
@@ -59,6 +61,32 @@ class Renderer:
             self._strip([Segment(self._bar, self.look.user), Segment(line, self.look.base)])
             for line in wrap(text, self.text_width)
         ]
+
+    def enclosures(self, message: Message) -> list[Strip]:
+        """The files that went with a question."""
+        strips: list[Strip] = []
+        for file in message.enclosures:
+            note = f" ({file.note})" if file.note else ""
+            strips += self._notes(
+                f"with {file.name}, {data_size(file.bytes)}{note}", self.look.muted
+            )
+        return strips
+
+    def pieces(self, message: Message) -> list[Strip]:
+        """What of an answer is not its text, folded to a line each or whole."""
+        strips: list[Strip] = []
+        for piece in message.pieces:
+            if piece.kind == "refusal":
+                strips += self._notes(f"The provider refused: {piece.text}", self.look.warning)
+                continue
+            mark = "▾" if message.unfolded else "▸"
+            strips += self._notes(
+                f"{mark} {piece.title}" if self.look.framed else piece.title, self.look.muted
+            )
+            if message.unfolded:
+                strips += self._notes(piece.text, self.look.base)
+                strips.append(self.blank())
+        return strips
 
     def markdown(self, text: str) -> list[Strip]:
         """A piece of an answer. Links show their address: a ghost must not be able to hide it."""
@@ -200,7 +228,12 @@ class MessageLines:
     def _body(self, renderer: Renderer, waiting_words: str) -> list[Strip]:
         message = self.message
         if message.role == "user":
-            return renderer.plain(message.text)
+            return [*renderer.plain(message.text), *renderer.enclosures(message)]
+        extras = renderer.pieces(message)
+        return extras + self._answer(renderer, waiting_words)
+
+    def _answer(self, renderer: Renderer, waiting_words: str) -> list[Strip]:
+        message = self.message
         if not message.text:
             return renderer.waiting(waiting_words) if message.state == "waiting" else []
         if not message.text.startswith(self._fed):

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.app.conversation import ChatModel, Conversation, Trouble
+from tui.app.conversation import ChatModel, Conversation
+from tui.app.message import Trouble
 
 IDS = {"ask_id": "a1", "session_id": "s1"}
 

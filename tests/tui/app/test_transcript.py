@@ -13,8 +13,8 @@ from textual.strip import Strip
 
 from tests.helpers.screen import Screen, open_screen
 from tests.helpers.scripted_node import ScriptedNode
-from tui.app.conversation import Message
 from tui.app.look import Look
+from tui.app.message import Message
 from tui.app.render import MessageLines, Renderer, first_difference
 from tui.app.themes import BUILT_IN
 from tui.app.widgets.transcript import SCROLL_STEP, Transcript

@@ -11,8 +11,9 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from tui.app.conversation import Conversation
+from tui.app.actions import pretty_key
 from tui.app.panes.base import Pane
+from tui.app.panes.chat_messages import MessageDeeds
 from tui.app.text import clean, ellipsis, msat
 from tui.app.widgets.prompt import Prompt
 from tui.app.widgets.transcript import Transcript
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-class ChatPane(Pane):
+class ChatPane(MessageDeeds, Pane):
     group = "chat"
 
     def __init__(self, app: PeerApp) -> None:
@@ -51,10 +52,7 @@ class ChatPane(Pane):
         self.state_line = self.query_one("#ask-state", Static)
         self.cost_line = self.query_one("#ask-cost", Static)
         self.sessions.border_title = "Conversations"
-
-    @property
-    def conversation(self) -> Conversation:
-        return self.model.chat.current
+        self.composer = self.query_one("#composer")
 
     @property
     def _wide(self) -> bool:
@@ -71,6 +69,9 @@ class ChatPane(Pane):
         self._paint_state()
 
     def paint(self) -> None:
+        chat, up = self.model.chat, self.model.link.state == "up"
+        if up and chat.current.session_id in chat.stale and chat.current.live is None:
+            self.peer.act(self.controller.freshen(chat.current))
         self._paint_cost()
         self._paint_sessions()
 
@@ -83,10 +84,10 @@ class ChatPane(Pane):
         below = self.transcript.lines_below()
         right = f"▼ {below} more below" if below > 0 and not self.transcript.following else ""
         if live is None:
-            retry = self.conversation.can_retry()
-            fresh: tuple[object, ...] = (retry, right)
-            cue = (("Ctrl+R", "bold $primary"), (" asks again", "$muted")) if retry else ()
-            left = Content.assemble(*cue)
+            cues = self._cues()
+            fresh: tuple[object, ...] = (tuple(cues), right)
+            parts = [((key, "bold $primary"), (f" {words}  ", "$muted")) for key, words in cues]
+            left = Content.assemble(*(part for pair in parts for part in pair))
         else:
             now = time.monotonic()
             ticking = self.peer.profile.ticking and self.app.animation_level != "none"
@@ -108,6 +109,19 @@ class ChatPane(Pane):
         self._state_text = fresh
         gap = " " * max(2, self.state_line.size.width - left.cell_length - len(right) - 1)
         self.state_line.update(Content.assemble(" ", left, gap, (right, "$muted")))
+
+    def _cues(self) -> list[tuple[str, str]]:
+        """Keys and what they do here, for the line above the box."""
+        selected = self.transcript.selected() if self.transcript.has_focus else None
+        if selected is None:
+            return [(self.key_of("retry"), "asks again")] if self.conversation.can_retry() else []
+        cues = [("edit_question", "edit"), ("retry", "ask again"), ("branch", "branch")]
+        cues += [("copy_message", "copy")]
+        if selected.pieces:
+            cues.insert(0, ("unfold", "fold" if selected.unfolded else "unfold"))
+        shown = [(self.peer.actions.by_name[name].keys, words) for name, words in cues]
+        found = [(pretty_key(keys[-1]), words) for keys, words in shown if keys]
+        return [("← →", "versions"), *found] if len(selected.siblings) > 1 else found
 
     def _paint_cost(self) -> None:
         conversation = self.conversation
@@ -209,11 +223,10 @@ class ChatPane(Pane):
         question = clean(text).strip()
         if not question:
             return
-        if self.conversation.live is not None:
-            self.peer.say("An answer is still under way. Esc stops it.", "warning")
+        if not self.free():
             return
-        if self.model.link.state != "up":
-            self.peer.say("The node is not connected; your question stays in the box.", "warning")
+        if (editing := self.conversation.editing) is not None:
+            self.submit_edited(editing, question)
             return
         self.prompt.put("")
         self.transcript.go_to_end()
@@ -231,6 +244,15 @@ class ChatPane(Pane):
     def _recall(self) -> None:
         if question := self.conversation.last_question():
             self.prompt.put(question)
+
+    def paint_editing(self) -> None:
+        editing = self.conversation.editing is not None
+        words = "Editing: Enter asks it on a branch of its own, Esc leaves it" if editing else ""
+        self.composer.border_title = words
+
+    @on(Transcript.Beside)
+    def _beside(self, event: Transcript.Beside) -> None:
+        self.go_beside(event.step)
 
     @on(Transcript.TopReached)
     def _top(self) -> None:
@@ -251,6 +273,7 @@ class ChatPane(Pane):
         self.peer.act(self.controller.open_session(session_id))
         self.prompt.put(self.model.chat.current.draft)
         self.prompt.focus()
+        self.paint_editing()
         if self._list_wanted and not self._wide:
             self._show_list(None)
 
@@ -274,23 +297,19 @@ class ChatPane(Pane):
     def do_stop(self) -> None:
         if self.conversation.live is not None:
             self.peer.act(self.controller.stop(self.conversation))
+        elif self.conversation.editing is not None:
+            self.leave_editing()
         elif self.prompt.has_focus:
             self.transcript.focus()
         else:
             self.prompt.focus()
-
-    def do_retry(self) -> None:
-        if self.conversation.can_retry():
-            self.transcript.go_to_end()
-            self.peer.act(self.controller.retry(self.conversation))
-        else:
-            self.peer.say("There is nothing to ask again: the last question has its answer.")
 
     def do_new_chat(self) -> None:
         self._keep_draft()
         self.model.chat.new_conversation()
         self.prompt.put("")
         self.prompt.focus()
+        self.paint_editing()
 
     def do_editor(self) -> None:
         from tui.app.editor import edit

@@ -18,6 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.app.look import Look
+from tui.app.strips import over
 
 T = TypeVar("T")
 # Asks for more when so few rows are left below.
@@ -142,7 +143,7 @@ class LineList(ScrollView, can_focus=True):
             strip = self._strip(self._draw(row, width), width, self._look.base)
             if row == self.cursor:
                 panel = self._look.colours["panel" if self.has_focus else "surface"]
-                strip = strip.apply_style(Style(bgcolor=panel, bold=self.has_focus))
+                strip = over(strip, Style(bgcolor=panel, bold=self.has_focus))
             self._strips[row] = strip
         return strip
 

@@ -9,18 +9,22 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from itertools import accumulate
+from typing import ClassVar
 
 from rich.style import Style
 from textual import events
+from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message as TextualMessage
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from tui.app.conversation import Conversation, Message
+from tui.app.conversation import Conversation
 from tui.app.look import Look
+from tui.app.message import Message
 from tui.app.render import MessageLines, Renderer, first_difference
+from tui.app.strips import over
 
 SCROLL_STEP = 8  # rows the view moves at once while an answer streams: a third of the bytes
 BUDGET_S = 0.03  # rendering of old messages per paint
@@ -28,7 +32,21 @@ EAGER = 12  # newest messages that are rendered at once
 
 
 class Transcript(ScrollView, can_focus=True):
-    """Shows one conversation."""
+    """Shows one conversation. While it has the focus one message is selected, for acts on it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "step(-1)", "Message before", show=False),
+        Binding("down", "step(1)", "Message after", show=False),
+        Binding("left", "beside(-1)", "Version before", show=False),
+        Binding("right", "beside(1)", "Version after", show=False),
+    ]
+
+    class Beside(TextualMessage):
+        """The user wants another version of the selected message."""
+
+        def __init__(self, step: int) -> None:
+            super().__init__()
+            self.step = step
 
     class TopReached(TextualMessage):
         """The oldest loaded message is on screen."""
@@ -47,6 +65,8 @@ class Transcript(ScrollView, can_focus=True):
         self._seen = (-1, 0)
         self._placed_height = 0
         self._placing = False
+        self._selected: int | None = None  # uid of a message
+        self._wanted: int | None = None  # uid of a message to be shown as soon as it is drawn
         self.following = True  # stay at the end as the text grows, until the user scrolls up
 
     # -- painting ----------------------------------------------------------------------------
@@ -62,6 +82,7 @@ class Transcript(ScrollView, can_focus=True):
         if conversation is not self._conversation:
             self._conversation = conversation
             self._forget()
+            self._selected = self._wanted = None
             self.following = True
         if self._renderer is None or self._renderer.width != self.size.width:
             self._forget()
@@ -84,7 +105,67 @@ class Transcript(ScrollView, can_focus=True):
 
     def go_to_end(self) -> None:
         self.following = True
+        self._selected = self._wanted = None
         self._place(streaming=False)
+
+    # -- the selected message ----------------------------------------------------------------
+
+    def selected(self) -> Message | None:
+        """The message that acts are about; None when nobody chose one."""
+        found = (lines.message for lines in self._lines if lines.message.uid == self._selected)
+        return next(found, None)
+
+    def select(self, message: Message) -> None:
+        """Choose a message and bring it into view, now or as soon as it is drawn."""
+        self._selected = self._wanted = message.uid
+        self._show_wanted()
+        self.refresh()
+
+    def action_step(self, step: int) -> None:
+        place = next(
+            (i for i, lines in enumerate(self._lines) if lines.message.uid == self._selected),
+            len(self._lines) if step < 0 else len(self._lines) - 1,
+        )
+        if not 0 <= place + step < len(self._lines):
+            if step < 0:
+                self.scroll_to(y=0, animate=False, immediate=True)
+                self.post_message(self.TopReached())
+            else:
+                self.scroll_end(animate=False, immediate=True)
+            return
+        self.select(self._lines[place + step].message)
+
+    def action_beside(self, step: int) -> None:
+        self.post_message(self.Beside(step))
+
+    def on_focus(self) -> None:
+        if self.selected() is None and self._lines:
+            self._selected = self._lines[-1].message.uid
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
+    def _show_wanted(self) -> None:
+        """Scroll so that the wanted message is seen whole, or from its first line."""
+        rows = self._rows_of(self._wanted)
+        if rows is None:
+            return
+        self._wanted = None
+        top, view = self.scroll_offset.y, self.size.height
+        if rows.start < top or len(rows) > view:
+            target = rows.start
+        elif rows.stop > top + view:
+            target = rows.stop - view
+        else:
+            return
+        self.scroll_to(y=target, animate=False, force=True, immediate=True)
+
+    def _rows_of(self, uid: int | None) -> range | None:
+        for place, lines in enumerate(self._lines[: len(self._ends)]):
+            if lines.message.uid == uid:
+                return range(self._ends[place - 1] if place else 0, self._ends[place])
+        return None
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -121,6 +202,8 @@ class Transcript(ScrollView, can_focus=True):
         self._ends = list(accumulate(len(lines.strips) for lines in self._lines))
         live = conversation.live is not None
         self._place(streaming=live, added_above=added_above)
+        if self._wanted is not None:
+            self._show_wanted()
         if resized:
             self.refresh()
         else:
@@ -201,10 +284,16 @@ class Transcript(ScrollView, can_focus=True):
         strip = self._row(row)
         if strip is None:
             return Strip.blank(self.size.width, self._look.base)
+        if self.has_focus and self._is_selected(row):
+            strip = over(strip, Style(bgcolor=self._look.colours["surface"]))
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(row)) is not None:
             strip = _highlight(strip, *span, self._selection_style())
         return strip.crop_extend(0, self.size.width, self._look.base).apply_offsets(0, row)
+
+    def _is_selected(self, row: int) -> bool:
+        index = bisect_right(self._ends, row)
+        return index < len(self._lines) and self._lines[index].message.uid == self._selected
 
     def _row(self, row: int) -> Strip | None:
         if self._notice_strips:
@@ -245,4 +334,4 @@ def _highlight(strip: Strip, start: int, end: int, style: Style) -> Strip:
     if start >= end:
         return strip
     before, inside, after = strip.divide([start, end, width])
-    return Strip.join([before, inside.apply_style(style), after])
+    return Strip.join([before, over(inside, style), after])
