@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from engine.circuit.shape_menu import ShapeMenu
 from engine.directory.network_settings import NetworkSettings, parse_network
@@ -57,6 +58,8 @@ class NodeConfig:
     roles: frozenset[str]
     file: Path | None = None
     """Where the settings came from; None when they were made in the process."""
+    written: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What the file says, as it stands there."""
     store: StoreConfig = field(default_factory=StoreConfig)
     listen: tuple[str, int] | None = None
     advertise: Advertised | None = None
@@ -90,7 +93,7 @@ def load_config(
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"The configuration {path} is not valid TOML: {error}.") from error
     config = parse_config(home, data, base=path.parent, passphrase_fd=passphrase_fd)
-    return replace(config, file=path)
+    return replace(config, file=path, written=data)
 
 
 def parse_config(

@@ -39,7 +39,7 @@ from engine.control.protocol.network import (
     Network,
     NetworkNode,
 )
-from engine.control.protocol.node import Hello, Mailboxes, Status
+from engine.control.protocol.node import Hello, Mailboxes, SettingInfo, Status
 from engine.control.server import ControlServer, Handler
 from engine.crypto.identity_work import epoch_ends, epoch_of
 from engine.crypto.keys import x25519_generate
@@ -57,6 +57,7 @@ from engine.guide import GuideHandlers
 from engine.identity import Identity
 from engine.keeping import KeepingHandlers
 from engine.relay_role import KnownRelays, RelayRole
+from engine.settings_tool import described
 from engine.standing import Standing
 from engine.version import VERSION
 from engine.wire.advert import COMMITMENT_BYTES, Advert, Role
@@ -322,6 +323,7 @@ class Node:
             "network.join": self._join,
             "stop": self._stop,
             "advert": self._advert,
+            "config": self._settings,
             **self._keeping.table(),
         }
         if self._client is not None:
@@ -332,6 +334,9 @@ class Node:
         else:
             own["ghost.key"] = self._keep_key
         return own
+
+    async def _settings(self, _params: object) -> list[SettingInfo]:
+        return described(self.config.written)
 
     async def _hello(self, _params: object) -> Hello:
         roles = sorted(self.config.roles)

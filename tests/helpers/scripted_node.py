@@ -380,6 +380,7 @@ class ScriptedNode:
             "circuit.rotate": self._nothing,
             "wipe": self._nothing,
             "store.check": self._check,
+            "config": self._config,
             "guide": self._guide,
             "guide.set": self._guide_set,
         }
@@ -410,6 +411,15 @@ class ScriptedNode:
             return copy.deepcopy(self.state[name])
 
         return call
+
+    async def _config(self, params: dict[str, Any]) -> object:
+        del params
+        tick = {"name": "shape.tick_ms", "value": 250, "default": 125, "changed": True}
+        roles = {"name": "roles", "value": [], "default": [], "changed": False}
+        return [
+            {**roles, "meaning": "What this node is."},
+            {**tick, "meaning": "Milliseconds between two cells."},
+        ]
 
     async def _guide(self, params: dict[str, Any]) -> object:
         del params

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from engine.control.client import ControlClient, ControlClosed, NodeNotRunning
 from engine.control.protocol.node import Backup, Wiped
 from tui.cli import style
 from tui.cli.call import call, call_as, home_of, print_json, with_node
-from tui.cli.failures import CliError
+from tui.cli.engine_says import engine_says
 from tui.cli.prompts import ask_passphrase, confirmed
+
+KEEPING = "engine.keeping"
 
 
 def passphrase(args: argparse.Namespace) -> int:
@@ -43,7 +42,9 @@ def backup(args: argparse.Namespace) -> int:
 
 def restore(args: argparse.Namespace) -> int:
     """Bring a backup back into a home without a store."""
-    found = _without_node(args, "restore", str(Path(args.file).expanduser().absolute()))
+    found = engine_says(
+        KEEPING, "restore", home_of(args), str(Path(args.file).expanduser().absolute())
+    )
     if args.json:
         print_json(found)
     else:
@@ -59,7 +60,7 @@ def wipe(args: argparse.Namespace) -> int:
         return 0
     removed = _wipe_by_node(args)
     if removed is None:
-        removed = _without_node(args, "wipe")["removed"]
+        removed = engine_says(KEEPING, "wipe", home_of(args))["removed"]
     if args.json:
         print_json({"removed": removed})
     else:
@@ -80,20 +81,3 @@ def _wipe_by_node(args: argparse.Namespace) -> list[str] | None:
         return with_node(args, work)
     except NodeNotRunning:
         return None
-
-
-def _without_node(args: argparse.Namespace, what: str, *more: str) -> dict[str, Any]:
-    """The same by a process of the engine; its error becomes ours."""
-    command = [sys.executable, "-P", "-m", "engine.keeping", what, "--home", str(home_of(args))]
-    done = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
-    found: dict[str, Any] = json.loads(done.stdout)
-    if "error" in found:
-        error = found["error"]
-        raise CliError(
-            error["message"],
-            code=error["code"],
-            exit_code=done.returncode,
-            kept=error["kept"],
-            hint=error["hint"],
-        )
-    return found

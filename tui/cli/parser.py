@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from tui.cli import (
     options,
+    options_config,
     options_ghost,
     options_market,
     options_sessions,
@@ -55,6 +56,7 @@ def build_parser() -> Parser:
     options_sessions.add_snippets(group)
     options_wallet.add_wallet(group)
     options_ghost.add_ghost(group)
+    options_config.add_config(group)
     options_store.add_store(group)
     return parser
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from engine.control.protocol.frames import Params, Result
 
 
@@ -58,6 +60,17 @@ class Status(Result, frozen=True):
 
 class StopParams(Params, frozen=True):
     drain_s: float = 5.0
+
+
+class SettingInfo(Result, frozen=True):
+    """One setting of config.toml as the node read it at its start."""
+
+    name: str
+    value: Any = None
+    default: Any = None
+    changed: bool = False
+    """Whether it stands in the file."""
+    meaning: str = ""
 
 
 class PassphraseParams(Params, frozen=True):

@@ -137,3 +137,18 @@ async def test_an_answer_elsewhere_is_told_and_rung(
         await screen.until(lambda: "here" in screen.seen(), "shown")
         await screen.until(lambda: not screen.app.model.chat.finished, "noticed")
         assert len(rung) == 2
+
+
+async def test_the_nodes_settings_stand_below_with_their_meaning(
+    folder: Path, node: ScriptedNode
+) -> None:
+    del node
+    async with open_screen(folder, (100, 30)) as screen:
+        await screen.connected()
+        pane = await _settings(screen)
+        await screen.until(lambda: "node:shape.tick_ms" in pane.options._id_to_option, "read")
+        _go(pane, "node:shape.tick_ms")
+        await screen.until(lambda: "Milliseconds between two cells." in screen.seen(), "meaning")
+        assert "250   default: 125" in screen.seen()
+        await screen.press("enter")
+        await screen.until(lambda: "config.toml" in screen.seen(), "where to change it")

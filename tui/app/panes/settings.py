@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -12,6 +13,7 @@ from textual.widgets.option_list import Option
 
 from tui.app import themes
 from tui.app.actions import ANYWHERE, PANE_TITLES, Action, pretty_key
+from tui.app.jsonish import Json, line, records
 from tui.app.panes.base import Pane, style_sheet
 from tui.app.preferences import BY_KEY, SETTINGS, Setting, Value
 from tui.app.text import ellipsis
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 TITLE_WIDTH = 34
 KEY_PREFIX = "key:"
+NODE_PREFIX = "node:"
+NODE_HINT = " Set in config.toml; the node reads it at its start."
 
 
 class SettingsPane(Pane):
@@ -31,6 +35,7 @@ class SettingsPane(Pane):
     def __init__(self, app: PeerApp) -> None:
         super().__init__(app)
         self._seen: object = None
+        self._node: list[Json] = []
 
     def compose(self) -> ComposeResult:
         yield OptionList(id="settings-list")
@@ -40,6 +45,19 @@ class SettingsPane(Pane):
         self.options = self.query_one(OptionList)
         self.meaning = self.query_one("#settings-meaning", Static)
         self.options.border_title = "Settings of this screen, and its keys"
+
+        self.peer.act(self._read_node())
+
+    async def _read_node(self) -> None:
+        """The node's own settings, which stand below the screen's while there is a node."""
+        from tui.app.link import CallFailed
+
+        try:
+            self._node = records(await self.peer.link.call("config"))
+        except CallFailed:
+            return
+        self._seen = None
+        self.paint()
 
     def focus_first(self) -> None:
         self.options.focus()
@@ -61,6 +79,12 @@ class SettingsPane(Pane):
             title = "Keys anywhere" if group == ANYWHERE else f"Keys on {PANE_TITLES[group]}"
             lines.append(Option(Content.styled(title, "bold $accent"), disabled=True))
             lines += [Option(self._key_line(a), id=KEY_PREFIX + a.name) for a in actions]
+        if self._node:
+            words = "The node's settings (config.toml)"
+            lines.append(Option(Content.styled(words, "bold $accent"), disabled=True))
+        lines += [
+            Option(_node_line(found), id=NODE_PREFIX + line(found, "name")) for found in self._node
+        ]
         return lines
 
     def _setting_line(self, setting: Setting) -> Content:
@@ -88,6 +112,10 @@ class SettingsPane(Pane):
             self.meaning.update(self.peer.actions.by_name[name.removeprefix(KEY_PREFIX)].help)
         elif name in BY_KEY:
             self.meaning.update(BY_KEY[name].meaning)
+        elif name.startswith(NODE_PREFIX):
+            wanted = name.removeprefix(NODE_PREFIX)
+            found = next(item for item in self._node if line(item, "name") == wanted)
+            self.meaning.update(line(found, "meaning") + NODE_HINT)
 
     # -- deeds -------------------------------------------------------------------------------
 
@@ -101,7 +129,9 @@ class SettingsPane(Pane):
 
     async def do_change(self) -> None:
         name = self._under_cursor()
-        if name.startswith(KEY_PREFIX):
+        if name.startswith(NODE_PREFIX):
+            self.peer.say(f"{name.removeprefix(NODE_PREFIX)}:{NODE_HINT}")
+        elif name.startswith(KEY_PREFIX):
             await self._change_key(self.peer.actions.by_name[name.removeprefix(KEY_PREFIX)])
         elif name in BY_KEY:
             value = await self._ask(BY_KEY[name])
@@ -153,6 +183,17 @@ class SettingsPane(Pane):
         action = self.peer.actions.by_name[name]
         words = " or ".join(pretty_key(key) for key in action.keys) or "no key"
         self.peer.say(f"{action.title}: {words}.")
+
+
+def _node_line(found: Json) -> Content:
+    """A setting of the node, to be read only."""
+    value, default = (json.dumps(found.get(name)) for name in ("value", "default"))
+    changed = found.get("changed") is True
+    return Content.assemble(
+        ellipsis(line(found, "name"), TITLE_WIDTH).ljust(TITLE_WIDTH + 2),
+        (ellipsis(value, 40), "bold $primary" if changed else "$foreground"),
+        (f"   default: {ellipsis(default, 30)}" if changed else "", "$muted"),
+    )
 
 
 def said(setting: Setting, value: Value) -> str:
