@@ -72,6 +72,7 @@ def wallet_state() -> dict[str, Any]:
                 {"name": "rest", "setting": "20 to 180 s", "drawback": "spent only afterwards"},
                 {"name": "usual amounts", "setting": "yes", "drawback": "up to 2.5 times more"},
                 {"name": "spread", "setting": "1 mints", "drawback": "a fee for each invoice"},
+                {"name": "lock chunks", "setting": "off", "drawback": "a swap more"},
                 {"name": "even", "setting": "on request", "drawback": "Lightning fees"},
                 {"name": "ahead", "setting": "no", "drawback": "one swap each time"},
             ],

@@ -453,16 +453,19 @@ async def test_the_privacy_policy_with_its_cost(
     async with mints(folder, size) as screen:
         await screen.press("g")
         await screen.dialog("FormScreen")
-        for words in ("spent only afterwards", "up to 2.5 times more", "Size of each", "Cancel"):
+        for words in ("spent only afterwards", "up to 2.5 times more", "Cancel"):
             assert words in screen.seen(), words
         await screen.press("backspace", "backspace", *"60", "enter")
         await screen.press("enter", "backspace", "backspace", "backspace", *"no")
         for _ in range(5):
             await screen.press("enter")
+        for word in ("when-offered", "50"):
+            await screen.press(*["backspace"] * 4, *word, "enter")
         await screen.until(lambda: bool(node.called("wallet.policy.set")), "set")
         (asked,) = node.called("wallet.policy.set")
         assert (asked["rest_min_s"], asked["rest_max_s"], asked["round_up"]) == (60, 180, False)
         assert (asked["spread"], asked["ahead"], asked["even_percent"]) == (1, 0, 0)
+        assert (asked["lock_chunks"], asked["max_chunk_sat"]) == ("when-offered", 50)
 
 
 @pytest.mark.asyncio

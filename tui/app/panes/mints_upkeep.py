@@ -9,6 +9,10 @@ from tui.app.panes.deeds import Deeds
 from tui.app.text import money, percent, took
 from tui.app.wallet import HistoryLine, MintLine
 
+COUNTS = ("spread", "even_percent", "ahead", "ahead_sat", "max_chunk_sat")
+LOCKING = ("off", "when-offered", "always")
+LOCKING_WORDS = "off, when-offered or always"
+
 
 class UpkeepDeeds(Deeds):
     # -- mints
@@ -128,6 +132,18 @@ class UpkeepDeeds(Deeds):
                 str(whole(now, "ahead_sat", 16)),
                 check=whole_number,
             ),
+            Field(
+                "lock_chunks",
+                f"Lock payments to ghosts, {LOCKING_WORDS}: {costs.get('lock chunks', '')}",
+                line(now, "lock_chunks", "off"),
+                check=_locking,
+            ),
+            Field(
+                "max_chunk_sat",
+                f"Largest chunk for a ghost, sat: {costs.get('largest chunk', '')}",
+                str(whole(now, "max_chunk_sat", 1000)),
+                check=whole_number,
+            ),
         ]
         answer = await ask_form(self.peer, "Privacy towards mints", intro, fields, "Use this")
         if answer is None:
@@ -137,9 +153,8 @@ class UpkeepDeeds(Deeds):
             rest_min_s=float(answer["rest_min_s"]),
             rest_max_s=float(answer["rest_max_s"]),
             round_up=answer["round_up"].lower().startswith("y"),
-            **{
-                name: int(answer[name]) for name in ("spread", "even_percent", "ahead", "ahead_sat")
-            },
+            lock_chunks=answer["lock_chunks"].lower(),
+            **{name: int(answer[name]) for name in COUNTS},
         )
         self.peer.say("The privacy policy is changed, for what comes from now on.")
 
@@ -202,6 +217,10 @@ def _said(facts: Json) -> list[str]:
 
 def _number(source: Json, name: str) -> str:
     return f"{maybe_real(source, name) or 0:g}"
+
+
+def _locking(text: str) -> str:
+    return "" if text.lower() in LOCKING else f"one of {LOCKING_WORDS}."
 
 
 def _url(text: str) -> str:
