@@ -25,7 +25,8 @@ from engine.session.link import LOST
 from engine.session.outcome import Outcome
 from engine.session.record import AnswerRecord
 from engine.session.rescue import Patience
-from engine.session.talk import BREACHES, Talk, ignore
+from engine.session.talk import Talk
+from engine.session.talk_books import BREACHES, ignore
 from engine.wire import session as wire
 from engine.wire.quote import Quote
 from wallet.errors import WalletError

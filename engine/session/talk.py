@@ -1,7 +1,7 @@
-"""The talk with one ghost: greeting, messages, payments and records, over any number of streams.
+"""The talk with one ghost: greeting and messages, over any number of streams.
 
 Base of `AskSession`, which knows what is asked and when an answer is lost; this half knows how to
-get a stream, say again what a cut may have swallowed, and follow the money.
+get a stream and how to say again what a cut may have swallowed.
 """
 
 from __future__ import annotations
@@ -11,37 +11,29 @@ from collections.abc import Callable
 
 import trio
 
-from engine.crypto.keys import SIGNATURE_BYTES
-from engine.errors import CircuitClosed, GhostError, Peer2PromptError, ProtocolError
+from engine.errors import GhostError, Peer2PromptError, ProtocolError
 from engine.market import client_events as events
 from engine.market.client_session import ClientSession, Footing
 from engine.market.grade import Grade, check_chunk
 from engine.market.overbilled import Overbilled
-from engine.market.seams import ByteStream, ClientStore, PayingWallet, ReceiptBook
+from engine.market.seams import ByteStream, ClientStore, PayingWallet
 from engine.session import failures
-from engine.session.account import Account, Run
-from engine.session.events import AnswerDelta, OnEvent, PaidOut, StateChanged
+from engine.session.events import AnswerDelta
 from engine.session.lifeline import Lifeline
 from engine.session.link import LOST, STALL_S, GhostLink, OpenStream
 from engine.session.outcome import Outcome
-from engine.session.payer import Payer, PaymentKept
+from engine.session.payer import Payer
 from engine.session.rescue import Patience
 from engine.session.settling import Settler
+from engine.session.talk_books import TalkBooks, ignore
 from engine.session.tokenizers import Tokenizers
-from engine.session.vault import SavedSession, SessionVault
+from engine.session.vault import SavedSession
 from engine.wire import session as wire
 from engine.wire.quote import Quote
-from wallet.errors import PaymentInvalid, WalletError
-
-BREACHES = (ProtocolError, Overbilled, PaymentKept, PaymentInvalid)
-"""What no honest ghost does."""
+from wallet.errors import WalletError
 
 
-def ignore(_event: object) -> None:
-    """Events nobody listens to."""
-
-
-class Talk:
+class Talk(TalkBooks):
     """See the module."""
 
     def __init__(
@@ -58,29 +50,18 @@ class Talk:
         now: Callable[[], float] = time.time,
         stall_s: float = STALL_S,
     ) -> None:
-        self._wallet = wallet
-        self._receipts: ReceiptBook = store.receipts
-        self._vault = SessionVault(store)
-        self._saved = saved
-        self._footing = footing
-        """Where a session stood that was left in good order."""
-        self._known = saved is not None
-        self._vaulted = self._leftover = saved is not None and footing is None
+        super().__init__(wallet, store, saved, footing)
         self._check_quote = check_quote
         self._on_outcome = on_outcome
         self._tokenizers = tokenizers
         self._now = now
         self._link = GhostLink(open_stream, greet=self._greet, handle=self._handle, stall_s=stall_s)
-        self._session: ClientSession | None = None
-        self._payer: Payer | None = None
         self._turn = trio.Lock()
         self._greeted: set[type] = set()
-        self._run: Run | None = None
         self._cancel_wanted = False
         self._line: Lifeline | None = None
         self._patience: Patience | None = None
         self._unsent: wire.Sign | None = None
-        self._account = Account()
         self._settler = Settler(
             wallet,
             self._link,
@@ -88,43 +69,9 @@ class Talk:
             keep=self._keep,
             forget=self._forget,
         )
-        self._breach = False
-        self._state = ""
-        self._on_event: OnEvent = ignore
-        self._abort: Callable[[Exception], None] = ignore
-        self._poke: Callable[[], None] = lambda: None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._session!r})"
-
-    @property
-    def quote(self) -> Quote | None:
-        """The ghost's current offer, once the session is open."""
-        return self._session.quote if self._session is not None else None
-
-    @property
-    def credit_msat(self) -> int:
-        """Our credit with the ghost by our own books."""
-        return self._session.credit.ledger.balance if self._session is not None else 0
-
-    @property
-    def due_msat(self) -> int:
-        """What the running answer has metered so far, by our own books."""
-        return self._session.credit.ledger.due if self._session is not None else 0
-
-    @property
-    def ghost_node_id(self) -> bytes:
-        """The ghost this session is pinned to; empty before the first stream."""
-        return self._saved.ghost if self._saved is not None else b""
-
-    @property
-    def saved(self) -> SavedSession | None:
-        """What a later session with the same ghost goes on from; None before the first stream."""
-        return self._saved
-
-    def keep_receipts_in(self, book: ReceiptBook) -> None:
-        """From now on, instead of in the store."""
-        self._receipts = book
 
     @property
     def connected(self) -> bool:
@@ -263,21 +210,6 @@ class Talk:
             raise
         await self._take(event)
 
-    def _note_breach(self, error: Exception) -> None:
-        """The ghost broke the rules: it gets no question and no payment of this session any more,
-        so that what it can take stays below one chunk."""
-        if isinstance(error, BREACHES) and not isinstance(error, LOST):
-            self._breach = True
-
-    def _check_breach(self) -> None:
-        if self._breach:
-            raise GhostError(
-                "The session with this ghost has ended, because it broke the rules.",
-                reason="broken_off",
-                kept="It gets no further question and no further payment.",
-                hint="Start a new session; another ghost will be used.",
-            )
-
     async def _take(self, event: events.ClientEvent | None) -> None:
         _, payer = self._parts()
         match event:
@@ -326,20 +258,6 @@ class Talk:
         except LOST:
             self._unsent = event.sign  # the answer is complete; the ghost hears of it later
 
-    async def _keep_receipt(self, finished: events.Finished) -> None:
-        """What was billed and accepted is in the books before the ghost hears that it is."""
-        session, _ = self._parts()
-        with trio.CancelScope(shield=True):
-            await self._receipts.add(
-                session.hash,
-                finished.receipt_n,
-                finished.receipt,
-                finished.receipt[:SIGNATURE_BYTES],
-                side="client",
-                cost_msat=finished.cost_msat,
-                client_sig=finished.sign.sig,
-            )
-
     def _on_failed(self, error: wire.Error) -> None:
         if self._run is not None and error.q == self._run.q:
             self._run.failed = error
@@ -356,66 +274,3 @@ class Talk:
             await self._link.send(cancel)
         except LOST:
             return  # said again on the next stream
-
-    # -- money and records -----------------------------------------------------------------------
-
-    async def _mints(self) -> list[str]:
-        """Mints to pay with: the session's own first, so that one refund covers it."""
-        if not self._vaulted:
-            await self._save()
-        mints = list(self._current_quote().mints)
-        if self._saved is not None and self._saved.mint in mints:
-            mints.remove(self._saved.mint)
-            mints.insert(0, self._saved.mint)
-        return mints
-
-    async def _on_paid(self, mint: str, total_sat: int) -> None:
-        self._account.paid(total_sat * 1000)
-        if self._saved is not None and self._saved.mint != mint:
-            self._saved = self._saved.with_mint(mint)
-            await self._save()
-        self._on_event(PaidOut(total_sat * 1000))
-
-    def _on_change(self, msat: int) -> None:
-        self._account.change(msat)
-        self._poke()
-
-    def _on_pay_failure(self, error: Exception) -> None:
-        """Without money an answer may still run on the credit it has; anything else ends."""
-        self._note_breach(error)
-        session, _ = self._parts()
-        if self._run is None or session.credit.waits:
-            self._abort(error)
-
-    async def _keep(self, saved: SavedSession) -> None:
-        self._saved = saved
-        await self._save()
-
-    async def _save(self) -> None:
-        if self._saved is not None:
-            await self._vault.save(self._saved)
-            self._vaulted = True
-
-    async def _forget(self) -> None:
-        if self._saved is not None:
-            self._saved = self._saved.with_slot("")
-            await self._vault.forget(self._saved)
-        self._vaulted = False
-        self._leftover = False
-
-    # -- small things ----------------------------------------------------------------------------
-
-    def _parts(self) -> tuple[ClientSession, Payer]:
-        if self._session is None or self._payer is None:
-            raise CircuitClosed("The session with the ghost is not open.")
-        return self._session, self._payer
-
-    def _current_quote(self) -> Quote:
-        quote = self.quote
-        if quote is None:
-            raise GhostError("The ghost has not sent its quote.")
-        return quote
-
-    def _tell(self, state: str) -> None:
-        self._state = state
-        self._on_event(StateChanged(state))
