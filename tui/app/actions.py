@@ -224,10 +224,49 @@ ACTIONS = (
         hint="list",
     ),
     Action(
-        "rename", "Rename this conversation", "Gives the conversation another title.", (), "chat"
+        "search",
+        "Search all conversations",
+        "Finds messages by their words as you type; Enter opens the message.",
+        ("ctrl+f",),
+        "chat",
     ),
     Action(
-        "delete", "Delete this conversation", "Deletes it from the encrypted store.", (), "chat"
+        "pin",
+        "Pin or unpin a conversation",
+        "Pinned conversations stand first in the list, with a star.",
+        ("p",),
+        "chat",
+    ),
+    Action(
+        "archive",
+        "Put a conversation away",
+        "It leaves the list and is still found by searching; the same brings it back.",
+        ("a",),
+        "chat",
+    ),
+    Action(
+        "archived",
+        "Show what was put away",
+        "The list shows those that were put away too, dimmed; once more hides them.",
+        ("h",),
+        "chat",
+    ),
+    Action(
+        "rename", "Rename a conversation", "Gives the conversation another title.", ("t",), "chat"
+    ),
+    Action(
+        "delete",
+        "Delete a conversation",
+        "Deletes it from the encrypted store; asks first.",
+        ("delete",),
+        "chat",
+    ),
+    Action(
+        "consent",
+        "Ask another ghost",
+        "When a ghost failed: says what another one would be shown, and asks whether it may.",
+        ("alt+o",),
+        "chat",
     ),
     Action(
         "copy_answer",

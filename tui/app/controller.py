@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import Any
 
 from tui.app.conversation import Conversation
-from tui.app.jsonish import Json, line, record, records
+from tui.app.jsonish import Json, line, record, records, whole
 from tui.app.link import CallFailed, NodeLink
 from tui.app.message import Message, Trouble
 from tui.app.model import AppModel
@@ -92,6 +92,58 @@ class Controller:
             self.model.chat.refused(conversation, shown)
             raise
         self.model.chat.accepted(conversation, started)
+
+    async def failover(self, conversation: Conversation, consent: str) -> None:
+        """The user's word on asking another ghost: once, always or no."""
+        if consent == "no":
+            conversation.consent = None
+        asked = next((m for m in reversed(conversation.messages) if m.role == "user"), None)
+        shown, waits = list(conversation.messages), conversation.consent
+        if waits is not None and asked is not None:
+            self.model.chat.begin_again(conversation, asked, time.monotonic(), time.time())
+        try:
+            started = record(
+                await self.link.call(
+                    "ask.failover", session_id=conversation.session_id, consent=consent
+                )
+            )
+        except CallFailed:
+            self.model.chat.refused(conversation, shown)
+            conversation.consent = waits
+            raise
+        if line(started, "ask_id"):
+            self.model.chat.accepted(conversation, started)
+        elif waits is not None:
+            self.model.chat.refused(conversation, shown)
+
+    async def session_call(self, method: str, **params: Any) -> Json:
+        """A change of one conversation; the list shows it at once."""
+        value = await self.link.call(method, **params)
+        self.model.chat.set_session(value)
+        self.link.refresh("sessions.list")
+        return record(value)
+
+    async def open_at(self, session_id: str, number: int) -> None:
+        """Read a conversation from some messages before this one to its end, on its branch."""
+        following = await self._page(session_id, after=number - 1)
+        if not following or whole(following[0], "message_id") != number:
+            await self.link.call("sessions.choose", session_id=session_id, message_id=number)
+            following = await self._page(session_id, after=number - 1)
+        page = following
+        while len(page) == PAGE:
+            page = await self._page(session_id, after=whole(page[-1], "message_id"))
+            following += page
+        before = await self._page(session_id, before=number)
+        self.model.chat.stale.discard(session_id)
+        self.model.chat.set_messages(
+            session_id, before + following, len(before) < PAGE, other_branch=True
+        )
+
+    async def _page(self, session_id: str, **where: int) -> list[Json]:
+        value = await self.link.call(
+            "sessions.messages", session_id=session_id, limit=PAGE, **where
+        )
+        return records(value)
 
     async def branch(self, conversation: Conversation, number: int) -> None:
         """The next question follows this message."""

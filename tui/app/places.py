@@ -17,7 +17,13 @@ PLACES: dict[str, tuple[str, str]] = {
     ),
     "sessions": (
         "The list of conversations",
-        "↑ ↓ move, Enter opens. Conversations lie encrypted on this machine.",
+        "↑ ↓ move, Enter opens. p pins, a puts away, h shows what was put away, t renames, Delete "
+        "deletes. Conversations lie encrypted on this machine; Ctrl+F searches them all.",
+    ),
+    "search-text": (
+        "The search",
+        "Type words: all must be found, the last one may be a beginning. ↑ ↓ choose a message, "
+        "Enter opens it.",
     ),
     "circuits": (
         "The list of circuits",

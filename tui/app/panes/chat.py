@@ -11,10 +11,11 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from tui.app.actions import pretty_key
 from tui.app.panes.base import Pane
+from tui.app.panes.chat_consent import ConsentDeeds
+from tui.app.panes.chat_list import ListDeeds
 from tui.app.panes.chat_messages import MessageDeeds
-from tui.app.text import clean, ellipsis, msat
+from tui.app.text import clean, msat
 from tui.app.widgets.prompt import Prompt
 from tui.app.widgets.transcript import Transcript
 
@@ -24,12 +25,11 @@ if TYPE_CHECKING:
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-class ChatPane(MessageDeeds, Pane):
+class ChatPane(MessageDeeds, ListDeeds, ConsentDeeds, Pane):
     group = "chat"
 
     def __init__(self, app: PeerApp) -> None:
         super().__init__(app)
-        self._listed: object = None
         self._state_text: object = None
         self._cost_text: object = None
         self._list_wanted: bool | None = None
@@ -72,8 +72,9 @@ class ChatPane(MessageDeeds, Pane):
         chat, up = self.model.chat, self.model.link.state == "up"
         if up and chat.current.session_id in chat.stale and chat.current.live is None:
             self.peer.act(self.controller.freshen(chat.current))
+        self.ask_consent_once()
         self._paint_cost()
-        self._paint_sessions()
+        self.paint_sessions()
 
     def relook(self) -> None:
         self.transcript.set_look(self.peer.look)
@@ -114,13 +115,15 @@ class ChatPane(MessageDeeds, Pane):
         """Keys and what they do here, for the line above the box."""
         selected = self.transcript.selected() if self.transcript.has_focus else None
         if selected is None:
-            return [(self.key_of("retry"), "asks again")] if self.conversation.can_retry() else []
+            waits = self.conversation.consent is not None
+            cues = [(self.key_of("consent"), "asks another ghost")] if waits else []
+            retry = (self.short_key("retry"), "asks again")
+            return [*cues, retry] if self.conversation.can_retry() else cues
         cues = [("edit_question", "edit"), ("retry", "ask again"), ("branch", "branch")]
         cues += [("copy_message", "copy")]
         if selected.pieces:
             cues.insert(0, ("unfold", "fold" if selected.unfolded else "unfold"))
-        shown = [(self.peer.actions.by_name[name].keys, words) for name, words in cues]
-        found = [(pretty_key(keys[-1]), words) for keys, words in shown if keys]
+        found = [(self.short_key(name, -1), words) for name, words in cues]
         return [("← →", "versions"), *found] if len(selected.siblings) > 1 else found
 
     def _paint_cost(self) -> None:
@@ -169,25 +172,6 @@ class ChatPane(MessageDeeds, Pane):
         if fitting is None and len(pieces) > 1:
             pieces = pieces[:-1]
         return [*pieces, ("  ", "$muted"), (fitting or words[1], tone)]
-
-    def _paint_sessions(self) -> None:
-        width = max(8, self.sessions.size.width - 4)
-        current = self.conversation.session_id
-        fresh = (tuple(self.model.chat.sessions), current, width)
-        if fresh == self._listed or not self.sessions.display:
-            return
-        self._listed = fresh
-        from textual.widgets.option_list import Option
-
-        highlighted = self.sessions.highlighted
-        self.sessions.clear_options()
-        options = [Option(_option("+ New conversation", not current), id="new")]
-        for info in self.model.chat.sessions:
-            title = ellipsis(info.title, width)
-            options.append(Option(_option(title, info.session_id == current), id=info.session_id))
-        self.sessions.add_options(options)
-        if highlighted is not None and highlighted < len(options):
-            self.sessions.highlighted = highlighted
 
     def _welcome(self) -> list[tuple[str, str]]:
         if not self.conversation.loaded:
@@ -268,9 +252,12 @@ class ChatPane(MessageDeeds, Pane):
             self.switch(chosen)
 
     def switch(self, session_id: str) -> None:
+        self.bring(session_id)
+        self.peer.act(self.controller.open_session(session_id))
+
+    def bring(self, session_id: str) -> None:
         self._keep_draft()
         self.model.chat.open(session_id)
-        self.peer.act(self.controller.open_session(session_id))
         self.prompt.put(self.model.chat.current.draft)
         self.prompt.focus()
         self.paint_editing()
@@ -334,7 +321,7 @@ class ChatPane(MessageDeeds, Pane):
             self.prompt.focus()
             return
         self._show_list(True)
-        self._paint_sessions()
+        self.paint_sessions()
         if self.sessions.highlighted is None and self.sessions.option_count:
             self.sessions.highlighted = 0
         self.sessions.focus()
@@ -343,7 +330,7 @@ class ChatPane(MessageDeeds, Pane):
         """True and False override what the width of the window asks for."""
         self._list_wanted = wanted
         self.set_class(wanted is True, "-list")
-        self.call_after_refresh(self._paint_sessions)
+        self.call_after_refresh(self.paint_sessions)
 
     async def do_model(self) -> None:
         from tui.app.screens.pick import pick_model
@@ -360,33 +347,3 @@ class ChatPane(MessageDeeds, Pane):
         if name:
             self.peer.use_shape(name)
             self._paint_cost()
-
-    async def do_rename(self) -> None:
-        from tui.app.screens.form import Field, ask_form
-
-        conversation = self.conversation
-        if not conversation.session_id:
-            self.peer.say("This conversation has no title yet; ask something first.")
-            return
-        answer = await ask_form(
-            self.peer, "Rename the conversation", "", [Field("title", "Title", conversation.title)]
-        )
-        if answer:
-            await self.controller.rename(conversation.session_id, answer["title"])
-
-    async def do_delete(self) -> None:
-        from tui.app.screens.form import confirm
-
-        conversation = self.conversation
-        if not conversation.session_id:
-            self.peer.say("This conversation is not stored yet.")
-            return
-        words = f"Delete “{ellipsis(conversation.title or 'Untitled', 40)}” from the store?"
-        if await confirm(self.peer, words, "Its messages cannot be brought back.", "Delete"):
-            await self.controller.delete(conversation.session_id)
-            self.prompt.focus()
-
-
-def _option(title: str, current: bool) -> Content:
-    mark = "▸ " if current else "  "
-    return Content.assemble((mark, "$accent"), (title, "bold" if current else ""))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tui.app.actions import pretty_key
+
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
     from tui.app.controller import Controller
@@ -29,6 +31,11 @@ class ChatDeeds:
     def key_of(self, name: str) -> str:
         """The key of an action, as the user has it, for words that mention it."""
         return self.peer.actions.by_name[name].key_words
+
+    def short_key(self, name: str, place: int = 0) -> str:
+        """One of the keys of an action."""
+        keys = self.peer.actions.by_name[name].keys
+        return pretty_key(keys[place]) if keys else "Ctrl+P"
 
     def free(self) -> bool:
         """Whether something can be asked now; the user is told why not."""

@@ -139,8 +139,9 @@ class Transcript(ScrollView, can_focus=True):
         self.post_message(self.Beside(step))
 
     def on_focus(self) -> None:
-        if self.selected() is None and self._lines:
-            self._selected = self._lines[-1].message.uid
+        messages = self._conversation.messages if self._conversation is not None else []
+        if messages and all(message.uid != self._selected for message in messages):
+            self._selected = messages[-1].uid
         self.refresh()
 
     def on_blur(self) -> None:
