@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 USAGE, INTERRUPTED = 2, 130
+WEB_DRIVER = "web_driver:WebDriver"  # what `peer2prompt web` starts its visitors' screens with
 
 
 def run_tui(socket: Path, *, earnings_socket: Path | None = None, theme: str | None = None) -> int:
@@ -16,7 +17,9 @@ def run_tui(socket: Path, *, earnings_socket: Path | None = None, theme: str | N
     `earnings_socket`: the control socket of another node, the demo's ghost, whose earnings the
     earnings pane shows. `theme`: the name of a theme, for this time only.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+    browser = os.environ.get("TEXTUAL_DRIVER", "").endswith(WEB_DRIVER)
+    terminal = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if not terminal and not browser:
         print(
             "The screen needs a real terminal. Without one, `peer2prompt ask` asks a question "
             "and `peer2prompt status` shows the node.",

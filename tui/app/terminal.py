@@ -49,5 +49,9 @@ class OutlivingDriver(LinuxDriver):
 
 
 def outliving(driver: type[Driver]) -> type[Driver]:
-    """The outliving one in place of Textual's own for a terminal; others stay as they are."""
+    """Drivers that cope with what they write to going away, in place of Textual's own."""
+    if driver.__name__ == "WebDriver":
+        from tui.app.browser import VisitorDriver
+
+        return VisitorDriver
     return OutlivingDriver if driver is LinuxDriver else driver

@@ -32,6 +32,11 @@ def run(args: argparse.Namespace) -> int:
 def attach(args: argparse.Namespace) -> int:
     """Open the screen on the running node only."""
     _need_screen(args)
+    return _screen(need_node(args), args.theme)
+
+
+def need_node(args: argparse.Namespace) -> Path:
+    """The socket of the running node. Raises `CliError` when none runs."""
     path = socket_of(args)
     if not _answers(path):
         raise CliError(
@@ -40,7 +45,7 @@ def attach(args: argparse.Namespace) -> int:
             exit_code=NODE,
             hint="Start one with `peer2prompt node`, or use `peer2prompt` alone.",
         )
-    return _screen(path, args.theme)
+    return path
 
 
 def _need_screen(args: argparse.Namespace) -> None:

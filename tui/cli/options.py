@@ -57,6 +57,18 @@ def add_node_commands(group: Subparsers) -> None:
         ("peer2prompt attach --theme paper", "in other colours"),
     )
     attach.add_argument("--theme", metavar="NAME", help="colour theme for this time")
+    web = command(
+        group,
+        "web",
+        "cmd_web:run",
+        "show the screen of a running node in a browser on this machine (extra `web`)",
+        ("peer2prompt web", "prints an address with a token; Ctrl+C ends it"),
+        ("peer2prompt web --port 8742", "for an SSH tunnel: ssh -L 8742:127.0.0.1:8742 HOST"),
+    )
+    web.add_argument(
+        "--port", type=int, default=0, metavar="PORT", help="port on 127.0.0.1 (default: any free)"
+    )
+    web.add_argument("--theme", metavar="NAME", help="colour theme for this time")
     node = command(
         group,
         "node",

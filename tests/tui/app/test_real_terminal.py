@@ -6,38 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.helpers import tmux
 from tests.helpers.scripted_node import ScriptedNode
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE_S = 30.0
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
 
-class Terminal:
-    """A tmux server of its own with one 80x24 window running a shell."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.socket = folder / "tmux.sock"
-        environment = {k: v for k, v in os.environ.items() if k not in ("TMUX", "NO_COLOR")}
-        environment |= {"PEER2PROMPT_HOME": str(folder), "PYTHONPATH": str(ROOT), "PS1": "$ "}
-        self._environment = environment
-        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", "sh")
-
-    def tmux(self, *arguments: str) -> str:
-        command = ["tmux", "-S", str(self.socket), *arguments]
-        done = subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, check=False, timeout=20
-        )
-        return done.stdout
+class Terminal(tmux.Terminal):
+    """A terminal that opens the screen on a socket in its folder."""
 
     def run_screen(self) -> None:
         code = (
@@ -48,34 +31,15 @@ class Terminal:
         self.type(" ".join(map(str, words)) + '; echo "left $?"')
         self.until(lambda: "F2 Chat" in self.seen(), "first paint")
 
-    def type(self, text: str) -> None:
-        self.tmux("send-keys", "-l", text)
-        self.tmux("send-keys", "Enter")
-
-    def seen(self) -> str:
-        return self.tmux("capture-pane", "-p")
-
     def pid(self) -> int:
         return int((self.folder / "pid").read_text())
-
-    def is_clean(self) -> bool:
-        """Out of the alternate screen, the mouse released, the cursor back, the shell answering."""
-        flags = self.tmux("display", "-p", "#{alternate_on} #{mouse_any_flag} #{cursor_flag}")
-        return flags.split() == ["0", "0", "1"]
-
-    def until(self, true: Callable[[], bool], what: str) -> None:
-        pause, deadline = threading.Event(), time.monotonic() + PATIENCE_S
-        while not true():
-            if time.monotonic() > deadline:
-                pytest.fail(f"did not happen: {what}\n{self.seen()}")
-            pause.wait(0.05)
 
 
 @pytest.fixture
 def terminal(folder: Path) -> Iterator[Terminal]:
     opened = Terminal(folder)
     yield opened
-    opened.tmux("kill-server")
+    opened.close()
 
 
 def _gone(pid: int) -> bool:
