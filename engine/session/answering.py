@@ -64,6 +64,8 @@ class Answerer:
 
     async def answer(self, question: Question) -> dict[str, Any]:
         """The result, as `ask.done` tells it. Raises what ended the question."""
+        if question.elsewhere:
+            await self.leave(question.chat)
         while True:
             try:
                 return await self._ask(question)

@@ -100,6 +100,8 @@ class ChatService:
         self._waiting: dict[str, Question] = {}
         """By chat: questions that may go to another ghost, if the user says so."""
         self._nursery: trio.Nursery | None = None
+        self._one_by_one = trio.Lock()
+        """Held from the look whether a chat answers until it does."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own every question until cancelled."""
@@ -136,15 +138,18 @@ class ChatService:
 
     async def ask(self, params: Mapping[str, Any]) -> AskStarted:
         """Store the question and start answering it; everything else comes as events."""
-        return self._begin(await self._intake.new(params, self.is_answering), params)
+        async with self._one_by_one:
+            return self._begin(await self._intake.new(params, self.is_answering), params)
 
     async def edit(self, params: Mapping[str, Any]) -> AskStarted:
         """Ask a question in other words, on a branch of its own."""
-        return self._begin(await self._intake.edited(params, self.is_answering))
+        async with self._one_by_one:
+            return self._begin(await self._intake.edited(params, self.is_answering))
 
     async def retry(self, params: Mapping[str, Any]) -> AskStarted:
         """Ask for another answer, on a branch of its own."""
-        return self._begin(await self._intake.repeated(params, self.is_answering))
+        async with self._one_by_one:
+            return self._begin(await self._intake.repeated(params, self.is_answering))
 
     async def failover(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The user's word on showing a chat to another ghost."""
@@ -158,9 +163,8 @@ class ChatService:
             return {"session_id": chat, "ask_id": ""}
         if consent == "always":
             await self.listing.set_own(chat, {"failover": "always"})
-        again = await self._intake.moved(waiting, self.is_answering)
-        await self._answerer.leave(chat)
-        started = self._begin(again)
+        async with self._one_by_one:
+            started = self._begin(await self._intake.moved(waiting, self.is_answering))
         return {"session_id": chat, "ask_id": started.ask_id}
 
     async def rotate(self, params: Mapping[str, Any]) -> Session:

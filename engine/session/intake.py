@@ -126,6 +126,7 @@ class Intake:
             ghosts=0,
             consent=None,
             again=True,
+            elsewhere=True,
         )
 
     # -- parts -----------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ class Question:
     trim: bool | None = None
     again: bool = False
     """It was asked before: it may have other answers."""
+    elsewhere: bool = False
+    """The user wants another ghost to be asked."""
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     pinned: Pinned | None = None
     line: Lifeline | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -289,5 +290,50 @@ def test_a_retry_that_never_reaches_a_ghost_shows_the_answer_there_was(tmp_path:
         )
         assert "error" in await world.end_of(started["ask_id"])
         assert await world.texts(chat) == ["One?", ANSWER]
+
+    play(tmp_path, act)
+
+
+def test_two_questions_at_the_same_moment_are_not_both_taken(tmp_path: Path) -> None:
+    async def act(world: ChatWorld) -> None:
+        chat = (await world.ask("One?"))["session_id"]
+        taken: list[str] = []
+
+        async def ask(text: str) -> None:
+            with contextlib.suppress(Peer2PromptError):
+                started = await world.call("ask", text=text, session_id=chat)
+                taken.append(started["ask_id"])
+
+        async with trio.open_nursery() as nursery:
+            for text in ("Two?", "Three?"):
+                nursery.start_soon(ask, text)
+        (ask_id,) = taken
+        await world.end_of(ask_id)
+        assert len(await world.texts(chat)) == 4
+
+    play(tmp_path, act)
+
+
+def test_another_answer_under_way_is_taken_up_beside_the_first(tmp_path: Path) -> None:
+    """A process that ends in the middle of a retry leaves the tree whole, and the next goes on."""
+
+    async def gate(_index: int) -> None:
+        await trio.sleep(10)
+
+    async def act(world: ChatWorld) -> None:
+        chat = (await world.ask("One?"))["session_id"]
+        (question, first) = await world.call("sessions.messages", session_id=chat)
+        world.ghosts[0].backend.gate = gate
+        await world.call("sessions.retry", session_id=chat, message_id=first["message_id"])
+        await trio.sleep(13)
+        await world.restart()
+        await trio.sleep(30)
+        messages = await world.call("sessions.messages", session_id=chat)
+        assert [m["text"] for m in messages] == ["One?", ANSWER]
+        assert messages[1]["meta"]["state"] == "done"
+        assert messages[1]["parent"] == question["message_id"]
+        assert messages[1]["siblings"][0] == first["message_id"]
+        assert messages[1]["place"] == 2
+        assert await world.store.unfinished.list() == []
 
     play(tmp_path, act)
