@@ -20,7 +20,7 @@ from tests.helpers.mint import RealMint, mint_available
 from tests.helpers.network import local_network
 from tests.helpers.ws_server import Close, Peer, Ping, Script, websocket_server
 from tests.wallet.fake_mint import URL, FakeMint, Json
-from tests.wallet.support import a_wallet, fund
+from tests.wallet.support import a_wallet, fund, open_store
 from wallet.ecash.subscriptions import News, Topic
 from wallet.errors import BadAmount, MintError, MintUnreachable, UnknownOperation
 from wallet.live import MAX_MESSAGE_BYTES, open_feed
@@ -333,6 +333,24 @@ def slow_mint() -> Iterator[RealMint]:
         yield mint
 
 
+async def told_meanwhile(
+    wait: Callable[[], Awaitable[Waited]], happens: Callable[[], Awaitable[object]]
+) -> Waited:
+    """How the wait ends that is under way when something happens."""
+    ended: list[Waited] = []
+
+    async def waiting() -> None:
+        ended.append(await wait())
+
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(waiting)
+            await trio.sleep(0.5)
+            assert not ended
+            await happens()
+    return ended[0]
+
+
 async def test_a_real_mint_tells(tmp_path: Path, slow_mint: RealMint) -> None:
     url = slow_mint.url
     async with a_wallet(tmp_path, "a", url, fund_sat=100) as alice:
@@ -342,26 +360,43 @@ async def test_a_real_mint_tells(tmp_path: Path, slow_mint: RealMint) -> None:
         async with a_wallet(tmp_path, "b", url) as bob:
             assert all(bob._mints.tells(url, topic) for topic in Topic)
             quote = await bob.request_mint(url, 30)
-            states: list[Waited] = []
-
-            async def wait(kind: Callable[[], Awaitable[Waited]]) -> None:
-                states.append(await kind())
-
-            with trio.fail_after(20):
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(wait, lambda: bob.waiting.fund(quote.quote_id, url, 60))
-                    await trio.sleep(0.5)
-                    assert not states
-                    pay = await alice.melt_quote(url, quote.invoice)
-                    assert (await alice.melt(pay.quote_id)).paid
+            pay = await alice.melt_quote(url, quote.invoice)
+            paid = await told_meanwhile(
+                lambda: bob.waiting.fund(quote.quote_id, url, 60), lambda: alice.melt(pay.quote_id)
+            )
+            assert paid == Waited("PAID", live=True)
             assert await bob.complete_mint(quote.quote_id) == 30
             assert (await alice.waiting.melt(pay.quote_id, url, 9)).state == "PAID"
 
             token = await alice.send(url, 7)
             (sent,) = await alice.sent_tokens()
-            with trio.fail_after(20):
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(wait, lambda: alice.waiting.sent(sent.op_id, 60))
-                    await trio.sleep(0.5)
-                    await bob.receive(token)
-            assert states == [Waited("PAID", live=True), Waited("taken", live=True)]
+            taken = await told_meanwhile(
+                lambda: alice.waiting.sent(sent.op_id, 60), lambda: bob.receive(token)
+            )
+            assert taken == Waited("taken", live=True)
+        await over_circuits(tmp_path, alice, slow_mint)
+
+
+async def over_circuits(folder: Path, payer: Wallet, mint: RealMint) -> None:
+    """The same, with everything of the payee's on a circuit of three relays."""
+    exits = MintExit([("127.0.0.1", mint.port)])
+    async with local_network(3, {Purpose.TCP: exits.serve}) as network:
+        circuit = await network.circuit(0, 1, 2)
+
+        async def circuit_for() -> ClientCircuit:
+            return circuit
+
+        store = await open_store(folder, "c")
+        carol = Wallet(store, lambda _url: CircuitTransport(circuit_for))
+        await carol.open()
+        await carol.add_mint(mint.url)
+        quote = await carol.request_mint(mint.url, 20)
+        pay = await payer.melt_quote(mint.url, quote.invoice)
+        paid = await told_meanwhile(
+            lambda: carol.waiting.fund(quote.quote_id, mint.url, 60),
+            lambda: payer.melt(pay.quote_id),
+        )
+        assert paid == Waited("PAID", live=True)
+        assert await carol.complete_mint(quote.quote_id) == 20
+        await carol.aclose()
+        await store.aclose()

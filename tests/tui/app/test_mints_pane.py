@@ -453,7 +453,7 @@ async def test_the_privacy_policy_with_its_cost(
     async with mints(folder, size) as screen:
         await screen.press("g")
         await screen.dialog("FormScreen")
-        for words in ("spent only afterwards", "up to 2.5 times more", "Cancel"):
+        for words in ("What keeps a mint from linking", "up to 2.5 times more", "Cancel"):
             assert words in screen.seen(), words
         await screen.press("backspace", "backspace", *"60", "enter")
         await screen.press("enter", "backspace", "backspace", "backspace", *"no")

@@ -36,6 +36,7 @@ class Field:
 class FormScreen(ModalScreen[dict[str, str] | None]):
     """Asks for a few texts. Enter goes on, Esc leaves without doing anything."""
 
+    AUTO_FOCUS = ""  # it would scroll past the words above the first field
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Cancel", show=False)]
 
