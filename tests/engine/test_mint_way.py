@@ -12,7 +12,10 @@ import trio
 from engine.config import parse_config
 from engine.errors import ConfigError
 from engine.mint_way import MintWay, parse_proxy, parse_way
+from tests.helpers.ws_server import Peer, Script
+from wallet.ecash.subscriptions import News, Topic
 from wallet.errors import MintUnreachable
+from wallet.live import open_feed
 from wallet.mint import MintClient
 
 ONION = "http://" + "a" * 56 + ".onion"
@@ -20,9 +23,11 @@ PROXY = "socks5h://127.0.0.1:9050"
 
 
 class SocksServer:
-    """A SOCKS5 proxy behind which every host is the same small mint; notes who asked for what."""
+    """A SOCKS5 proxy behind which every host is the same small mint, or plays a script; notes who
+    asked for what."""
 
-    def __init__(self) -> None:
+    def __init__(self, script: Script | None = None) -> None:
+        self._script = script
         self.asked: list[tuple[str, str, int]] = []
         self.port = 0
 
@@ -47,6 +52,9 @@ class SocksServer:
         port = int.from_bytes(await self._exactly(stream, 2), "big")
         self.asked.append((user, host, port))
         await stream.send_all(b"\x05\x00\x00\x01" + bytes(6))
+        if self._script is not None:
+            await self._script(Peer(stream))
+            return
         await stream.receive_some(65_536)
         body = b'{"name": "Hidden"}'
         head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
@@ -73,6 +81,25 @@ class _Started:
 
 def client(proxy: str, url: str, tag: str = "") -> MintClient:
     return MintClient(url, parse_proxy(proxy).transport(tag or url), timeout_s=5)
+
+
+@pytest.mark.trio
+async def test_news_of_an_onion_mint_come_through_the_proxy() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        await peer.tell("q", "PAID")
+        await peer.until_closed()
+
+    server = SocksServer(script)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.serve)
+        proxy = parse_proxy(f"socks5h://127.0.0.1:{server.port}")
+        transport = proxy.transport(ONION)
+        async with open_feed(ONION, transport, Topic.MINT_QUOTE, ["q"], 5) as feed:
+            with trio.fail_after(5):
+                assert await feed.next() == News("q", "PAID")
+        nursery.cancel_scope.cancel()
+    assert [host for _, host, _ in server.asked] == [ONION.removeprefix("http://")]
 
 
 @pytest.mark.trio
