@@ -144,6 +144,9 @@ class RelayRole:
             memory_budget=core.memory.budget,
             out_of_memory=core.counters.out_of_memory,
             handshakes_refused=self.links.gate.refused + self.links.gate.evicted,
+            circuits_most=self._config.limits.circuits,
+            links_most=self._config.limits.links,
+            rate=self._config.limits.relay_rate,
             clock_off_s=self.keeper.clock.disagreement_s,
         )
 

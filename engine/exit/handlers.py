@@ -14,6 +14,7 @@ import trio
 from engine.config import NodeConfig, parse_config
 from engine.control.protocol.earnings import Earnings
 from engine.control.protocol.ghost import (
+    GhostCaps,
     GhostPolicyInfo,
     GhostPrices,
     GhostStatus,
@@ -28,6 +29,7 @@ from engine.exit.payout import Payouts
 from engine.exit.service import GhostService
 from engine.exit.settings import GhostConfig
 from engine.exit.settings_file import put, put_models, rewrite
+from engine.exit.views import engines_of, upstreams_of
 from engine.policy_view import policy_info
 from wallet.store.payouts import PayoutRow
 
@@ -57,6 +59,8 @@ class GhostHandlers:
             "ghost.policy.set": self.set_policy,
             "ghost.prices": self.prices,
             "ghost.prices.set": self.set_prices,
+            "ghost.caps": self.caps,
+            "ghost.caps.set": self.set_caps,
             "ghost.key": self.key,
             "ghost.payouts": self.payouts,
             "ghost.payout": self.payout,
@@ -89,6 +93,8 @@ class GhostHandlers:
             unjudged=desk.gates.failures,
             keys=await desk.keys.names(),
             warnings=desk.warnings(),
+            upstreams=upstreams_of(desk.upstreams),
+            engines=engines_of(desk.upstreams),
         )
 
     async def pause(self, params: object) -> GhostStatus:
@@ -129,6 +135,26 @@ class GhostHandlers:
         }
         await self._change(lambda document: put(document, values))
         return await self.policy(params)
+
+    async def caps(self, _params: object) -> GhostCaps:
+        """What is given at most."""
+        caps = self._desk.config.caps
+        return GhostCaps(
+            usd_per_day=caps.micro_usd_per_day / MICRO if caps.micro_usd_per_day else None,
+            tokens_per_day=caps.tokens_per_day or None,
+            concurrent=caps.concurrent,
+            queue=caps.queue,
+            queue_wait_s=caps.queue_wait_s,
+            max_question_kib=caps.max_question_kib,
+        )
+
+    async def set_caps(self, params: dict[str, Any]) -> GhostCaps:
+        """Change it, for what comes from now on."""
+        given = {f"caps.{key}": value for key, value in params.items() if value is not None}
+        if given.get("caps.usd_per_day") in ("", "0"):
+            given["caps.usd_per_day"] = None
+        await self._change(lambda document: put(document, given))
+        return await self.caps(params)
 
     async def prices(self, _params: object) -> GhostPrices:
         """What is asked now and at most."""

@@ -28,6 +28,30 @@ class LocalModel(Protocol):
     async def facts(self) -> tuple[bytes, int]: ...
 
 
+class Counts(Protocol):
+    """What an engine has computed since its model was loaded, and what it has on hand."""
+
+    running: int
+    waiting: int
+    resting: int
+    tokens_in: int
+    tokens_cached: int
+    tokens_out: int
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A backend that computes by itself and counts."""
+
+    @property
+    def stats(self) -> Counts: ...
+
+
+def counting(backends: Mapping[str, Backend]) -> dict[str, Counts]:
+    """By offered name, for those that compute in this process."""
+    return {name: one.stats for name, one in backends.items() if isinstance(one, Counting)}
+
+
 async def facts_of(backends: Mapping[str, Backend]) -> dict[str, LocalFacts]:
     """By offered name, for those backends that serve a file; loads them. Raises ConfigError."""
     found = {}

@@ -23,6 +23,7 @@ from engine.control.events import EventBus
 from engine.control.server import ControlServer
 from engine.errors import ControlError, Peer2PromptError
 from tests.helpers.scripted_chats import ScriptedChats, chats_state
+from tests.helpers.scripted_ghost import ScriptedGhost
 from tests.helpers.scripted_wallet import DEMO_MINT, ScriptedWallet, wallet_state
 
 GHOST = "4f2a91c0"
@@ -217,7 +218,7 @@ def ghost_earnings() -> dict[str, Any]:
         "tokens_out": 48_211,
         "models": [
             {"model": "smollm2-135m", "answers": 190, "msat": 804_412},
-            {"model": "qwen3-32b", "answers": 24, "msat": 400_000},
+            {"model": "qwen3-32b", "answers": 24, "msat": 400_000, "cost_msat": 260_000},
         ],
         "recent": [
             {
@@ -229,8 +230,17 @@ def ghost_earnings() -> dict[str, Any]:
             }
             for n in range(12)
         ],
-        "series": [
-            [now - 60 * n, int(20_000 * (1 + math.sin(n / 4)) + 400 * n)] for n in range(60, 0, -1)
+        "cost_msat": 260_000,
+        "margin_msat": 944_412,
+        "refusals": {"busy": 2, "moderated": 1},
+        "paid_out_sat": 12_000,
+        "hours": [
+            {"ts": now - 3_600 * n, "msat": int(20_000 * (1 + math.sin(n / 4)) + 400 * n)}
+            for n in range(23, -1, -1)
+        ],
+        "days": [
+            {"ts": now - 86_400 * n, "msat": 50_000 * (n % 4), "answers": n}
+            for n in range(29, -1, -1)
         ],
         "sessions_open": 2,
         "credit_msat": 5_600,
@@ -389,6 +399,7 @@ class ScriptedNode:
         plain += ("network.join",)
         handlers: dict[str, Callable[[dict[str, Any]], Any]] = {}
         special.update(self._chats.handlers())
+        special.update(ScriptedGhost(self.state).handlers())
         special.update(ScriptedWallet(self.state, lambda: self._events).handlers())
         for name in plain:
             handlers[name] = self._recorded(name, self._plain(name))

@@ -10,10 +10,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.app.conversation import as_event
+from tui.app.earnings import EarningsView
 from tui.app.message import Trouble
 from tui.app.model import AppModel
 
@@ -51,6 +53,7 @@ class Poll:
     pane: str = ""  # while one of these panes is in front, `pane_period_s` holds
     pane_period_s: float = 0.5
     only_on_pane: bool = False
+    wanted: Callable[[], bool] = lambda: True
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def belongs_to(self, pane: str) -> bool:
@@ -131,9 +134,17 @@ class NodeLink:
 
     def _make_polls(self) -> list[Poll]:
         model = self.model
-        earnings = Poll("earnings", model.earnings.update, 5.0, pane="earnings", only_on_pane=True)
+        earning = model.earnings
+        ghost = [
+            self._on_earnings("earnings", self._earned),
+            self._on_earnings(
+                "ghost.status", lambda value: earning.set_ghost(value, time.monotonic()), 1.0
+            ),
+            self._on_earnings("ghost.payouts", earning.set_payouts, 20.0),
+        ]
         if self.earnings_only:
-            return [earnings]
+            carried = partial(_carried, earning)
+            return [*ghost, self._on_earnings("traffic", carried, 2.0)]
         polls = [
             Poll("status", model.set_status, 1.0),
             Poll("models", model.set_offers, 15.0),
@@ -146,7 +157,7 @@ class NodeLink:
                 pane="circuit",
                 only_on_pane=True,
             ),
-            Poll("traffic", model.circuits.traffic, 2.0, pane="circuit", only_on_pane=True),
+            Poll("traffic", self._traffic, 2.0, pane="circuit earnings", only_on_pane=True),
             Poll(
                 "circuit.notes",
                 model.circuits.history,
@@ -167,7 +178,30 @@ class NodeLink:
                 only_on_pane=True,
             ),
         ]
-        return polls if model.earnings_from_demo_ghost else [*polls, earnings]
+        return polls if model.earnings_from_demo_ghost else [*polls, *ghost]
+
+    def _on_earnings(
+        self, method: str, apply: Callable[[Any], None], period_s: float = 2.0
+    ) -> Poll:
+        """A snapshot that is wanted while the earnings pane is in front; of a ghost alone where
+        only a ghost answers."""
+        ghostly = method.startswith("ghost.")
+        poll = Poll(
+            method, apply, period_s, pane="earnings", pane_period_s=period_s, only_on_pane=True
+        )
+        poll.wanted = lambda: not ghostly or self.model.earnings.enabled
+        return poll
+
+    def _earned(self, value: object) -> None:
+        was = self.model.earnings.enabled
+        self.model.earnings.update(value)
+        if self.model.earnings.enabled and not was:
+            self.refresh("ghost.status", "ghost.payouts")
+
+    def _traffic(self, value: object) -> None:
+        self.model.circuits.traffic(value)
+        if not self.model.earnings_from_demo_ghost:
+            _carried(self.model.earnings, value)
 
     async def _one_connection(self) -> str:
         """Follow one connection to its end; the reason comes back in words."""
@@ -208,6 +242,8 @@ class NodeLink:
             await _wait(poll.wake, period)
 
     async def _snapshot(self, poll: Poll) -> None:
+        if not poll.wanted():
+            return
         asked = dict(poll.params)
         try:
             async with asyncio.timeout(SILENCE_S):
@@ -249,6 +285,10 @@ class NodeLink:
         poll = self._polls.get(method)
         if poll is not None and poll.period(self.pane) is not None:
             poll.wake.set()
+
+
+def _carried(view: EarningsView, value: object) -> None:
+    view.set_traffic(value, time.monotonic())
 
 
 async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from tui.app.circuits import CircuitBook
 from tui.app.conversation import ChatModel
+from tui.app.earnings import EarningsView
 from tui.app.jsonish import Json, line, lines, maybe_real, maybe_whole, record, records, whole
 from tui.app.network import NetworkView
 from tui.app.shapes import ShapeOffer
@@ -98,52 +99,6 @@ class ModelOffer:
             cap_msat=whole(source, "cap_msat"),
             mints=tuple(lines(source, "mints")),
         )
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class EarningsView:
-    known: bool = False
-    enabled: bool = False
-    total_msat: int = 0
-    today_msat: int = 0
-    week_msat: int = 0
-    answers: int = 0
-    refused: int = 0
-    tokens_out: int = 0
-    sessions_open: int = 0
-    credit_msat: int = 0
-    models: list[tuple[str, int, int]] = field(default_factory=list)
-    recent: list[tuple[float, str, int, int, int]] = field(default_factory=list)
-    series: list[float] = field(default_factory=list)
-    revision: int = 0
-
-    def update(self, value: object) -> None:
-        source = record(value)
-        self.known = True
-        self.enabled = source.get("enabled") is True
-        for name in ("total_msat", "today_msat", "week_msat", "answers", "refused"):
-            setattr(self, name, whole(source, name))
-        for name in ("tokens_out", "sessions_open", "credit_msat"):
-            setattr(self, name, whole(source, name))
-        self.models = [
-            (line(m, "model"), whole(m, "answers"), whole(m, "msat"))
-            for m in records(source.get("models"))
-        ]
-        self.recent = [_recent(item) for item in records(source.get("recent"))]
-        series = source.get("series")
-        pairs = series if isinstance(series, list) else []
-        self.series = [float(p[1]) for p in pairs if isinstance(p, list | tuple) and len(p) == 2]
-        self.revision += 1
-
-
-def _recent(source: Json) -> tuple[float, str, int, int, int]:
-    return (
-        maybe_real(source, "ts") or 0.0,
-        line(source, "model"),
-        whole(source, "tokens_in"),
-        whole(source, "tokens_out"),
-        whole(source, "cost_msat"),
-    )
 
 
 class AppModel:

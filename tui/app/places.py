@@ -32,8 +32,16 @@ PLACES: dict[str, tuple[str, str]] = {
     ),
     "mints": ("The mints", "One line for each mint with what is ready to spend there."),
     "history": ("What moved", "Every movement of ecash, the newest first. ↑ ↓ scroll."),
-    "earnings-models": ("Earnings by model", "What each model brought in, the best first."),
-    "earnings-recent": ("The last answers", "When, with which model, how long, for how much."),
+    "earnings-answers": (
+        "What was answered",
+        "Each model with its answers, what they brought, what the provider asks for them and what "
+        "is left; below it the latest answers. ↑ ↓ scroll, Tab goes to how the ghost runs.",
+    ),
+    "earnings-operation": (
+        "How the ghost runs",
+        "Its queue, what is left of the caps, providers, refusals by reason, payouts, and what "
+        "the node passes on as a relay. ↑ ↓ scroll.",
+    ),
     "network-offers": ("Offers", "Models on offer with the lowest and the highest price."),
     "network-nodes": ("Nodes", "Relays and ghosts this node knows, and how old their adverts are."),
     "settings-list": (

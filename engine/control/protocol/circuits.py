@@ -103,6 +103,10 @@ class RelayTraffic(Result, frozen=True):
     out_of_memory: int = 0
     """Circuits ended because queued data passed its budget."""
     handshakes_refused: int = 0
+    circuits_most: int = 0
+    """Circuits, links and bytes a second that the settings allow; a rate of 0 is no limit."""
+    links_most: int = 0
+    rate: int = 0
     clock_off_s: float = 0.0
     """By how much the machine's clock is ahead of the time keys go by."""
 

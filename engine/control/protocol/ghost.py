@@ -8,6 +8,35 @@ from __future__ import annotations
 from engine.control.protocol.frames import Params, Result
 
 
+class GhostUpstream(Result, frozen=True):
+    """One provider of the ghost, as its operator sees it."""
+
+    name: str = ""
+    kind: str = ""
+    state: str = ""
+    failure: str = ""
+    """The kind of its last failure while it is not well."""
+    wait_s: float | None = None
+    """Until it is tried again; null when it waits for its operator."""
+    in_flight: int = 0
+
+
+class LocalEngine(Result, frozen=True):
+    """A model that this node computes itself. Token counts are since it was loaded."""
+
+    model: str
+    running: int = 0
+    waiting: int = 0
+    kept: int = 0
+    """Sessions whose question and answers lie in the model's memory, for the next question."""
+    tokens_in: int = 0
+    tokens_cached: int = 0
+    """Of them those that were still in memory."""
+    tokens_out: int = 0
+    context: int = 0
+    """Tokens of one conversation at most."""
+
+
 class GhostStatus(Result, frozen=True):
     enabled: bool = False
     paused: bool = False
@@ -31,6 +60,30 @@ class GhostStatus(Result, frozen=True):
     keys: list[str] = []
     """Names of the provider keys in the encrypted store."""
     warnings: list[str] = []
+    upstreams: list[GhostUpstream] = []
+    engines: list[LocalEngine] = []
+
+
+class GhostCaps(Result, frozen=True):
+    """What the ghost gives at most; null where there is no cap."""
+
+    usd_per_day: float | None = None
+    tokens_per_day: int | None = None
+    concurrent: int = 0
+    queue: int = 0
+    queue_wait_s: int = 0
+    max_question_kib: int = 0
+
+
+class GhostCapsParams(Params, frozen=True):
+    """What is None stays as it is; 0 or "0" takes a cap of a day away."""
+
+    usd_per_day: str | None = None
+    tokens_per_day: int | None = None
+    concurrent: int | None = None
+    queue: int | None = None
+    queue_wait_s: int | None = None
+    max_question_kib: int | None = None
 
 
 class GhostPolicyInfo(Result, frozen=True):

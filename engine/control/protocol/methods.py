@@ -37,6 +37,8 @@ from engine.control.protocol.circuits import Circuit, CircuitEvent, Traffic
 from engine.control.protocol.earnings import Earnings
 from engine.control.protocol.frames import Empty, NoParams
 from engine.control.protocol.ghost import (
+    GhostCaps,
+    GhostCapsParams,
     GhostKeyParams,
     GhostPayoutParams,
     GhostPolicyInfo,
@@ -240,6 +242,8 @@ METHODS: Final[dict[str, Method]] = {
     "ghost.policy.set": Method(GhostPolicyParams, GhostPolicyInfo),
     "ghost.prices": Method(NoParams, GhostPrices),
     "ghost.prices.set": Method(GhostPricesParams, GhostPrices),
+    "ghost.caps": Method(NoParams, GhostCaps),
+    "ghost.caps.set": Method(GhostCapsParams, GhostCaps),
     "ghost.key": Method(GhostKeyParams, GhostStatus),
     "ghost.payouts": Method(NoParams, list[Payout]),
     "ghost.payout": Method(GhostPayoutParams, list[Payout]),

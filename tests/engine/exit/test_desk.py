@@ -270,5 +270,16 @@ async def test_changes_go_into_the_settings_and_keep_the_rest(tmp_path: Path) ->
         assert file.read_bytes() == before
         status = await handlers.status({})
         assert (status.models, status.keys, status.paused) == ([MODEL], ["main"], False)
+        assert [one.state for one in status.upstreams] == ["well"]
+        assert status.engines == []  # a provider computes
+        given = {"tokens_per_day": 5_000, "concurrent": 2, "usd_per_day": None}
+        caps = await handlers.set_caps(given)
+        assert (caps.tokens_per_day, caps.concurrent, caps.usd_per_day) == (5_000, 2, None)
+        assert s.desk.queue.limit == 2
+        with pytest.raises(ConfigError, match="costs"):
+            await handlers.set_caps({"usd_per_day": "5"})
+        caps = await handlers.set_caps({"usd_per_day": "0", "tokens_per_day": 0})
+        assert (caps.tokens_per_day, caps.concurrent, caps.usd_per_day) == (None, 2, None)
+        assert "usd_per_day" not in file.read_text()
         earned = await handlers.earnings({})
         assert (len(earned.hours), len(earned.days)) == (24, 30)

@@ -95,10 +95,10 @@ def test_wallet_and_earnings_read_what_the_node_says() -> None:
     assert model.wallet.mints[1].healthy is False
     model.earnings.update(ghost_earnings())
     assert model.earnings.enabled
-    assert len(model.earnings.series) == 60
-    model.earnings.update({"enabled": "yes", "series": [[1], "x"]})
+    assert (len(model.earnings.hours), len(model.earnings.days)) == (24, 30)
+    model.earnings.update({"enabled": "yes", "hours": [[1], "x"], "refusals": {"busy": "x"}})
     assert not model.earnings.enabled
-    assert model.earnings.series == []
+    assert model.earnings.hours == []
 
 
 def test_unknown_events_are_ignored() -> None:

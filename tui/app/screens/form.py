@@ -31,6 +31,7 @@ class Field:
     value: str = ""
     placeholder: str = ""
     check: Check | None = None
+    secret: bool = False  # typed without being shown
 
 
 class FormScreen(ModalScreen[dict[str, str] | None]):
@@ -62,6 +63,8 @@ class FormScreen(ModalScreen[dict[str, str] | None]):
 
     def on_mount(self) -> None:
         self.query(Input).first().focus(scroll_visible=False)
+        body = self.query_one(VerticalScroll)
+        self.call_after_refresh(body.scroll_home, animate=False)  # the words come first
 
     @on(Input.Submitted)
     def _next(self, event: Input.Submitted) -> None:
@@ -124,7 +127,7 @@ class ConfirmScreen(ModalScreen[bool]):
 
 
 def _input(field: Field) -> Input:
-    widget = Input(field.value, placeholder=field.placeholder, compact=True)
+    widget = Input(field.value, placeholder=field.placeholder, compact=True, password=field.secret)
     widget.cursor_blink = False
     return widget
 

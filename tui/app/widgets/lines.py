@@ -59,6 +59,7 @@ class LineList(ScrollView, can_focus=True):
         self._count = 0
         self._draw: Callable[[int, int], Text] = lambda _row, _width: Text()
         self._strips: dict[int, Strip] = {}
+        self._width = 0
         self.cursor = 0
 
     def show(
@@ -134,7 +135,10 @@ class LineList(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         row = self.scroll_offset.y + y
-        width = self.size.width
+        width = self.scrollable_content_region.width
+        if width != self._width:
+            self._width = width
+            self._strips.clear()
         if row >= self._count:
             words = self._empty if not self._count and not row else ""
             return self._strip(Text(words, self._look.muted), width, self._look.base)
