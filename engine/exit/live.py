@@ -74,6 +74,7 @@ class LiveSession:
         self._judging: trio.CancelScope | None = None
         self._place: Place | None = None
         self._place_since = 0.0
+        self._stalled = (0, 0.0)
 
     def __repr__(self) -> str:
         return f"LiveSession({self.session!r})"
@@ -310,6 +311,13 @@ class LiveSession:
             return 0.0
         return trio.current_time() - self._place_since
 
+    def stalled_s(self) -> float:
+        """How long, as far as those who asked saw, a begun answer has waited for one payment."""
+        due, now = self.session.waits_for_msat, trio.current_time()
+        if due != self._stalled[0]:
+            self._stalled = (due, now)
+        return now - self._stalled[1] if due else 0.0
+
     def forget_unpaid(self) -> None:
         """The payment did not come."""
         self.session.forget_unpaid()
@@ -359,12 +367,18 @@ class LiveSession:
     async def _wait_for_room(self) -> None:
         """Leave the provider's stream unread while more than one chunk waits to be paid, but not
         for ever: others wait for its place."""
+        if self._has_room:
+            return
         with trio.move_on_after(self._shop.terms.resume_s) as patience:
-            while self.session.busy and not self.session.read_ahead:
+            while not self._has_room:
                 version = self._changed.version
                 await self._changed.changed_since(version)
         if patience.cancelled_caught:
             self.session.abandon()
+
+    @property
+    def _has_room(self) -> bool:
+        return self.session.read_ahead or not self.session.busy
 
     def abandon(self) -> None:
         """The client did not come back."""

@@ -155,6 +155,8 @@ class GhostService:
             for name, live in list(self._sessions.items()):
                 if live.unpaid_s > self._terms.resume_s:
                     live.forget_unpaid()
+                if live.stalled_s() > self._terms.resume_s and not live.broken:
+                    live.abandon()
                 if live.detached_at is None or (live.detached_at > deadline and not live.ended):
                     continue
                 if live.session.busy and not live.broken:

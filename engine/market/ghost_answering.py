@@ -257,6 +257,15 @@ class GhostAnswering:
         """Whether an admitted question waits for its first payment."""
         return self.answer is not None and self.answer.phase is Phase.WAITING
 
+    @property
+    def waits_for_msat(self) -> int:
+        """What the credit must cover for a begun answer to go on; 0 while it does."""
+        answer = self.answer
+        if answer is None or answer.phase not in (Phase.RUNNING, Phase.ENDED):
+            return 0
+        due = answer.next_due_msat
+        return 0 if self.ledger.affords(due) else due
+
     def forget_unpaid(self) -> None:
         """No payment came for the admitted question: others may have its place."""
         answer = self.answer

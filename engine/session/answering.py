@@ -25,7 +25,7 @@ from engine.session.composing import Composer
 from engine.session.events import AskResult
 from engine.session.keeper import LeftAnswer
 from engine.session.lifeline import Lifeline
-from engine.session.moving import Stand, Step, consent_error, next_step
+from engine.session.moving import Stand, Step, consent_error, next_step, of_the_ghost
 from engine.session.opening import Pinned, offer_for
 from engine.session.pinned import SessionDesk
 from engine.session.pinning import PinBook, Pinning
@@ -63,7 +63,9 @@ class Answerer:
         self._now = now
 
     async def answer(self, question: Question) -> dict[str, Any]:
-        """The result, as `ask.done` tells it. Raises what ended the question."""
+        """The result, as `ask.done` tells it. Raises what ended the question: where no other ghost
+        could be had, what the last one said."""
+        said: Peer2PromptError | None = None
         if question.elsewhere:
             await self.leave(question.chat)
         while True:
@@ -71,7 +73,10 @@ class Answerer:
                 return await self._ask(question)
             except Peer2PromptError as error:
                 if not await self._moves_on(question, error):
+                    if said is not None and question.pinned is None and of_the_ghost(error):
+                        raise said from error
                     raise
+                said = error
 
     async def go_on(self, question: Question, left: LeftAnswer) -> dict[str, Any]:
         """Bring an answer to its end that an earlier process asked for, and settle its session."""

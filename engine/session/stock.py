@@ -11,6 +11,7 @@ import trio
 
 from engine.market.grade import LOTS, Grade, lot_sat
 from engine.market.seams import PayingWallet, Payment
+from wallet.errors import MintBusy
 
 SWAP_S = 5.0
 """How long a swap that has begun is waited for when the answer is over: left alone it would hold
@@ -53,9 +54,23 @@ class Stock:
                     await self._wallet.keep_exact(mint, lot, LOTS, least)
 
     async def payment(self, mint: str, sat: int) -> Payment | None:
-        """A payment, journalled, or None when it has to be locked and no coins are ready."""
+        """A payment, journalled, or None when it has to be locked and no coins are ready. Raises a
+        WalletError, also when no coins of the right size are to be had."""
         if self.grade.key:
             payment = await self._wallet.pay_locked(mint, sat, self.grade.key)
             if payment is not None or self.grade.must:
                 return payment
-        return await self._wallet.pay_prepare(mint, sat)
+            with trio.move_on_after(SWAP_S, shield=True):
+                await self._wallet.keep_exact(mint, sat, 1, 1)
+        return await self._exactly(mint, sat)
+
+    async def _exactly(self, mint: str, sat: int) -> Payment:
+        payment = await self._wallet.pay_prepare(mint, sat)
+        if payment.change_due_sat:
+            await self._wallet.pay_abort(payment.id)
+            raise MintBusy(
+                "The mint gave no coins of the right size in time.",
+                kept="Nothing was handed to the ghost: a larger coin would put more at stake.",
+                hint="Try again, or keep coins ready: peer2prompt wallet policy --ahead 8",
+            )
+        return payment

@@ -185,13 +185,14 @@ class Client(Part):
         async def build(advert: Advert, purpose: str) -> ClientCircuit:
             return await self.pool.build_to_relay(advert, purpose, BULK_PLAN)
 
+        self.bus = EventBus()
         self.chats = ChatService(
             world.store,
             cast(Wallet, world.wallet),
             relays,
             lambda ghost, plan: Route(self.pool, relays, ghost, plan),
             ShapeMenu(ShapeClass.BULK),
-            EventBus(),
+            self.bus,
             MailRoad(MailboxClient(build, relays, rules=self.pool.rules), relays, self._guards),
         )
 

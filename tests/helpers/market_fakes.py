@@ -154,6 +154,10 @@ class FakePayment:
     proofs: list[Proof]
     outputs: list[bytes]
 
+    @property
+    def change_due_sat(self) -> int:
+        return self.total_sat - self.amount_sat
+
 
 @dataclass
 class FakeSlot:
@@ -175,6 +179,7 @@ class FakePayer:
         self.silent: set[str] = set()
         self.balance_sat = balance_sat
         self.unit = unit
+        self.cannot_swap = False
         self.open: dict[str, FakePayment] = {}
         self.slots: dict[str, FakeSlot] = {}
         self.resolved: list[str] = []
@@ -187,6 +192,8 @@ class FakePayer:
 
     async def keep_exact(self, url: str, lot_sat: int, lots: int, least: int) -> None:
         await trio.lowlevel.checkpoint()
+        if not self.cannot_swap:
+            self.unit = 1  # from here on there are coins of every size
 
     async def keep_locked(self, url: str, key: str, lot_sat: int, lots: int, least: int) -> None:
         have = self.locked.count((key, lot_sat))

@@ -175,11 +175,14 @@ async def test_a_place_nobody_pays_for_is_given_to_others(autojump_clock: MockCl
         assert [error.code for error in errors] == ["unpaid"]
 
 
+@pytest.mark.parametrize("deltas", [["x" * 400] * 50, ["x" * 480]])
 async def test_a_client_that_stops_paying_in_mid_answer_is_billed_and_ended(
-    autojump_clock: MockClock,
+    deltas: list[str], autojump_clock: MockClock
 ) -> None:
+    """Whether the provider still has text to read or has ended: a client that stays and is silent
+    cannot keep its answer open for ever."""
     judge = Judge()
-    backend = ScriptedBackend(["x" * 400] * 50)
+    backend = ScriptedBackend(deltas)
     async with world(backend, admission=judge) as w:
         client = await ask_raw(w)
         await client.pay(1, 10)

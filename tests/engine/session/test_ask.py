@@ -12,7 +12,7 @@ from engine.session.events import PaidOut
 from engine.session.vault import SessionVault
 from tests.helpers.market_fakes import MemoryStream, ScriptedBackend
 from tests.helpers.market_world import HI, MODEL, world
-from wallet.errors import InsufficientFunds
+from wallet.errors import InsufficientFunds, MintBusy
 
 pytestmark = pytest.mark.trio
 LONG = [f"word{index} " for index in range(400)]
@@ -112,16 +112,26 @@ async def test_never_more_than_one_chunk_at_stake(autojump_clock: MockClock) -> 
         assert max(stakes) <= 10_000
 
 
-async def test_change_of_denominations_comes_back(autojump_clock: MockClock) -> None:
+async def test_coins_that_are_too_large_are_swapped_first(autojump_clock: MockClock) -> None:
     async with world() as w:
         w.payer.unit = 16
         asker = w.asker()
         result = await asker.ask(HI, MODEL, {}, w.note)
         await asker.settle()
-        assert result.paid_msat == 16_000
+        assert result.paid_msat == 10_000
         assert result.fees_msat == 0
-        assert [event for event in w.events if isinstance(event, PaidOut)] == [PaidOut(16_000)]
+        assert [event for event in w.events if isinstance(event, PaidOut)] == [PaidOut(10_000)]
         assert w.money == 1000
+
+
+async def test_a_coin_that_is_too_large_is_never_handed_out(autojump_clock: MockClock) -> None:
+    """A ghost that kept its change would have more than one chunk."""
+    async with world() as w:
+        w.payer.unit, w.payer.cannot_swap = 16, True
+        with pytest.raises(MintBusy):
+            await w.asker().ask(HI, MODEL, {}, w.note)
+        assert w.earner.redeems == 0
+        assert w.money == w.payer.balance_sat == 1000
 
 
 async def test_empty_answers_are_free(autojump_clock: MockClock) -> None:
