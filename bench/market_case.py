@@ -292,10 +292,19 @@ class Purse:
             return paid
         paid = await case.client.wallet.pay_prepare(url, amount_sat, purpose)
         self._last = paid
-        case.payments.append(Paid(paid.id, paid.total_sat, paid.fee_sat))
+        self._note(paid)
         if trick.double_spends == "swap" and case.rng.random() < 0.5:
             case.world.nursery.start_soon(self._steal, url, paid.proofs)
         return paid
+
+    async def pay_locked(self, url: str, amount_sat: int, key: str) -> OutgoingPayment | None:
+        paid = await self._case.client.wallet.pay_locked(url, amount_sat, key)
+        if paid is not None:
+            self._note(paid)
+        return paid
+
+    def _note(self, paid: OutgoingPayment) -> None:
+        self._case.payments.append(Paid(paid.id, paid.total_sat, paid.fee_sat))
 
     async def _steal(self, url: str, proofs: list[Proof]) -> None:
         case = self._case

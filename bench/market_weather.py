@@ -13,7 +13,7 @@ import httpx
 import trio
 
 from tests.helpers.mint_proxy import corrupt_dleq, corrupt_point, wrong_amounts
-from tests.wallet.fake_mint import FakeMint, Json
+from tests.wallet.fake_mint import FakeMint, Json, Keys
 
 LIES = (corrupt_point, corrupt_dleq, wrong_amounts)
 
@@ -48,8 +48,10 @@ CLIMATES = (
 class Weather(httpx.AsyncBaseTransport):
     """A mint and the way to it. Its faults begin with `set_in` and end with `calm`."""
 
-    def __init__(self, rng: random.Random, fee_ppk: int) -> None:
+    def __init__(self, rng: random.Random, name: str, fee_ppk: int) -> None:
+        """`name` makes its keys other than those of any other mint."""
         self.mint = FakeMint(fee_ppk)
+        self.mint.keysets = [Keys(name, fee_ppk)]
         self.mint.faults = self._fault
         self.mint.tamper = self._tamper
         self._rng = rng

@@ -23,8 +23,10 @@ from engine.exit.service import GhostService
 from engine.identity import Identity
 from engine.wire.quote import ModelOffer
 from tests.wallet.support import fund
+from wallet.chunks import GRID_S, LOCK_S
 from wallet.ecash.amounts import input_fee
 from wallet.ecash.types import BlindSignature, Proof
+from wallet.policy import Policy
 from wallet.store import KeyFile, Store
 from wallet.types import Redeemed
 from wallet.wallet import Wallet
@@ -36,6 +38,7 @@ CHUNK_MSAT = 10_000
 FUNDS_SAT = 1_500
 FLOAT_SAT = 60
 MINT_TIMEOUT_S = 8.0
+LOCKS_S = LOCK_S + 2 * GRID_S
 
 
 def now() -> float:
@@ -46,9 +49,10 @@ def now() -> float:
 class Party:
     """A store with a wallet on it, which can be closed and opened like a process."""
 
-    def __init__(self, path: Path, world: World) -> None:
+    def __init__(self, path: Path, world: World, policy: Policy | None = None) -> None:
         self._path = path
         self._world = world
+        self._policy = policy
         self.store: Store
         self.wallet: Wallet
 
@@ -58,7 +62,9 @@ class Party:
         await self._open_wallet()
 
     async def _open_wallet(self) -> None:
-        self.wallet = Wallet(self.store, self._world.road, timeout_s=MINT_TIMEOUT_S)
+        self.wallet = Wallet(
+            self.store, self._world.road, timeout_s=MINT_TIMEOUT_S, policy=self._policy
+        )
         await self.wallet.open()
 
     async def restart_wallet(self) -> None:
@@ -182,7 +188,7 @@ class World:
         self.fee_ppk = self.rng.choice((0, 0, 0, 100))
         self.climate = self.rng.choice(CLIMATES)
         self.provider = Provider(self.rng)
-        self.mints = {url: Weather(self.fork(), self.fee_ppk) for url in URLS}
+        self.mints = {url: Weather(self.fork(), url, self.fee_ppk) for url in URLS}
         offer = ModelOffer(
             MODEL, 10_000_000, 100_000_000, 400, 2_500_000, 100_000_000, max_hidden=20
         )
@@ -195,7 +201,10 @@ class World:
         )
         self.offer = offer
         self.hosts = [Host(self, f"ghost{index}") for index in range(2)]
-        self.clients = [Party(self.folder / f"client{n}.db", self) for n in range(self.lanes)]
+        policy = Policy(lock_chunks=self.rng.choice(("off", "off", "when-offered", "always")))
+        self.clients = [
+            Party(self.folder / f"client{n}.db", self, policy) for n in range(self.lanes)
+        ]
         self.thief = Party(self.folder / "thief.db", self)
 
     def fork(self) -> random.Random:
@@ -223,6 +232,7 @@ class World:
         for host in self.hosts:
             await host.start()
         for weather in self.mints.values():
+            weather.mint.clock = now
             weather.set_in(self.climate)
 
     async def clear_up(self) -> None:
@@ -232,11 +242,13 @@ class World:
         await trio.sleep(4 * self.terms.resume_s)
 
     async def settle_down(self) -> None:
-        """Every process started anew, every open operation at its end."""
+        """Every process started anew, every lock ended, every open operation at its end."""
         for host in self.hosts:
             await host.stop()
+        await trio.sleep(LOCKS_S)
         for party in self.parties:
             await party.restart_wallet()
         for _ in range(6):
             for party in self.parties:
+                await party.wallet.chunks.take_back_ended()
                 await party.wallet.recover()
