@@ -224,6 +224,20 @@ ACTIONS = (
         hint="list",
     ),
     Action(
+        "attach",
+        "Attach a file",
+        "A text or a picture for the next question. Pasting a path does the same.",
+        ("alt+a",),
+        "chat",
+    ),
+    Action(
+        "detach",
+        "Take an attached file away",
+        "A file that waits for the next question stays behind.",
+        ("alt+d",),
+        "chat",
+    ),
+    Action(
         "search",
         "Search all conversations",
         "Finds messages by their words as you type; Enter opens the message.",

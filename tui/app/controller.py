@@ -12,6 +12,7 @@ from secrets import token_hex
 from typing import Any
 
 from tui.app.conversation import Conversation
+from tui.app.estimate import Estimate
 from tui.app.jsonish import Json, line, record, records, whole
 from tui.app.link import CallFailed, NodeLink
 from tui.app.message import Message, Trouble
@@ -45,14 +46,31 @@ class Controller:
             params["model"] = conversation.model
         if conversation.shape:
             params["shape"] = conversation.shape
+        if conversation.temporary and not conversation.session_id:
+            params["temporary"] = True
+        files, conversation.files = conversation.files, []
+        if files:
+            params["attachments"] = [file.as_param() for file in files]
         try:
             started = record(await self.link.call("ask", **params))
         except CallFailed as exc:
+            conversation.files = files
             chat.fail(conversation, exc.trouble)
             return False
         chat.accepted(conversation, started)
         self.link.refresh("sessions.list")
         return True
+
+    async def estimate(self, conversation: Conversation, text: str) -> Estimate:
+        """What a question would cost; nothing is sent for it."""
+        value = await self.link.call(
+            "ask.estimate",
+            text=text,
+            session_id=conversation.session_id or None,
+            model=conversation.model or None,
+            attachments=[file.as_param() for file in conversation.files],
+        )
+        return Estimate.of(record(value))
 
     async def retry(self, conversation: Conversation) -> bool:
         """Ask the last question again after an error."""

@@ -10,8 +10,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from tui.app.files import AttachedFile
 from tui.app.jsonish import Json, line, maybe_real, maybe_whole, record, records, whole
-from tui.app.message import Message, Piece, Trouble
+from tui.app.message import Enclosure, Message, Piece, Trouble
 from tui.app.text import clean, clean_line
 
 NODE_RESTARTED = "node_restarted"
@@ -84,6 +85,8 @@ class Conversation:
     complete: bool = True
     loaded: bool = True
     temporary: bool = False  # nothing of it is kept
+    files: list[AttachedFile] = field(default_factory=list)  # for the next question
+    settings_serial: int = 0  # grows when its settings change
     editing: Message | None = None  # the question that is asked anew with what is in the box
     aside: str = ""  # what was in the box before
     consent: Consent | None = None  # the last question waits for a word on asking another ghost
@@ -185,7 +188,9 @@ class ChatModel:
         if again and not conversation.messages[-1].text:
             conversation.messages.pop()  # nothing came; a part that came stays on screen
         else:
-            conversation.messages.append(Message("user", clean(question), wall))
+            files = tuple(Enclosure(file.name, file.bytes) for file in conversation.files)
+            asked = Message("user", clean(question), wall, enclosures=files)
+            conversation.messages.append(asked)
         return self._begin(conversation, now, wall)
 
     def begin_again(

@@ -6,7 +6,8 @@ PLACES: dict[str, tuple[str, str]] = {
     "prompt": (
         "The question",
         "Type here. Enter sends, Ctrl+J breaks the line, ↑ on an empty line brings back what you "
-        "asked before, Ctrl+G opens your editor. Nothing is sent before Enter.",
+        "asked before, Ctrl+G opens your editor, Alt+A attaches a file (so does pasting its path). "
+        "The line below says what it would cost. Nothing is sent before Enter.",
     ),
     "transcript": (
         "The conversation",

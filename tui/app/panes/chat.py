@@ -13,6 +13,8 @@ from textual.widgets import OptionList, Static
 
 from tui.app.panes.base import Pane
 from tui.app.panes.chat_consent import ConsentDeeds
+from tui.app.panes.chat_cost import CostLine
+from tui.app.panes.chat_files import FileDeeds
 from tui.app.panes.chat_list import ListDeeds
 from tui.app.panes.chat_messages import MessageDeeds
 from tui.app.text import clean, msat
@@ -25,13 +27,12 @@ if TYPE_CHECKING:
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-class ChatPane(MessageDeeds, ListDeeds, ConsentDeeds, Pane):
+class ChatPane(MessageDeeds, ListDeeds, FileDeeds, ConsentDeeds, CostLine, Pane):
     group = "chat"
 
     def __init__(self, app: PeerApp) -> None:
         super().__init__(app)
         self._state_text: object = None
-        self._cost_text: object = None
         self._list_wanted: bool | None = None
 
     def compose(self) -> ComposeResult:
@@ -43,6 +44,7 @@ class ChatPane(MessageDeeds, ListDeeds, ConsentDeeds, Pane):
                 with Horizontal(id="composer"):
                     yield Static("›", id="prompt-mark")
                     yield Prompt(id="prompt")
+                yield Static(id="ask-files")
                 yield Static(id="ask-cost")
 
     def on_mount(self) -> None:
@@ -50,6 +52,7 @@ class ChatPane(MessageDeeds, ListDeeds, ConsentDeeds, Pane):
         self.transcript = self.query_one(Transcript)
         self.sessions = self.query_one(OptionList)
         self.state_line = self.query_one("#ask-state", Static)
+        self.files_line = self.query_one("#ask-files", Static)
         self.cost_line = self.query_one("#ask-cost", Static)
         self.sessions.border_title = "Conversations"
         self.composer = self.query_one("#composer")
@@ -73,7 +76,8 @@ class ChatPane(MessageDeeds, ListDeeds, ConsentDeeds, Pane):
         if up and chat.current.session_id in chat.stale and chat.current.live is None:
             self.peer.act(self.controller.freshen(chat.current))
         self.ask_consent_once()
-        self._paint_cost()
+        self.paint_cost()
+        self.paint_files()
         self.paint_sessions()
 
     def relook(self) -> None:
@@ -126,53 +130,6 @@ class ChatPane(MessageDeeds, ListDeeds, ConsentDeeds, Pane):
         found = [(self.short_key(name, -1), words) for name, words in cues]
         return [("← →", "versions"), *found] if len(selected.siblings) > 1 else found
 
-    def _paint_cost(self) -> None:
-        conversation = self.conversation
-        offer = self.model.offer(conversation.model)
-        width = self.cost_line.size.width
-        pieces: list[tuple[str, str]]
-        if offer is None and not self.model.link.ever_up:
-            pieces = [("Prices are shown when the node is there", "$muted")]
-        elif offer is None:
-            name = conversation.model
-            text = (
-                f"{name}: no ghost offers it now"
-                if conversation.model
-                else ("No ghost is known yet, so there is nobody to ask")
-            )
-            pieces = [(text, "$warning")]
-        else:
-            prices = (
-                f"in {msat(offer.in_price)}, out {msat(offer.out_price)} a million tokens"
-                if width >= 90
-                else ""
-            )
-            pieces = [
-                (offer.name, "$accent"),
-                (f"  {prices}" if prices else "", "$muted"),
-                (f"  at most {msat(offer.cap_msat)} an answer", "$foreground"),
-                (f", {msat(offer.chunk_msat)} paid ahead", "$muted"),
-            ]
-        pieces = self._with_shape(pieces, width - 1)
-        fresh = (tuple(pieces), width)
-        if fresh != self._cost_text:
-            self._cost_text = fresh
-            self.cost_line.update(Content.assemble(" ", *pieces))
-
-    def _with_shape(self, pieces: list[tuple[str, str]], room: int) -> list[tuple[str, str]]:
-        """And the traffic shape of the next question with its cost. Where there is little room
-        what is paid ahead gives way: it comes back, bytes do not."""
-        shape = self.model.shape()
-        if shape is None:
-            return pieces
-        tone = "$warning" if shape.weak else "$foreground"
-        words = (f"{shape.name}: {shape.cost}", f"{shape.name} {shape.short_cost}")
-        used = sum(len(text) for text, _ in pieces) + 2
-        fitting = next((text for text in words if used + len(text) <= room), None)
-        if fitting is None and len(pieces) > 1:
-            pieces = pieces[:-1]
-        return [*pieces, ("  ", "$muted"), (fitting or words[1], tone)]
-
     def _welcome(self) -> list[tuple[str, str]]:
         if not self.conversation.loaded:
             return [("muted", "Reading this conversation from the encrypted store …")]
@@ -205,7 +162,7 @@ class ChatPane(MessageDeeds, ListDeeds, ConsentDeeds, Pane):
 
     def submit(self, text: str) -> None:
         question = clean(text).strip()
-        if not question:
+        if not question and not self.conversation.files:
             return
         if not self.free():
             return
@@ -215,6 +172,12 @@ class ChatPane(MessageDeeds, ListDeeds, ConsentDeeds, Pane):
         self.prompt.put("")
         self.transcript.go_to_end()
         self.peer.act(self.controller.ask(self.conversation, question))
+
+    @on(Prompt.PathPasted)
+    def _path_pasted(self, event: Prompt.PathPasted) -> None:
+        if self.attach(event.path):
+            key = self.short_key("detach")
+            self.peer.say(f"{event.path.name} goes with your question. {key} takes it away.")
 
     @on(Prompt.Scroll)
     def _scroll(self, event: Prompt.Scroll) -> None:
@@ -338,7 +301,7 @@ class ChatPane(MessageDeeds, ListDeeds, ConsentDeeds, Pane):
         name = await pick_model(self.peer)
         if name:
             self.conversation.model = name
-            self._paint_cost()
+            self.paint_cost()
 
     async def do_shape(self) -> None:
         from tui.app.screens.pick import pick_shape
@@ -346,4 +309,4 @@ class ChatPane(MessageDeeds, ListDeeds, ConsentDeeds, Pane):
         name = await pick_shape(self.peer)
         if name:
             self.peer.use_shape(name)
-            self._paint_cost()
+            self.paint_cost()

@@ -14,6 +14,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 if TYPE_CHECKING:
+    from textual.suggester import Suggester
+
     from tui.app.app import PeerApp
 
 Check = Callable[[str], str]
@@ -32,6 +34,7 @@ class Field:
     placeholder: str = ""
     check: Check | None = None
     secret: bool = False  # typed without being shown
+    suggester: Suggester | None = None
 
 
 class FormScreen(ModalScreen[dict[str, str] | None]):
@@ -127,7 +130,13 @@ class ConfirmScreen(ModalScreen[bool]):
 
 
 def _input(field: Field) -> Input:
-    widget = Input(field.value, placeholder=field.placeholder, compact=True, password=field.secret)
+    widget = Input(
+        field.value,
+        placeholder=field.placeholder,
+        suggester=field.suggester,
+        compact=True,
+        password=field.secret,
+    )
     widget.cursor_blink = False
     return widget
 

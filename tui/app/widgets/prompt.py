@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
@@ -27,6 +29,13 @@ class Prompt(TextArea):
 
     class Recall(Message):
         """Up in an empty box: the last question again."""
+
+    class PathPasted(Message):
+        """A path of a file was pasted."""
+
+        def __init__(self, path: Path) -> None:
+            super().__init__()
+            self.path = path
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(
@@ -57,6 +66,14 @@ class Prompt(TextArea):
             self.post_message(self.Recall())
         else:
             await super()._on_key(event)
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        from tui.app.files import pasted_path
+
+        if (path := pasted_path(event.text)) is not None:  # else the text area pastes it
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.PathPasted(path))
 
     @staticmethod
     def _take(event: events.Key) -> None:
