@@ -18,13 +18,13 @@ from bench.market_road import Circuit, End
 from bench.market_tricks import CLIENT, GHOST, GHOST_TRICKS, Honest, Trick
 from bench.market_world import MODEL, Host, Party, World, now
 from engine.errors import CircuitClosed, Peer2PromptError
+from engine.market.convert import proofs_of
 from engine.session.client import AskSession
 from engine.session.vault import SavedSession, SessionVault
 from engine.wire import session as wire
 from engine.wire.session import session_hash
 from wallet import accounts
 from wallet.ecash import tokens
-from wallet.ecash.types import Proof
 from wallet.errors import InsufficientFunds, WalletError
 from wallet.types import OutgoingPayment, RefundSlot
 
@@ -70,6 +70,7 @@ class Case:
         identity = self.host.identity
         trick = self.rng.choice(kinds)
         self.trick = trick(self._fork(), identity.public, identity.sign)
+        self.trick.on_pay = self._hear_of
         self.rough = self.rng.random() < 0.5
         """Whether circuits are cut and processes die."""
         self.questions = self.rng.choice((1, 1, 2, 3))
@@ -90,6 +91,19 @@ class Case:
     def host_crashed(self) -> bool:
         """Then what the ghost had not billed is free, by its own rule."""
         return self.host.crashes > self.crashes
+
+    def _hear_of(self, pay: wire.Pay) -> None:
+        if self.rng.random() < 0.5:
+            self.world.nursery.start_soon(self._steal, pay)
+
+    async def _steal(self, pay: wire.Pay) -> None:
+        """The accomplice spends the coins, first or last."""
+        await trio.sleep(self.rng.choice((0.0, 0.01, 0.1, 1.0, 30.0)))
+        token = tokens.encode_v4(accounts.token(pay.mint, proofs_of(pay), ""))
+        try:
+            await self.world.thief.wallet.receive(token)
+        except WalletError:
+            return
 
     # -- the way ---------------------------------------------------------------------------------
 
@@ -293,8 +307,6 @@ class Purse:
         paid = await case.client.wallet.pay_prepare(url, amount_sat, purpose)
         self._last = paid
         self._note(paid)
-        if trick.double_spends == "swap" and case.rng.random() < 0.5:
-            case.world.nursery.start_soon(self._steal, url, paid.proofs)
         return paid
 
     async def pay_locked(self, url: str, amount_sat: int, key: str) -> OutgoingPayment | None:
@@ -305,15 +317,6 @@ class Purse:
 
     def _note(self, paid: OutgoingPayment) -> None:
         self._case.payments.append(Paid(paid.id, paid.total_sat, paid.fee_sat))
-
-    async def _steal(self, url: str, proofs: list[Proof]) -> None:
-        case = self._case
-        await trio.sleep(case.rng.choice((0.0, 0.01, 0.1, 1.0, 30.0)))
-        token = tokens.encode_v4(accounts.token(url, proofs, ""))
-        try:
-            await case.world.thief.wallet.receive(token)
-        except WalletError:
-            return
 
     async def refund_outputs(self, url: str, max_sat: int) -> RefundSlot:
         slot = await self._case.client.wallet.refund_outputs(url, max_sat)

@@ -21,6 +21,11 @@ class DoubleSpends(ClientTrick):
 
     double_spends = "swap"
 
+    def client_says(self, message: wire.Message) -> Iterable[Words]:
+        if isinstance(message, wire.Pay):
+            self.on_pay(message)
+        return [message]
+
 
 class PaysTwoGhosts(ClientTrick):
     """The same coins to two ghosts at once."""

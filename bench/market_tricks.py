@@ -43,6 +43,8 @@ class Trick:
         self.gone = False
         """The cheat answers no more, on any circuit."""
         self.wants_cancel = trio.Event()
+        self.on_pay: Callable[[wire.Pay], None] = lambda _pay: None
+        """An accomplice of the client hears of a payment as it leaves."""
 
     @property
     def name(self) -> str:
