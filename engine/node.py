@@ -369,6 +369,7 @@ class Node:
             shape_leak_bound=cost_of(plan).leak_bound,
             last_cost_msat=client.chats.last_cost_msat if client is not None else None,
             warnings=[
+                *([self._relays.clock_doubt.warning] if self._relays.clock_doubt.warning else []),
                 *self._relays.errors,
                 *([self._standing.warning] if self._standing and self._standing.warning else []),
                 *(await client.warnings() if client else []),

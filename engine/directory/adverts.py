@@ -11,9 +11,10 @@ import enum
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from engine.directory.clock_doubt import ClockDoubt
 from engine.directory.rules import network_of
 from engine.errors import WireError
-from engine.wire.advert import Advert
+from engine.wire.advert import Advert, UntimelyAdvert
 from engine.wire.directory import BUCKET_HASH_BYTES, BUCKETS, advert_id, bucket_hash
 
 MAX_NODES = 20_000  # twice the largest network planned for: 5 MB
@@ -38,7 +39,9 @@ class AdvertSet:
         is_paid: Callable[[Advert], bool] = lambda _advert: True,
         max_nodes: int = MAX_NODES,
         max_per_network: int = MAX_PER_NETWORK,
+        doubt: ClockDoubt | None = None,
     ) -> None:
+        self._doubt = doubt or ClockDoubt()
         self._admits = admits
         self._is_paid = is_paid  # costs a proof of work's check, so it comes last
         self._max_nodes = max_nodes
@@ -75,8 +78,12 @@ class AdvertSet:
             return Outcome.KNOWN
         try:
             advert = Advert.decode(raw, now)
+        except UntimelyAdvert as refused:
+            self._doubt.untimely(refused)
+            return Outcome.REFUSED
         except WireError:
             return Outcome.REFUSED
+        self._doubt.fits(advert.node_id)
         outcome = self._judge(advert)
         if outcome is Outcome.KEPT and not self._paid(advert):
             return Outcome.REFUSED

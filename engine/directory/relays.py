@@ -15,6 +15,7 @@ from pathlib import Path
 
 from engine.circuit.addresses import is_routable
 from engine.directory.adverts import MAX_PER_NETWORK, AdvertSet, Outcome
+from engine.directory.clock_doubt import ClockDoubt
 from engine.errors import ConfigError, WireError
 from engine.wire.advert import MAX_ADVERT_BYTES, Advert, Role
 from engine.wire.directory_file import parse_directory
@@ -43,8 +44,10 @@ class RelaySet:
         self._network = network
         self._work_bits = work_bits
         self._clock = clock
+        self.clock_doubt = ClockDoubt()
         self.adverts = AdvertSet(
             admits=self._admits,
+            doubt=self.clock_doubt,
             is_paid=lambda advert: advert.has_work(self._work_bits),
             max_per_network=1 << 30 if test_network else MAX_PER_NETWORK,
         )
@@ -77,6 +80,11 @@ class RelaySet:
             ) from error
         adverts, errors = parse_directory(text, int(self._clock()))
         self.errors = [str(error) for error in errors]
+        for skipped in errors:
+            if skipped.untimely is not None:
+                self.clock_doubt.untimely(skipped.untimely)
+        for advert in adverts:
+            self.clock_doubt.fits(advert.node_id)
         self._take_file(adverts)
         self._stamp = stamp
         return True

@@ -55,6 +55,16 @@ class Role(enum.IntFlag):
 _UNKNOWN_ROLES = ~int(Role.RELAY | Role.GHOST | Role.GPU | Role.MINT_EXIT | Role.MAILBOX)
 
 
+class UntimelyAdvert(WireError):
+    """An advert that is right in all but its dates: `off_s` seconds ahead of our clock (positive)
+    or past its life (negative)."""
+
+    def __init__(self, message: str, node_id: bytes, off_s: int) -> None:
+        super().__init__(message)
+        self.node_id = node_id
+        self.off_s = off_s
+
+
 @dataclass(frozen=True)
 class OnionKey:
     """An X25519 onion key and when it may be used (unix seconds, both ends inclusive)."""
@@ -186,15 +196,17 @@ class Advert:
         data = bytes(data)
         advert = _Reader(data).advert()
         advert.check()
-        if advert.published > now + MAX_SKEW_S:
-            raise WireError("an advert was published in the future")
-        if advert.expires <= now:
-            raise WireError("an advert has expired")
         body = data[:-SIGNATURE_BYTES]
         if advert._body() != body:
             raise WireError("an advert is not in canonical form")
         if not verify_signature(advert.ed25519_public, advert.signature, ADVERT_LABEL + body):
             raise WireError("an advert's signature is wrong")
+        if advert.published > now + MAX_SKEW_S:
+            off_s = advert.published - now
+            raise UntimelyAdvert("an advert was published in the future", advert.node_id, off_s)
+        if advert.expires <= now:
+            off_s = advert.expires - now - 1
+            raise UntimelyAdvert("an advert has expired", advert.node_id, off_s)
         return advert
 
 

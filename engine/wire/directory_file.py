@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.errors import WireError
-from engine.wire.advert import MAX_ADVERT_BYTES, Advert
+from engine.wire.advert import MAX_ADVERT_BYTES, Advert, UntimelyAdvert
 
 HEADER_LINE = "peer2prompt-directory 1"
 MAX_LINES = 100_000  # ten times the largest network planned for
@@ -25,6 +25,7 @@ class LineError:
 
     line: int
     reason: str
+    untimely: UntimelyAdvert | None = None  # right but for its dates
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.reason}"
@@ -53,7 +54,8 @@ def parse_directory(text: str, now: int) -> tuple[list[Advert], list[LineError]]
         try:
             advert = _parse_line(content, now)
         except WireError as error:
-            errors.append(LineError(number, error.message))
+            untimely = error if isinstance(error, UntimelyAdvert) else None
+            errors.append(LineError(number, error.message, untimely))
             continue
         known = newest.get(advert.node_id)
         if known is None or known.published < advert.published:

@@ -26,6 +26,7 @@ from textual.widgets import Static
 
 from tui.app import profile, themes
 from tui.app.actions import ANYWHERE, Action
+from tui.app.alerts import alerts, headline
 from tui.app.controller import Controller
 from tui.app.crash import DiscreetApp
 from tui.app.explain import figures
@@ -256,15 +257,11 @@ class PeerApp(DiscreetApp):
         self.banner.show(self._banner_text())
 
     _bars: object = None
+    _read: frozenset[str] = frozenset()  # alerts that were read in the help
     _waiting_deed: tuple[Pane, str] | None = None
 
     def _banner_text(self) -> str:
-        link = self.model.link
-        if link.state != "lost":
-            return ""
-        if not link.ever_up:
-            return f" There is no node to talk to; trying again ({link.attempts})."
-        return f" The link to the node is lost; trying again ({link.attempts}). Your text stays."
+        return headline(self.model, self._read)
 
     def _hinted(self) -> list[Action]:
         here = [a for a in self.actions.of_group(self.front) if a.hint]
@@ -397,6 +394,7 @@ class PeerApp(DiscreetApp):
         from tui.app.screens.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
+            self._read = frozenset(alerts(self.model))
             self.push_screen(HelpScreen(self, self.front))
 
     def do_palette(self) -> None:

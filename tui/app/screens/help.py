@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.app.actions import ANYWHERE, PANE_TITLES, Action
+from tui.app.alerts import alerts
 from tui.app.explain import figures
 from tui.app.places import place
 from tui.app.text import wrap
@@ -52,7 +53,7 @@ class HelpScreen(ModalScreen[None]):
                 yield Static(self._text())
 
     def _text(self) -> Content:
-        parts = [*self._here(), *self._numbers(), *self._warnings()]
+        parts = [*self._warnings(), *self._here(), *self._numbers()]
         parts += self._keys(
             f"Keys on {PANE_TITLES[self._pane]}", self.peer.actions.of_group(self._pane)
         )
@@ -88,11 +89,11 @@ class HelpScreen(ModalScreen[None]):
         return parts
 
     def _warnings(self) -> list[Content]:
-        warnings = self.peer.model.status.warnings
+        warnings = alerts(self.peer.model)
         if not warnings:
             return []
         lines = [Content.styled(f"! {warning}\n", "$warning") for warning in warnings]
-        return [_heading("Warnings of the node"), *lines, Content("\n")]
+        return [_heading("What is wrong now"), *lines, Content("\n")]
 
     def _keys(self, title: str, actions: list[Action]) -> list[Content]:
         if not actions:

@@ -107,7 +107,7 @@ class HintBar(ClickBar):
 
 
 class Banner(Static):
-    """Says that the link to the node is lost, as long as it is."""
+    """Says what is wrong, as long as it is (tui.app.alerts)."""
 
     def show(self, text: str) -> None:
         self.display = bool(text)

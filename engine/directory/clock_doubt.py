@@ -1,0 +1,56 @@
+"""Whether this machine's clock is wrong, judged by the dates of others' adverts.
+
+A node whose clock is slow refuses every fresh advert as one from the future, a node whose clock is
+fast every advert as one that has run out; either way it finds nobody and could not say why. One
+node may lie about the date, so several must agree, and more than were taken. Pure.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+
+from engine.wire.advert import UntimelyAdvert
+
+LEAST_NODES = 3  # a node that lies, or two, say nothing
+MAX_NODES = 256
+
+
+class ClockDoubt:
+    """Nodes by what the dates of their signed adverts said."""
+
+    def __init__(self) -> None:
+        self._off_s: dict[bytes, int] = {}
+        self._fitting: set[bytes] = set()
+
+    def untimely(self, refused: UntimelyAdvert) -> None:
+        """An advert was right but for its dates."""
+        if refused.node_id in self._off_s or len(self._off_s) < MAX_NODES:
+            self._off_s[refused.node_id] = refused.off_s
+            self._fitting.discard(refused.node_id)
+
+    def fits(self, node_id: bytes) -> None:
+        """An advert of this node fits the clock."""
+        self._off_s.pop(node_id, None)
+        if len(self._fitting) < MAX_NODES:
+            self._fitting.add(node_id)
+
+    @property
+    def warning(self) -> str:
+        """A sentence for the user; empty while the clock seems right."""
+        for slow, side in ((True, 1), (False, -1)):
+            off = [abs(off_s) for off_s in self._off_s.values() if off_s * side > 0]
+            if len(off) >= LEAST_NODES and len(off) > len(self._fitting):
+                return (
+                    f"This computer's clock seems to be {_span(median(off))} "
+                    f"{'slow' if slow else 'fast'} or more, by the dates of {len(off)} other "
+                    "nodes. They cannot be used before it is set right."
+                )
+        return ""
+
+
+def _span(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    if minutes < 120:
+        return f"{minutes} min"
+    hours = round(minutes / 60)
+    return f"{hours} h" if hours < 48 else f"{round(hours / 24)} days"
