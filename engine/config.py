@@ -19,6 +19,7 @@ from engine.directory.network_settings import NetworkSettings, parse_network
 from engine.directory.settings import PathSettings, parse_asns, parse_countries
 from engine.errors import ConfigError, WireError
 from engine.exit.settings import GhostConfig, parse_ghost
+from engine.gateway.settings import Listen, parse_api
 from engine.limits import Limits, parse_limits
 from engine.link.settings import Advertised, parse_advertise
 from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
@@ -77,6 +78,8 @@ class NodeConfig:
     limits: Limits = field(default_factory=Limits)
     market: MarketSettings = field(default_factory=MarketSettings)
     session: SessionSettings = field(default_factory=SessionSettings)
+    api: Listen | None = None
+    """Where the local API listens from the start."""
     tokenizers: Mapping[str, Path] = field(default_factory=dict)
     """Files with the tokenizers of open models, by the hash of their weights or by name."""
 
@@ -110,7 +113,7 @@ def parse_config(
     wallet, ghost, exits, shape = (top.table(k) for k in ("wallet", "ghost", "exit", "shape"))
     mailbox, paths, limits = (top.table(k) for k in ("mailbox", "paths", "limits"))
     cover, market, session = (top.table(k) for k in ("cover", "market", "session"))
-    models = top.table("models")
+    models, api = top.table("models"), top.table("api")
     listen_on = link.take("listen", str, "")
     listen = parse_address(listen_on) if listen_on else None
     advertise = link.take("advertise", str, "")
@@ -139,6 +142,7 @@ def parse_config(
         market=_market_settings(market),
         session=parse_session(session),
         tokenizers=parse_tokenizers(models, base),
+        api=parse_api(api, base),
     )
     tables = [
         top,
@@ -155,6 +159,7 @@ def parse_config(
         market,
         session,
         models,
+        api,
     ]
     for table in [*tables, ghost] if "ghost" in roles else tables:
         table.finish()

@@ -69,6 +69,7 @@ from wallet.store import KeyFile, Passphrase, Store
 if TYPE_CHECKING:
     from engine.client_role import ClientRole
     from engine.exit.policy import GhostTerms
+    from engine.gateway.service import Gateway
     from engine.ghost_role import GhostRole
 
 _TIERS = {
@@ -114,6 +115,7 @@ class Node:
         self._client: ClientRole | None = None
         self._relay: RelayRole | None = None
         self._ghost: GhostRole | None = None
+        self._gateway: Gateway | None = None
         self._store: Store
         self._identity: Identity
         self._accounting: Accounting
@@ -153,9 +155,13 @@ class Node:
                 await self._start_serving(nursery, store)
             if "client" in self.config.roles:
                 from engine.client_role import ClientRole  # a relay does without its libraries
+                from engine.gateway.service import Gateway
 
                 self._client = await ClientRole.load(
                     self.config, store, self._relays, self.bus, self._people
+                )
+                self._gateway = Gateway(
+                    self._client.chats, store, self.config.home, self.config.api
                 )
             keep = self.config.limits.keep_totals
             self._accounting = await Accounting.open(store if keep else None, self._totals)
@@ -164,6 +170,8 @@ class Node:
             await nursery.start(server.run)
             if self._client is not None:
                 await nursery.start(self._client.run)
+            if self._gateway is not None:
+                await nursery.start(self._gateway.run)
             task_status.started()
             await self._stopping.wait()
             await self._drain()
@@ -329,6 +337,8 @@ class Node:
         if self._client is not None:
             own.update(self._client.handlers())
             own.update(self._guide.table())
+        if self._gateway is not None:
+            own.update(self._gateway.table())
         if self._ghost is not None:
             own.update(self._ghost.handlers())
         else:

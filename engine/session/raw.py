@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
@@ -24,8 +24,9 @@ from engine.session.moving import Stand, Step, next_step
 from engine.session.opening import Pinned, offer_for
 from engine.session.pinned import SessionDesk
 from engine.session.question import Question
-from engine.session.telling import Teller
+from engine.session.telling import Publisher, Teller
 from engine.session.unkept import NoAnswers, NoReceipts
+from wallet.errors import WalletError
 
 MAX_TAG = 200
 MAX_TAGS = 256
@@ -35,6 +36,13 @@ OWN_KEYS = ("model", "stream", "stream_options", "user", "n")
 """Of an OpenAI body, what is not the ghost's to see."""
 
 Start = Callable[[Question, Callable[[], Awaitable[dict[str, Any]]]], None]
+
+
+class Watcher(Publisher, Protocol):
+    """Is told of one question instead of the control clients."""
+
+    def failing(self, error: Peer2PromptError | WalletError) -> None:
+        """What ends it, before `ask.failed` says so in fewer words."""
 
 
 class RawAsks:
@@ -57,8 +65,8 @@ class RawAsks:
         """By tag: the ghosts that have seen something of it."""
         self._busy: set[str] = set()
 
-    async def ask(self, params: Mapping[str, Any]) -> AskStarted:
-        """Start one question; its answer comes as events."""
+    async def ask(self, params: Mapping[str, Any], watcher: Watcher | None = None) -> AskStarted:
+        """Start one question; its answer comes as events, to `watcher` alone if there is one."""
         tag, body = params["tag"], dict(params["body"])
         model = params["model"] or body.get("model")
         if model is not None and not isinstance(model, str):
@@ -81,24 +89,38 @@ class RawAsks:
             chat="",
             want=replace(self._desk.chooser.want(model), features=_features(body)),
             plan=self._shapes.plan(params["shape"]),
-            teller=Teller(self._bus, ask_id, ""),
+            teller=Teller(watcher or self._bus, ask_id, ""),
             earlier=_earlier(body),
         )
-        self._start(question, lambda: self._answer(question, tag, raw, count))
+        self._start(question, lambda: self._watched(question, tag, raw, count, watcher))
         return AskStarted(ask_id=ask_id, session_id="")
+
+    async def _watched(
+        self, question: Question, tag: str, body: bytes, count: int, watcher: Watcher | None
+    ) -> dict[str, Any]:
+        try:
+            return await self._answer(question, tag, body, count)
+        except (Peer2PromptError, WalletError) as error:
+            if watcher is not None:
+                watcher.failing(error)
+            raise
 
     async def _answer(
         self, question: Question, tag: str, body: bytes, count: int
     ) -> dict[str, Any]:
         place = self._place(tag)
         self._busy.add(place)
+        failed: Peer2PromptError | None = None
         try:
             while True:
                 try:
                     return await self._ask(question, tag, place, body, count)
                 except Peer2PromptError as error:
                     if not self._moves_on(question, error):
+                        if failed is not None and question.pinned is None:
+                            raise failed from error  # nobody else could be had
                         raise
+                    failed = error
                     await self._desk.let_go(place)
         finally:
             self._busy.discard(place)

@@ -7,8 +7,8 @@ to `ask.delta` and needs to know nothing of parts.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Protocol
 
-from engine.control.events import EventBus
 from engine.session.events import AnswerDelta, AskEvent, PaidOut, StateChanged
 from engine.session.views import part_view
 from engine.wire.answer import REFUSAL, TEXT, AnswerReader, Part, Text
@@ -16,10 +16,16 @@ from engine.wire.answer import REFUSAL, TEXT, AnswerReader, Part, Text
 SHOWN = (TEXT, REFUSAL)
 
 
+class Publisher(Protocol):
+    """Whoever is to hear of a question: all control clients by the bus, or the one who asked."""
+
+    def publish(self, name: str, data: dict[str, Any] | None = None) -> None: ...
+
+
 class Teller:
     """The events of one question. `raw` is the answer so far, as it came."""
 
-    def __init__(self, bus: EventBus, ask_id: str, session_id: str, shown: str = "") -> None:
+    def __init__(self, bus: Publisher, ask_id: str, session_id: str, shown: str = "") -> None:
         self.raw: list[str] = []
         self._bus = bus
         self._ids = {"ask_id": ask_id, "session_id": session_id}

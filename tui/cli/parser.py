@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from tui.cli import (
     options,
+    options_api,
     options_config,
     options_ghost,
     options_market,
@@ -57,6 +58,7 @@ def build_parser() -> Parser:
     options_wallet.add_wallet(group)
     options_ghost.add_ghost(group)
     options_config.add_config(group)
+    options_api.add_api(group)
     options_store.add_store(group)
     return parser
 

@@ -6,6 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
+from engine.control.protocol.api import (
+    ApiKeyInfo,
+    ApiKeyMade,
+    ApiKeyParams,
+    ApiStartParams,
+    ApiStatus,
+)
 from engine.control.protocol.asking import (
     AskCancelParams,
     AskParams,
@@ -235,6 +242,12 @@ METHODS: Final[dict[str, Method]] = {
     "wallet.wait.stop": Method(WaitStopParams, Empty),
     "wallet.seed": Method(NoParams, SeedWords),
     "earnings": Method(NoParams, Earnings),
+    "api.status": Method(NoParams, ApiStatus),
+    "api.start": Method(ApiStartParams, ApiStatus),
+    "api.stop": Method(NoParams, ApiStatus),
+    "api.keys": Method(NoParams, list[ApiKeyInfo]),
+    "api.key.new": Method(ApiKeyParams, ApiKeyMade),
+    "api.key.revoke": Method(ApiKeyParams, Empty),
     "ghost.status": Method(NoParams, GhostStatus),
     "ghost.pause": Method(NoParams, GhostStatus),
     "ghost.resume": Method(NoParams, GhostStatus),

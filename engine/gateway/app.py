@@ -1,0 +1,151 @@
+"""The local API as an ASGI application: the door, the routes, and what each does.
+
+An error that nobody foresaw is logged by its place alone and told without its text: it may hold a
+question.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from engine.control.failures import location
+from engine.gateway.asking import Asker
+from engine.gateway.bodies import Wanted, read_chat, read_object
+from engine.gateway.catalogue import catalogue
+from engine.gateway.chat_form import ChatForm
+from engine.gateway.door import Message, Receive, Scope, Send, check, read_body
+from engine.gateway.forms import Form
+from engine.gateway.keys import ApiKeys
+from engine.gateway.problems import Problem, problem_of
+from engine.gateway.replies import (
+    EventStream,
+    send_json,
+    send_problem,
+    send_whole,
+    while_there,
+)
+from engine.gateway.tags import MAX_SESSION, tag_of
+
+log = logging.getLogger("peer2prompt.api")
+KEY = "peer2prompt.key"
+SESSION_HEADER = "x-peer2prompt-session"
+
+Serve = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Api:
+    """The ASGI application."""
+
+    def __init__(self, asker: Asker, keys: ApiKeys, now: Callable[[], float] = time.time) -> None:
+        self._asker = asker
+        self._keys = keys
+        self._now = now
+        self._routes = Starlette(
+            routes=[
+                Route("/v1/chat/completions", Endpoint(self._chat), methods=["POST"]),
+                Route("/v1/models", Endpoint(self._models), methods=["GET"]),
+                Route("/v1/models/{name:path}", Endpoint(self._model), methods=["GET"]),
+            ],
+            exception_handlers={HTTPException: _no_route},
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] == "http":
+            try:
+                scope[KEY] = check(scope["headers"], self._keys)
+            except Problem as problem:
+                await send_problem(send, problem)
+                return
+        await self._routes(scope, receive, send)
+
+    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wanted = read_chat(read_object(await read_body(receive)))
+        form = ChatForm(
+            secrets.token_hex(12), wanted.model or "auto", int(self._now()), usage=wanted.usage
+        )
+        await self._answer(wanted, form, scope, receive, send)
+
+    async def _answer(
+        self, wanted: Wanted, form: Form, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        tag = tag_of(scope[KEY], _session(scope), wanted.body)
+
+        async def work() -> None:
+            try:
+                async with self._asker.asking(wanted.body, wanted.model, tag) as answer:
+                    if wanted.stream:
+                        await EventStream(send).run(answer, form)
+                    else:
+                        await send_whole(send, answer, form)
+            except Problem as problem:
+                await send_problem(send, problem, form.error(problem))
+
+        await while_there(receive, work)
+
+    async def _models(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        found = catalogue(await self._asker.models())
+        await send_json(send, {"object": "list", "data": found})
+
+    async def _model(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        name = scope["path_params"]["name"]
+        for entry in catalogue(await self._asker.models()):
+            if entry["id"] == name:
+                await send_json(send, entry)
+                return
+        raise Problem(
+            404, "model_not_found", "No ghost offers this model.", "See: peer2prompt models"
+        )
+
+
+class Endpoint:
+    """Serves one route and tells its failures."""
+
+    def __init__(self, serve: Serve) -> None:
+        self._serve = serve
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._serve(scope, receive, noting)
+        except Problem as problem:
+            await send_problem(send, problem)
+        except Exception as exc:  # the boundary towards a program: it gets a sentence of ours
+            log.error("a request of the local API failed: %s", location(exc))
+            if not begun:
+                await send_problem(send, problem_of(exc))
+
+
+async def _no_route(_request: Request, exc: Exception) -> Response:
+    status = exc.status_code if isinstance(exc, HTTPException) else 404
+    problem = Problem(
+        status, "unknown_url", "The local API has nothing here.", "See docs/api.md for its parts."
+    )
+    return JSONResponse(problem.as_body(), status, problem.all_headers())
+
+
+def _session(scope: Scope) -> str:
+    session = Headers(scope=scope).get(SESSION_HEADER, "")
+    if len(session) > MAX_SESSION:
+        raise Problem(
+            400, "bad_headers", f"X-Peer2Prompt-Session has at most {MAX_SESSION} characters."
+        )
+    return session

@@ -1,0 +1,203 @@
+"""One question of the local API on its way through the session layer, and how many may be.
+
+Questions of one tag wait for each other beyond a number, first come first served, so that one
+program cannot push out another. A question whose asker has gone is stopped: what was delivered is
+billed, nothing more. There is no way to a provider here but the session layer's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import trio
+
+from engine.control.protocol.asking import AskStarted
+from engine.control.protocol.sessions import Model
+from engine.errors import Peer2PromptError
+from engine.gateway.problems import Problem, problem_of
+from engine.session.raw import MAX_BESIDE, MAX_TAGS, Watcher
+from wallet.errors import WalletError
+
+log = logging.getLogger("peer2prompt.api")
+
+BESIDE = MAX_BESIDE // 2
+"""Questions of one tag at a time: each has a circuit of its own."""
+MAX_WAITING = 512
+STOP_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """More of an answer: text, reasoning, call or embedding."""
+
+    kind: str
+    text: str = field(default="", repr=False)
+    id: str = ""
+    name: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The answer is whole; `result` is what `ask.done` says."""
+
+    result: dict[str, Any] = field(repr=False)
+
+
+class Chats(Protocol):
+    """What the session layer does for the API."""
+
+    async def ask(self, params: dict[str, Any], watcher: Watcher) -> AskStarted: ...
+
+    async def cancel(self, params: dict[str, Any]) -> dict[str, Any]: ...
+
+    async def models(self, params: dict[str, Any]) -> list[Model]: ...
+
+
+class Answer:
+    """What comes of one question. `next` until `Ended`; raises Problem."""
+
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        self.ask_id = ""
+        self.ended = False
+        self._on_end = on_end
+        self._pieces: deque[Piece | Ended | Problem] = deque()
+        self._error: Peer2PromptError | WalletError | None = None
+        self._more = trio.Event()
+
+    def __repr__(self) -> str:
+        return f"Answer({self.ask_id!r}, ended={self.ended})"
+
+    async def next(self) -> Piece | Ended:
+        while not self._pieces:
+            await self._more.wait()
+        piece = self._pieces.popleft()
+        if not self._pieces:
+            self._more = trio.Event()
+        if isinstance(piece, Problem):
+            raise piece
+        return piece
+
+    # -- what the session layer says -------------------------------------------------------------
+
+    def publish(self, name: str, data: dict[str, Any] | None = None) -> None:
+        told = data or {}
+        if name == "ask.delta":
+            self._put(Piece("text", told["text"]))
+        elif name == "ask.part":
+            self._put(Piece(told["kind"], told["text"], told["id"], told["name"]))
+        elif name == "ask.done":
+            self._put(Ended(told["result"]))
+            self.end()
+        elif name == "ask.failed":
+            self._put(_problem(self._error, told["error"]))
+            self.end()
+
+    def failing(self, error: Peer2PromptError | WalletError) -> None:
+        self._error = error
+
+    def end(self) -> None:
+        """Nothing comes any more; the place is free for the next question."""
+        if not self.ended:
+            self.ended = True
+            self._on_end()
+
+    def _put(self, piece: Piece | Ended | Problem) -> None:
+        self._pieces.append(piece)
+        self._more.set()
+
+
+class Asker:
+    """Asks for the API's programs."""
+
+    def __init__(self, chats: Chats) -> None:
+        self._chats = chats
+        self._places: dict[str, trio.Semaphore] = {}
+        self._open: set[Answer] = set()
+        self.waiting = 0
+        self.asked = 0
+
+    @property
+    def under_way(self) -> int:
+        return len(self._open)
+
+    @property
+    def tags(self) -> int:
+        return len(self._places)
+
+    async def models(self) -> list[Model]:
+        """What the known ghosts offer."""
+        return await self._chats.models({})
+
+    @asynccontextmanager
+    async def asking(
+        self, body: dict[str, Any], model: str | None, tag: str
+    ) -> AsyncIterator[Answer]:
+        """An answer to take from; left before its end it is stopped. Raises Problem."""
+        place = await self._place(tag)
+        answer: Answer
+
+        def ended() -> None:
+            place.release()
+            self._open.discard(answer)
+
+        answer = Answer(ended)
+        self._open.add(answer)
+        try:
+            params = {"body": body, "model": model, "tag": tag, "shape": None}
+            started = await self._chats.ask(params, answer)
+        except (Peer2PromptError, WalletError) as error:
+            answer.end()
+            raise problem_of(error) from error
+        except BaseException:
+            answer.end()
+            raise
+        answer.ask_id = str(started.ask_id)
+        self.asked += 1
+        try:
+            yield answer
+        finally:
+            if not answer.ended:
+                await self._stop(answer)
+
+    async def _stop(self, answer: Answer) -> None:
+        with trio.move_on_after(STOP_S, shield=True):
+            try:
+                await self._chats.cancel({"ask_id": answer.ask_id})
+            except (Peer2PromptError, WalletError) as error:
+                log.info("an answer nobody waits for could not be stopped at once (%s)", error.code)
+
+    async def _place(self, tag: str) -> trio.Semaphore:
+        if tag not in self._places and len(self._places) >= MAX_TAGS:
+            raise Problem(
+                503,
+                "too_many_sessions",
+                f"This node has kept {MAX_TAGS} API sessions apart since its start and keeps no "
+                "more.",
+                "Use fewer X-Peer2Prompt-Session values, or restart the node.",
+            )
+        if self.waiting >= MAX_WAITING:
+            raise Problem(
+                429,
+                "busy",
+                "Too many questions are waiting.",
+                "Ask again in a moment.",
+                headers={"Retry-After": "5"},
+            )
+        place = self._places.setdefault(tag, trio.Semaphore(BESIDE))
+        self.waiting += 1
+        try:
+            await place.acquire()
+        finally:
+            self.waiting -= 1
+        return place
+
+
+def _problem(error: Peer2PromptError | WalletError | None, told: dict[str, Any]) -> Problem:
+    if error is not None:
+        return problem_of(error)
+    return Problem(499, str(told["code"]), str(told["message"]), str(told["hint"]))

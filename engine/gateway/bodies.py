@@ -1,0 +1,105 @@
+"""What a program asks for, as the session layer takes it: checks and translation. Pure.
+
+What says who the user is, or what only the program's own account at a provider would use, stays
+here. What a ghost could not pass on is refused with its name, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.exit.question import OPTIONS
+from engine.gateway.problems import Problem, bad_request
+
+ANY_MODEL = "auto"
+_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
+_PASSED = frozenset({"messages", "max_tokens", *_TOOLS, *OPTIONS})
+_KEPT_HERE = frozenset(
+    {
+        "metadata",
+        "model",
+        "n",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "stream",
+        "stream_options",
+        "user",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A question and how its answer is to be told. `model` is None for any."""
+
+    body: dict[str, Any] = field(repr=False)
+    model: str | None
+    stream: bool = False
+    usage: bool = False
+    """Tell the usage at the end of a stream."""
+
+
+def read_object(raw: bytes) -> dict[str, Any]:
+    """A JSON object. Raises Problem."""
+    try:
+        found = json.loads(raw, parse_constant=_no_number)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise Problem(400, "invalid_json", "The request's body is not valid JSON.") from None
+    if not isinstance(found, dict):
+        raise Problem(400, "invalid_json", "The request's body is not a JSON object.")
+    return found
+
+
+def read_chat(found: Mapping[str, Any]) -> Wanted:
+    """A body of /v1/chat/completions. Raises Problem."""
+    given = {key: value for key, value in found.items() if value not in (None, False, {}, [])}
+    if found.get("n") not in (None, 1):
+        raise bad_request("Only one answer can be asked for at a time.", "n")
+    if "max_completion_tokens" in given:
+        given["max_tokens"] = given.pop("max_completion_tokens")
+    given |= {key: found[key] for key in _PASSED & found.keys() if found[key] is False}
+    for key in sorted(given.keys() - _PASSED - _KEPT_HERE):
+        raise bad_request(
+            f"The option {key[:40]} cannot be passed on to a ghost.", key, "unsupported_parameter"
+        )
+    messages = found.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise bad_request("A question needs a list of messages.", "messages")
+    if not all(isinstance(message, dict) for message in messages):
+        raise bad_request("A message is not an object.", "messages")
+    options = found.get("stream_options")
+    return Wanted(
+        body={key: value for key, value in given.items() if key in _PASSED},
+        model=read_model(found),
+        stream=_flag(found, "stream"),
+        usage=isinstance(options, dict) and options.get("include_usage") is True,
+    )
+
+
+def read_model(found: Mapping[str, Any]) -> str | None:
+    """The model's name; None for `auto`, which takes any. Raises Problem."""
+    model = found.get("model")
+    if not isinstance(model, str) or not model or len(model) > 200:
+        raise bad_request(
+            f'Name a model of `peer2prompt models`, or "{ANY_MODEL}" for any.', "model"
+        )
+    return None if model == ANY_MODEL else model
+
+
+def _flag(found: Mapping[str, Any], key: str) -> bool:
+    value = found.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise bad_request(f"{key} is true or false.", key)
+    return bool(value)
+
+
+def _no_number(name: str) -> float:
+    """NaN and Infinity are not JSON."""
+    raise ValueError(name)
