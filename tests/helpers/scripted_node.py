@@ -82,6 +82,12 @@ def sample_state() -> dict[str, Any]:
                 "chunk_msat": 4000,
                 "cap_msat": 20_000,
                 "mints": [DEMO_MINT],
+                "score": 0.82,
+                "latency_ms": 900,
+                "why": "It answered 14 of 14 questions in time.",
+                "features": ["json"],
+                "context": 2_048,
+                "policy": "keeps nothing",
             },
             {
                 "model": "qwen3-32b",
@@ -91,6 +97,10 @@ def sample_state() -> dict[str, Any]:
                 "chunk_msat": 16_000,
                 "cap_msat": 200_000,
                 "mints": ["https://mint.example.org"],
+                "score": 0.5,
+                "latency_ms": 400,
+                "features": ["images", "tools"],
+                "misfit": "it takes no mint of yours",
             },
         ],
         "sessions.list": [

@@ -238,6 +238,54 @@ ACTIONS = (
         "chat",
     ),
     Action(
+        "temporary",
+        "New temporary conversation",
+        "Nothing of it is written to the disk; it is gone when the node stops.",
+        ("alt+t",),
+        "chat",
+    ),
+    Action(
+        "chat_settings",
+        "Settings of this conversation",
+        "System words, options for the model, temporary, when to change the ghost, what to do when "
+        "the context is full.",
+        ("alt+s",),
+        "chat",
+    ),
+    Action(
+        "other_ghost",
+        "Go on with another ghost",
+        "Leaves the ghost of this conversation; the next question shows it to another.",
+        ("alt+g",),
+        "chat",
+    ),
+    Action(
+        "export",
+        "Export this conversation",
+        "To a Markdown or JSON file that only you may read; never over an existing one.",
+        ("alt+x",),
+        "chat",
+    ),
+    Action("export_all", "Export all conversations", "To one JSON or Markdown file.", (), "chat"),
+    Action(
+        "import",
+        "Import conversations",
+        "From an exported JSON file, or a list of OpenAI messages.",
+        (),
+        "chat",
+    ),
+    Action(
+        "snippet", "Insert a snippet", "Puts a kept text where the cursor is.", ("alt+i",), "chat"
+    ),
+    Action(
+        "snippet_save",
+        "Keep as a snippet",
+        "Keeps what stands in the box under a name, in the encrypted store.",
+        ("alt+k",),
+        "chat",
+    ),
+    Action("snippet_drop", "Delete a snippet", "Deletes a kept text.", (), "chat"),
+    Action(
         "search",
         "Search all conversations",
         "Finds messages by their words as you type; Enter opens the message.",

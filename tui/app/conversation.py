@@ -225,6 +225,12 @@ class ChatModel:
         conversation.messages, conversation.live = shown, None
         self._changed(conversation)
 
+    def name_session(self, conversation: Conversation, session_id: str) -> None:
+        """The node made a session for what was only here."""
+        conversation.session_id = session_id
+        self.opened[session_id] = conversation
+        self.revision += 1
+
     def accepted(self, conversation: Conversation, started: Json) -> None:
         """The node took the question: tie ids, and replay events that came before the answer."""
         live = conversation.live

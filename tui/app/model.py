@@ -87,6 +87,13 @@ class ModelOffer:
     chunk_msat: int
     cap_msat: int
     mints: tuple[str, ...]
+    score: float | None = None  # what is thought of the ghost for it, from 0 to 1
+    why: str = ""
+    latency_ms: float | None = None
+    misfit: str = ""  # why it would not be asked
+    features: tuple[str, ...] = ()
+    context: int = 0  # tokens; 0: not known
+    policy: str = ""  # what its ghost says it keeps and refuses
 
     @classmethod
     def of(cls, source: Json) -> ModelOffer:
@@ -98,6 +105,13 @@ class ModelOffer:
             chunk_msat=whole(source, "chunk_msat"),
             cap_msat=whole(source, "cap_msat"),
             mints=tuple(lines(source, "mints")),
+            score=maybe_real(source, "score"),
+            why=line(source, "why"),
+            latency_ms=maybe_real(source, "latency_ms"),
+            misfit=line(source, "misfit") or line(source, "quarantined"),
+            features=tuple(lines(source, "features")),
+            context=whole(source, "context"),
+            policy=line(source, "policy"),
         )
 
 

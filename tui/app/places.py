@@ -26,6 +26,12 @@ PLACES: dict[str, tuple[str, str]] = {
         "Type words: all must be found, the last one may be a beginning. ↑ ↓ choose a message, "
         "Enter opens it.",
     ),
+    "model-text": (
+        "The models",
+        "Type a part of the name, or images, tools, json, reasoning. Each line: price of a million "
+        "tokens in and out, time to the first word, what is thought of its best ghost. Ctrl+S "
+        "changes the order, Ctrl+X hides models that would not be asked, Enter takes one.",
+    ),
     "circuits": (
         "The list of circuits",
         "One line for each: what it is for, its shape, its age, cells a second each way, and the "

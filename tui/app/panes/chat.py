@@ -17,6 +17,7 @@ from tui.app.panes.chat_cost import CostLine
 from tui.app.panes.chat_files import FileDeeds
 from tui.app.panes.chat_list import ListDeeds
 from tui.app.panes.chat_messages import MessageDeeds
+from tui.app.panes.chat_settings import SettingDeeds
 from tui.app.text import clean, msat
 from tui.app.widgets.prompt import Prompt
 from tui.app.widgets.transcript import Transcript
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-class ChatPane(MessageDeeds, ListDeeds, FileDeeds, ConsentDeeds, CostLine, Pane):
+class ChatPane(MessageDeeds, ListDeeds, FileDeeds, ConsentDeeds, CostLine, SettingDeeds, Pane):
     group = "chat"
 
     def __init__(self, app: PeerApp) -> None:
@@ -194,7 +195,9 @@ class ChatPane(MessageDeeds, ListDeeds, FileDeeds, ConsentDeeds, CostLine, Pane)
 
     def paint_editing(self) -> None:
         editing = self.conversation.editing is not None
-        words = "Editing: Enter asks it on a branch of its own, Esc leaves it" if editing else ""
+        words = "Temporary: nothing of this is kept" if self.conversation.temporary else ""
+        if editing:
+            words = "Editing: Enter asks it on a branch of its own, Esc leaves it"
         self.composer.border_title = words
 
     @on(Transcript.Beside)
@@ -255,8 +258,11 @@ class ChatPane(MessageDeeds, ListDeeds, FileDeeds, ConsentDeeds, CostLine, Pane)
             self.prompt.focus()
 
     def do_new_chat(self) -> None:
+        self.begin_new(temporary=False)
+
+    def begin_new(self, *, temporary: bool) -> None:
         self._keep_draft()
-        self.model.chat.new_conversation()
+        self.model.chat.new_conversation().temporary = temporary
         self.prompt.put("")
         self.prompt.focus()
         self.paint_editing()

@@ -1,4 +1,4 @@
-"""Choosing one of a list: the models on offer with their prices, or a mint."""
+"""Choosing one of a list: a traffic shape, a mint, whatever has a few choices."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui.app.model import ModelOffer
 from tui.app.shapes import ShapeOffer
-from tui.app.text import ellipsis, money, msat
+from tui.app.text import ellipsis, money
 
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
@@ -50,17 +49,12 @@ class PickScreen(ModalScreen[str | None]):
 
 async def pick_model(app: PeerApp) -> str | None:
     """The name of a model, or None."""
-    best: dict[str, ModelOffer] = {}
-    for offer in app.model.offers:
-        cheaper = app.model.offer(offer.name)
-        if cheaper is not None:
-            best[offer.name] = cheaper
-    if not best:
+    from tui.app.screens.models import ModelScreen
+
+    if not app.model.offers:
         app.say("No ghost offers a model now.", "warning")
         return None
-    options = [(name, _describe(offer)) for name, offer in sorted(best.items())]
-    intro = "Prices are the ghosts'. An answer never costs more than its limit."
-    return await app.push_screen_wait(PickScreen("Choose the model", intro, options))
+    return await app.push_screen_wait(ModelScreen(app))
 
 
 async def pick_shape(app: PeerApp) -> str | None:
@@ -104,13 +98,4 @@ def _describe_shape(shape: ShapeOffer) -> Content:
         (usual, "$muted"),
         f"  {shape.cost}\n",
         (f"  {shape.words}", "$muted"),
-    )
-
-
-def _describe(offer: ModelOffer) -> Content:
-    return Content.assemble(
-        (offer.name, "bold"),
-        (f"   ghost {offer.ghost}\n", "$muted"),
-        f"  at most {msat(offer.cap_msat)} an answer; for a million tokens\n"
-        f"  {msat(offer.in_price)} in, {msat(offer.out_price)} out",
     )
