@@ -1,4 +1,4 @@
-"""The dishonest clients of the market simulation: see `bench.market_tricks`."""
+"""The dishonest clients of the market simulation: see `bench.market_trick`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.market_road import Words
-from bench.market_tricks import CLIENT, TalksNonsense, Trick
+from bench.market_trick import CLIENT, TalksNonsense, Trick
 from engine.wire import session as wire
 
 

@@ -19,7 +19,7 @@ from engine.errors import (
 )
 from engine.market.observations import Seen
 from engine.market.overbilled import Overbilled
-from engine.session.payer import PaymentKept
+from engine.session.fates import PaymentKept
 from wallet.errors import PaymentInvalid
 
 FULL = ("busy", "cap_reached", "provider_rate_limit", "provider_overloaded")

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import Enum, auto
 
 import trio
 
@@ -24,37 +23,19 @@ from engine.market.credit import MSAT
 from engine.market.grade import in_lots
 from engine.market.seams import PayingWallet, Payment
 from engine.market.signal import Signal
+from engine.session.fates import KEPT, Fate, Fates, PaymentKept
 from engine.session.stock import Stock
 from engine.wire import session as wire
-from wallet.errors import InsufficientFunds, MintProblem, MintUnreachable, WalletError
+from wallet.errors import InsufficientFunds, MintProblem, WalletError
 
 MAX_TRIES = 5
 RETRY_S = 1.0
 PASSING = ("mint_unreachable", "mint_busy")
 REACH_AGAIN_S = (0.5, 1.0, 2.0, 4.0)
-RESOLVE_S = 45.0
-"""How long a payment is followed at the mint before that is left to the wallet's recovery."""
 PASSED_OVER_S = 60.0
 """How long a mint that failed is not paid with while another one can be."""
 OF_THE_MINT = ("mint", "pay_mint", "pay_untrusted_mint")
 """How a ghost's refusals begin that another mint may mend."""
-
-
-class PaymentKept(PaymentError):
-    """The ghost says that it did not take a payment, and the mint says that it was spent."""
-
-    code = "payment_kept"
-
-
-class _Fate(Enum):
-    """What became of a payment that the ghost did not take."""
-
-    BACK = auto()
-    SPENT = auto()
-    UNKNOWN = auto()
-    """Its mint does not answer us either."""
-    HELD = auto()
-    """The mint has not decided, or its word makes no sense."""
 
 
 @dataclass(slots=True)
@@ -97,9 +78,7 @@ class Payer:
         self._unreachable = 0
         self._passed_over: dict[str, float] = {}
         self._failed: PaymentError | None = None
-        self._open: dict[str, int] = {}
-        """Payments whose fate is not known, in sat: a ghost may have hidden them behind a mint's
-        silence, so they count as handed out."""
+        self._fates = Fates(wallet)
         self._signal = Signal()
 
     def __repr__(self) -> str:
@@ -168,13 +147,13 @@ class Payer:
         """What to pay now, so that with the payments of unknown fate no more than one chunk is at
         stake. PaymentError when the answer waits and nothing is left to pay with."""
         sat = self._sat_left()
-        if sat <= 0 < self._session.top_up_sat():
-            await self._look_again()
+        if sat <= 0 < self._session.top_up_sat() and self._fates.at_stake_sat:
+            await self._fates.look_again()
             sat = self._sat_left()
             if sat <= 0 and (self._session.credit.waits or self._session.answer is None):
                 raise self._failed or PaymentError(
                     "A payment to this ghost waits for its mint, which does not answer.",
-                    kept=_KEPT[_Fate.UNKNOWN],
+                    kept=KEPT[Fate.UNKNOWN],
                     hint="Try again later, or use another ghost.",
                 )
         return sat
@@ -186,24 +165,10 @@ class Payer:
 
     def _sat_left(self) -> int:
         quote, wanted = self._session.quote, self._wanted_sat()
-        if quote is None or not self._open:
+        if quote is None or not self._fates.at_stake_sat:
             return wanted
         left = quote.chunk_msat - max(0, self._session.credit.ledger.available)
-        return min(wanted, left // MSAT - sum(self._open.values()))
-
-    async def _look_again(self) -> None:
-        """Whether the mints can say by now what became of the payments of unknown fate."""
-        for payment_id in list(self._open):
-            fate = await self._fate_of(payment_id)
-            if fate in (_Fate.UNKNOWN, _Fate.HELD):
-                continue
-            del self._open[payment_id]
-            if fate is _Fate.SPENT:
-                raise PaymentKept(
-                    "The ghost kept a payment that it said it did not take.",
-                    kept=_KEPT[_Fate.SPENT],
-                    hint="Use another ghost.",
-                )
+        return min(wanted, left // MSAT - self._fates.at_stake_sat)
 
     @property
     def _chunk_msat(self) -> int:
@@ -286,7 +251,7 @@ class Payer:
                     pending.payment.id, signatures_of(taken.change)
                 )
             except WalletError:
-                await self._fate_of(pending.payment.id)  # the change was not what was due
+                await self._fates.of(pending.payment.id)  # the change was not what was due
                 raise
             finally:
                 self._pending = None
@@ -306,10 +271,10 @@ class Payer:
         if refused.code == "credit_limit" and not self._surplus:
             self._surplus = True  # a question that failed meanwhile had freed its credit
             return
-        kind = PaymentKept if fate is _Fate.SPENT else PaymentError
+        kind = PaymentKept if fate is Fate.SPENT else PaymentError
         error = kind(
             f"The ghost did not take the payment ({refused.code}).",
-            kept=_KEPT[fate],
+            kept=KEPT[fate],
             hint="Try again, or use another ghost or mint.",
         )
         if not (refused.code.startswith(OF_THE_MINT) and self._may_pay_elsewhere(fate)):
@@ -317,16 +282,16 @@ class Payer:
         self._failed = error
         self._passed_over[pending.message.mint] = trio.current_time() + PASSED_OVER_S
 
-    def _may_pay_elsewhere(self, fate: _Fate) -> bool:
+    def _may_pay_elsewhere(self, fate: Fate) -> bool:
         """Whether another mint's ecash may be sent for what this payment was to buy: its ecash is
         back, or its mint says nothing to anybody (then it counts, see `_sat_to_pay`)."""
-        return fate in (_Fate.BACK, _Fate.UNKNOWN)
+        return fate in (Fate.BACK, Fate.UNKNOWN)
 
     async def resolve(self) -> None:
         """The ghost cannot be asked now: ask the mint what became of the payment under way. Unless
         it is back it stays under way: should the ghost come back, it is told of it again."""
         pending = self._pending
-        if pending is not None and await self._fate_of_sent(pending) is _Fate.BACK:
+        if pending is not None and await self._fate_of_sent(pending) is Fate.BACK:
             self._drop()
 
     async def hold_back(self) -> None:
@@ -336,41 +301,20 @@ class Payer:
             self._drop()
             await self._fate_of_sent(pending)
 
-    async def _give_up(self, pending: _Pending) -> _Fate:
+    async def _give_up(self, pending: _Pending) -> Fate:
         """The ghost says that it has not taken the payment."""
         self._drop()
         fate = await self._fate_of_sent(pending)
-        if fate in (_Fate.UNKNOWN, _Fate.HELD):
-            self._open[pending.payment.id] = pending.payment.total_sat
+        self._fates.denied(pending.payment, fate)
         return fate
 
     def _drop(self) -> None:
         self._pending = None
         self._session.credit.drop()
 
-    async def _fate_of_sent(self, pending: _Pending) -> _Fate:
+    async def _fate_of_sent(self, pending: _Pending) -> Fate:
         if pending.ever_sent:
-            return await self._fate_of(pending.payment.id)
+            return await self._fates.of(pending.payment.id)
         with trio.CancelScope(shield=True):
             await self._wallet.pay_abort(pending.payment.id)
-        return _Fate.BACK
-
-    async def _fate_of(self, payment_id: str) -> _Fate:
-        """Errors are not raised: it is journalled, and the wallet's recovery goes on with it."""
-        with trio.move_on_after(RESOLVE_S, shield=True):
-            try:
-                outcome = await self._wallet.pay_resolve(payment_id)
-            except MintUnreachable:
-                return _Fate.UNKNOWN
-            except WalletError:
-                return _Fate.HELD
-            return _Fate.BACK if outcome.state == "reclaimed" else _Fate.SPENT
-        return _Fate.UNKNOWN
-
-
-_KEPT = {
-    _Fate.BACK: "The ecash of the payment is back in the wallet.",
-    _Fate.SPENT: "The mint says that the ecash was spent; its change is in the wallet.",
-    _Fate.UNKNOWN: "The mint does not answer; the payment is in the journal and is followed up.",
-    _Fate.HELD: "The mint has not decided; the payment is in the journal and is followed up.",
-}
+        return Fate.BACK

@@ -18,8 +18,9 @@ from engine.market.overbilled import Overbilled
 from engine.market.seams import ClientStore, PayingWallet, ReceiptBook
 from engine.session.account import Account, Run
 from engine.session.events import OnEvent, PaidOut, StateChanged
+from engine.session.fates import PaymentKept
 from engine.session.link import LOST
-from engine.session.payer import Payer, PaymentKept
+from engine.session.payer import Payer
 from engine.session.vault import SavedSession, SessionVault
 from engine.wire.quote import Quote
 from wallet.errors import PaymentInvalid

@@ -89,7 +89,7 @@ class Net:
     def __post_init__(self) -> None:
         self.wallet = SimWallet(self.mint, FUNDS)
         self.directory = RelaySet(self.folder / "directory", test_network=True)
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
 
     async def save_guards(self, sample: list[dict[str, object]]) -> None:
         await trio.lowlevel.checkpoint()

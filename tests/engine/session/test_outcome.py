@@ -9,8 +9,8 @@ import pytest
 from engine.errors import CircuitClosed, GhostError, NoRoute, ProtocolError
 from engine.market.observations import Seen
 from engine.market.overbilled import Overbilled
+from engine.session.fates import PaymentKept
 from engine.session.outcome import Outcome, judge, judge_way
-from engine.session.payer import PaymentKept
 from wallet.errors import MintUnreachable, PaymentInvalid
 
 
