@@ -19,6 +19,7 @@ from engine.control.protocol.ghost import (
     ModelPrice,
     Payout,
 )
+from engine.control.protocol.market import Ghost, Ghosts, ModelOpinion, Probes, Quarantine
 
 ADDRESS = "ada@example.org"
 
@@ -85,6 +86,51 @@ def ghost_state() -> dict[str, Any]:
             plain(Payout(1, "failed", "https://m", ADDRESS, 500, error="No route.", created=1.0)),
         ],
     }
+
+
+def ghosts_known() -> dict[str, Any]:
+    """What a client knows of four ghosts."""
+    return plain(
+        Ghosts(
+            [
+                Ghost(
+                    "4f2a91c0",
+                    id="4f2a91c0" + "0" * 56,
+                    listed=True,
+                    score=0.91,
+                    honesty=1.0,
+                    reliability=0.97,
+                    trusted=True,
+                    newcomer=False,
+                    models=[ModelOpinion("smollm2-135m", 0.97, 0.8, 903, 40, 31.0, 1.0)],
+                    seen={"answered": 31, "refused": 1},
+                    words=["31 answers", "trusted by you"],
+                ),
+                Ghost("77aa0192", id="77aa0192" + "1" * 56, listed=True, score=0.5),
+                Ghost(
+                    "b1b1b1b1",
+                    id="b1b1b1b1" + "2" * 56,
+                    listed=True,
+                    score=0.42,
+                    newcomer=False,
+                    quarantine=Quarantine(
+                        "it did not answer", time.time(), time.time() + 300, True
+                    ),
+                    words=["3 of 4 answers did not come"],
+                ),
+                Ghost(
+                    "c2c2c2c2",
+                    id="c2c2c2c2" + "3" * 56,
+                    score=0.0,
+                    newcomer=False,
+                    quarantine=Quarantine("it billed more than agreed"),
+                    evidence=["overbilled"],
+                    evidence_told=1,
+                ),
+            ],
+            Probes(sat_per_day=20, spent_today_msat=4_000, asked=5, right=4, wrong=1),
+        )
+    )
 
 
 class ScriptedGhost:

@@ -23,7 +23,7 @@ from engine.control.events import EventBus
 from engine.control.server import ControlServer
 from engine.errors import ControlError, Peer2PromptError
 from tests.helpers.scripted_chats import ScriptedChats, chats_state
-from tests.helpers.scripted_ghost import ScriptedGhost
+from tests.helpers.scripted_ghost import ScriptedGhost, ghosts_known
 from tests.helpers.scripted_wallet import DEMO_MINT, ScriptedWallet, wallet_state
 
 GHOST = "4f2a91c0"
@@ -207,6 +207,7 @@ def sample_state() -> dict[str, Any]:
                 }
             ],
         },
+        "ghosts": ghosts_known(),
         **wallet_state(),
         **chats_state(),
         "earnings": {
@@ -399,6 +400,9 @@ class ScriptedNode:
             "ask.cancel": self._ask_cancel,
             "circuit.rotate": self._nothing,
             "wipe": self._nothing,
+            "ghosts.mark": self._nothing,
+            "evidence.export": self._evidence,
+            "evidence.import": self._evidence_taken,
             "store.check": self._check,
             "config": self._config,
             "guide": self._guide,
@@ -406,7 +410,7 @@ class ScriptedNode:
         }
         plain: tuple[str, ...] = ("status", "models", "circuits", "network")
         plain += ("earnings", "shapes", "traffic", "circuit.notes", "network.invite")
-        plain += ("network.join",)
+        plain += ("network.join", "ghosts")
         handlers: dict[str, Callable[[dict[str, Any]], Any]] = {}
         special.update(self._chats.handlers())
         special.update(ScriptedGhost(self.state).handlers())
@@ -454,6 +458,13 @@ class ScriptedNode:
         if params["passphrase"] not in ("", "open sesame"):
             raise ScriptedError("wrong_passphrase", "The passphrase does not open this store.")
         return {"passphrase": self.state.get("lock", True)}
+
+    async def _evidence(self, params: dict[str, Any]) -> object:
+        del params
+        return {"data": "P2PE1", "documents": 2}
+
+    async def _evidence_taken(self, params: dict[str, Any]) -> object:
+        return {"new": 1, "known": 2, "unproven": int(params["data"] != "P2PE1")}
 
     async def _nothing(self, params: dict[str, Any]) -> object:
         del params

@@ -167,6 +167,15 @@ class NodeLink:
                 only_on_pane=True,
             ),
             Poll("network", model.set_network, 20.0, pane="circuit network", pane_period_s=5.0),
+            Poll(
+                "ghosts",
+                model.ghosts.update,
+                20.0,
+                pane="network",
+                pane_period_s=5.0,
+                only_on_pane=True,
+                wanted=lambda: "client" in model.status.roles,
+            ),
             Poll("wallet.balance", model.wallet.balance, 15.0, pane="mints", pane_period_s=2.0),
             Poll(
                 "wallet.history",

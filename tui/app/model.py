@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tui.app.circuits import CircuitBook
 from tui.app.conversation import ChatModel
 from tui.app.earnings import EarningsView
+from tui.app.ghosts import GhostsView
 from tui.app.jsonish import Json, line, lines, maybe_real, maybe_whole, record, records, whole
 from tui.app.network import NetworkView
 from tui.app.shapes import ShapeOffer
@@ -128,6 +129,7 @@ class AppModel:
         self.wallet = WalletView()
         self.earnings = EarningsView()
         self.network = NetworkView()
+        self.ghosts = GhostsView()
         self.earnings_from_demo_ghost = False
         self.revision = 0
 

@@ -50,6 +50,11 @@ PLACES: dict[str, tuple[str, str]] = {
         "the node passes on as a relay. ↑ ↓ scroll.",
     ),
     "network-offers": ("Offers", "Models on offer with the lowest and the highest price."),
+    "network-ghosts": (
+        "Ghosts, the best first",
+        "What your own sessions say of each: its score from 0 to 1, whether it is trusted, new or "
+        "left alone, how fast its first word comes, its price and why. Enter shows all of it.",
+    ),
     "network-nodes": ("Nodes", "Relays and ghosts this node knows, and how old their adverts are."),
     "settings-list": (
         "The settings",

@@ -1,25 +1,33 @@
-"""The network pane: how much is known and from whom, what is offered at which price, all nodes."""
+"""The network pane: how much is known and from whom, offers and prices, ghosts and what is thought
+of them, all nodes."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
+from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
-from tui.app.jsonish import line, record, whole
+from tui.app.ghosts import GhostLine, price_of
+from tui.app.look import Look
+from tui.app.network import NodeLine
 from tui.app.panes.base import Pane, style_sheet
-from tui.app.text import age, ellipsis, plural
+from tui.app.panes.network_deeds import NetworkDeeds
+from tui.app.text import age, ellipsis, took
+from tui.app.widgets.lines import LineList
 
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
 
 NAME_WIDTH = 10
-ROWS = 500  # nodes listed; their number stands on top
 
 
-class NetworkPane(Pane):
+class NetworkPane(NetworkDeeds, Pane):
     group = "network"
     DEFAULT_CSS = style_sheet("tables", "network")
 
@@ -31,30 +39,31 @@ class NetworkPane(Pane):
         yield Static(id="network-facts")
         offers: DataTable[str] = DataTable(id="network-offers", cursor_type="row")
         yield offers
-        nodes: DataTable[str] = DataTable(id="network-nodes", cursor_type="row")
-        yield nodes
+        with Vertical(id="network-body"):
+            yield LineList(self.peer.look, id="network-ghosts")
+            yield LineList(self.peer.look, id="network-nodes")
 
     def on_mount(self) -> None:
         self.facts = self.query_one("#network-facts", Static)
         self.offers = self.query_one("#network-offers", DataTable)
-        self.nodes = self.query_one("#network-nodes", DataTable)
+        self.ghosts = self.query_one("#network-ghosts", LineList)
+        self.nodes = self.query_one("#network-nodes", LineList)
         self.offers.border_title = "Offered, a million tokens"
-        self.nodes.border_title = "Nodes"
-        for label, width in (("node", 8), ("roles", 32), ("advert age", 10)):
-            self.nodes.add_column(label, width=width)
 
     def focus_first(self) -> None:
-        self.nodes.focus()
+        self.ghosts.focus()
 
     def paint(self) -> None:
         view = self.model.network
         trouble = self.peer.link.troubles.get("network")
-        fresh = (view.revision, self.size.width, trouble)
+        known = (self.model.ghosts.revision, self.model.revision, self.peer.theme_file.name)
+        fresh = (view.revision, self.size, trouble, known)
         if fresh == self._seen or not self.size.width:
             return
         self._seen = fresh
         self._paint_facts(trouble.message if trouble is not None else "")
         self._paint_offers()
+        self._paint_ghosts()
         self._paint_nodes()
 
     def _paint_facts(self, trouble: str) -> None:
@@ -87,35 +96,53 @@ class NetworkPane(Pane):
         if prices:
             self.offers.move_cursor(row=min(row, len(prices) - 1), animate=False)
 
+    def _paint_ghosts(self) -> None:
+        view = self.model.ghosts
+        left = sum(1 for ghost in view.ghosts if ghost.quarantine is not None)
+        title = "Ghosts, the best first"
+        self.ghosts.border_title = f"{title}; {left} left alone" if left else title
+        words = "No ghost is known yet." if view.known else "Reading what is known of ghosts …"
+        prices = {g.short_id: price_of(g.short_id, self.model.offers) for g in view.ghosts}
+        now = time.time()
+
+        def draw(ghost: GhostLine, width: int, look: Look) -> Text:
+            return ghost_line(ghost, prices[ghost.short_id], now, width, look)
+
+        self.ghosts.show(view.ghosts, draw, self.peer.look, empty=words)
+
     def _paint_nodes(self) -> None:
-        nodes, row = self.model.network.nodes[:ROWS], self.nodes.cursor_row
-        self.nodes.clear()
-        for node in nodes:
-            self.nodes.add_row(node.short_id, ellipsis(node.roles, 32), age(node.age_s).rjust(10))
-        if nodes:
-            self.nodes.move_cursor(row=min(row, len(nodes) - 1), animate=False)
+        nodes = self.model.network.nodes
+        self.nodes.border_title = f"Nodes: {len(nodes):,}"
+        self.nodes.show(nodes, node_line, self.peer.look, empty="No node is known yet.")
 
-    # -- deeds -------------------------------------------------------------------------------
+    def chosen_ghost(self) -> GhostLine | None:
+        ghosts, row = self.model.ghosts.ghosts, self.ghosts.cursor
+        return ghosts[row] if 0 <= row < len(ghosts) else None
 
-    async def do_invite(self) -> None:
-        from tui.app.screens.invite import InviteScreen
+    @on(LineList.Chosen, "#network-ghosts")
+    def _open_ghost(self) -> None:
+        self.peer.perform("ghost_facts")
 
-        answer = record(await self.controller.link.call("network.invite"))
-        screen = InviteScreen(self.peer, line(answer, "invite"), line(answer, "short"))
-        await self.peer.push_screen_wait(screen)
 
-    async def do_join(self) -> None:
-        from tui.app.screens.form import Field, ask_form
+def ghost_line(ghost: GhostLine, price: str, now: float, width: int, look: Look) -> Text:
+    """Glyph, id, score, state, first word, then price and why as far as there is room."""
+    tone = look.warning if ghost.quarantine else look.success if ghost.trusted else look.base
+    text = Text(f"{ghost.glyph} {ghost.short_id:<8}  ", tone)
+    text.append(f"{ghost.score:.2f}  ", look.strong)
+    text.append(ellipsis(ghost.state(now), 16).ljust(17), tone)
+    wait = "–" if ghost.latency_ms is None else took(ghost.latency_ms)
+    text.append(f"{wait:>7}  ", look.base)
+    room = max(0, width - text.cell_len)
+    wide = min(34, room // 2)
+    text.append(ellipsis(price, wide - 2).ljust(wide), look.base)
+    text.append(ellipsis(ghost.why, room - wide), look.muted)
+    return text
 
-        intro = "Paste an invite: the nodes it names are asked for the network, now and later."
-        fields = [Field("invite", "Invite", placeholder="P2P1…")]
-        answer = await ask_form(self.peer, "Join by an invite", intro, fields, "Join")
-        if answer is None:
-            return
-        joined = record(await self.controller.join(answer["invite"]))
-        answered, contacts = whole(joined, "answered"), whole(joined, "contacts")
-        known = plural(whole(joined, "relays_known"), "relay")
-        if answered:
-            self.peer.say(f"{answered} of {plural(contacts, 'node')} answered; {known} known now.")
-        else:
-            self.peer.say("Nobody answered. The invite is kept and tried again.", "warning")
+
+def node_line(node: NodeLine, width: int, look: Look) -> Text:
+    """Id, roles, and how old its advert is."""
+    text = Text(f"{node.short_id:<10}", look.base)
+    room = max(8, width - 10 - 14)
+    text.append(ellipsis(node.roles, room - 2).ljust(room), look.base)
+    text.append(f"advert {age(node.age_s)}", look.muted)
+    return text
