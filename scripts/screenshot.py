@@ -1,60 +1,78 @@
-"""Takes the pictures of the README from a real demo: `python scripts/screenshot.py [FOLDER]`.
+"""Takes the pictures of the README and of docs/tour.md: `python scripts/screenshot.py [FOLDER]`.
 
-Starts `peer2prompt demo` on a pseudo-terminal, joins its nodes with a screen of its own that has no
-terminal, asks a question and saves one SVG per pane.
+The screen runs without a terminal on a sample node behind a real control socket, with a clock that
+stands still, so that a picture changes only when the screen does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
+import tempfile
 from pathlib import Path
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine.control.paths import control_socket
-from tests.e2e.demo_process import ScreenDemo, short_folder
-from tui.app.app import PeerApp
+from tests.helpers.screen import Screen, open_screen
+from tests.helpers.scripted_node import ScriptedNode, ghost_earnings
+from tests.helpers.snapshots import freeze
 
-SIZE = (110, 32)
-QUESTION = "What is an onion? Answer in two sentences."
-PANES = ("chat", "circuit", "mints", "earnings")
-ANSWER_WITHIN_S = 90
+SIZE = (120, 40)
+THEME = "midnight"
+SETTLE_S = 1.2
+QUESTION = "What is an onion, and why is a network called after it?"
+# The key that opens each pane, and words that show that it is there.
+PANES = {
+    "chat": ("f2", "Each relay takes one off"),
+    "circuit": ("f3", "Circuit"),
+    "mints": ("f4", "paid for an answer"),
+    "earnings": ("f5", "214 answers"),
+    "network": ("f6", "qwen-small"),
+    "settings": ("f7", "Settings of this screen"),
+    "help": ("f1", "The numbers at the bottom"),
+}
 # Textual's pictures load a font from a server of a third party; ours load nothing.
 FONT_FACES = re.compile(r"@font-face\s*{[^}]*}|<!--.*?-->", re.DOTALL)
+SERIAL = re.compile(r"terminal-\d+-")
 
 
-async def take(home: Path, folder: Path) -> None:
-    app = PeerApp(control_socket(home / "client"), earnings_socket=control_socket(home / "ghost"))
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.pause(2)
-        await pilot.press(*("space" if c == " " else c for c in QUESTION), "enter")
-        for _ in range(ANSWER_WITHIN_S * 2):
-            await pilot.pause(0.5)
-            if app.model.status.last_cost_msat:
-                break
-        await pilot.pause(1)
-        for number, pane in enumerate(PANES, start=2):
-            await pilot.press(f"f{number}")
-            await pilot.pause(1.5)
-            picture = FONT_FACES.sub("", app.export_screenshot())
-            (folder / f"{pane}.svg").write_text(picture, "utf-8")
+def save(screen: Screen, folder: Path, name: str) -> None:
+    picture = FONT_FACES.sub("", screen.app.export_screenshot(title="Peer2Prompt"))
+    (folder / f"{name}.svg").write_text(SERIAL.sub("terminal-", picture), "utf-8")
+
+
+async def take(place: Path, folder: Path, node: ScriptedNode) -> None:
+    async with open_screen(place, SIZE, theme=THEME) as screen:
+        await screen.connected()
+        await screen.ask(QUESTION)
+        for name, (key, words) in PANES.items():
+            await screen.press(key)
+            await screen.until(lambda words=words: words in screen.seen(), words)
+            await screen.pilot.pause(SETTLE_S)
+            save(screen, folder, name)
+    node.state["guide"] = "words"
+    async with open_screen(place, SIZE, theme=THEME) as screen:
+        await screen.until(lambda: "Twelve words on paper" in screen.seen(), "the guide")
+        await screen.pilot.pause(SETTLE_S)
+        save(screen, folder, "guide")
 
 
 def main() -> int:
     root = Path(__file__).resolve().parents[1]
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else root / "docs" / "img"
     folder.mkdir(parents=True, exist_ok=True)
-    with short_folder() as place:
-        demo = ScreenDemo(place)
-        try:
-            demo.wait_open()
-            asyncio.run(take(demo.home, folder))
-        finally:
-            demo.press("\x11")
-            demo.close()
-    print(f"saved {', '.join(PANES)} in {folder}")
+    for name in ("SSH_CONNECTION", "SSH_TTY", "PEER2PROMPT_PROFILE", "NO_COLOR"):
+        os.environ.pop(name, None)
+    with tempfile.TemporaryDirectory(prefix="p2p-") as place, pytest.MonkeyPatch.context() as patch:
+        freeze(patch)
+        with ScriptedNode(Path(place) / "c.sock") as node:
+            node.state["earnings"] = ghost_earnings()
+            asyncio.run(take(Path(place), folder, node))
+    print(f"saved {', '.join([*PANES, 'guide'])} in {folder}")
     return 0
 
 

@@ -63,7 +63,7 @@ def add_node_commands(group: Subparsers) -> None:
         "cmd_web:run",
         "show the screen of a running node in a browser on this machine (extra `web`)",
         ("peer2prompt web", "prints an address with a token; Ctrl+C ends it"),
-        ("peer2prompt web --port 8742", "for an SSH tunnel: ssh -L 8742:127.0.0.1:8742 HOST"),
+        ("peer2prompt web --port 8742", "for a tunnel: ssh -t -L 8742:127.0.0.1:8742 HOST"),
     )
     web.add_argument(
         "--port", type=int, default=0, metavar="PORT", help="port on 127.0.0.1 (default: any free)"
