@@ -259,12 +259,13 @@ class GhostAnswering:
 
     @property
     def waits_for_msat(self) -> int:
-        """What the credit must cover for a begun answer to go on; 0 while it does."""
+        """What the credit must cover for a begun answer to go on, also while its client has not
+        said where to go on; 0 when nothing is waited for."""
         answer = self.answer
         if answer is None or answer.phase not in (Phase.RUNNING, Phase.ENDED):
             return 0
         due = answer.next_due_msat
-        return 0 if self.ledger.affords(due) else due
+        return 0 if self.ledger.affords(due) and not self._held else due
 
     def forget_unpaid(self) -> None:
         """No payment came for the admitted question: others may have its place."""
