@@ -239,3 +239,13 @@ async def test_the_demos_ghost_is_operated_over_its_own_socket(
             await seen(screen, "‖ paused")
             assert ghost.called("ghost.pause")
             assert not node.called("ghost.pause")
+
+
+async def test_the_plain_profile_says_it_in_words(
+    folder: Path, node: ScriptedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEER2PROMPT_PROFILE", "plain")
+    async with earnings(folder, node, (120, 40)) as screen:
+        await seen(screen, "earned in all (sat): 1,204")
+        await seen(screen, "last 24 hours, most")
+        assert not set("╭╮╰╯│─▌▐█▁▂▃") & set(screen.seen())

@@ -42,11 +42,13 @@ async def _mints(screen: Screen) -> None:
 async def _earnings(screen: Screen) -> None:
     await screen.press("f5")
     await screen.until(lambda: "214 answers" in screen.seen(), "counts")
+    await screen.until(lambda: "3 of 16 answering" in screen.seen(), "the ghost's state")
 
 
 async def _network(screen: Screen) -> None:
     await screen.press("f6")
     await screen.until(lambda: "qwen-small" in screen.seen(), "offers")
+    await screen.until(lambda: "77aa0192" in screen.seen(), "ghosts")
 
 
 async def _settings(screen: Screen) -> None:

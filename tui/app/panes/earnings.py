@@ -92,7 +92,8 @@ class EarningsPane(GhostDeeds, Pane):
 
     def paint(self) -> None:
         view = self.model.earnings
-        fresh = (view.revision, self.size, self.by_day, self.peer.theme_file.name)
+        room = (self.size, self.plot.size, self.operation.size)
+        fresh = (view.revision, room, self.by_day, self.peer.theme_file.name)
         if fresh == self._seen:
             return
         self._seen = fresh
