@@ -81,6 +81,11 @@ SETTINGS: tuple[Known, ...] = (
         "How far mints may drift apart before the wallet evens them out by itself. 0: never.",
     ),
     Known("exit.mint_hosts", [], "HOST:PORT of mints this relay connects its circuits to."),
+    Known(
+        "api.listen",
+        "",
+        "Where the local API listens from the start: 127.0.0.1:PORT, [::1]:PORT or unix:PATH.",
+    ),
     Known("shape.class", "text", "The usual traffic shape of a chat: text, always-on or bulk."),
     Known("shape.tick_ms", 125, "Milliseconds between two cells of a shaped circuit."),
     Known("shape.ladder", [64, 256, 1_024, 4_096], "The lengths in cells at which a run may end."),

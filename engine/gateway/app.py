@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -24,8 +25,11 @@ from engine.gateway.bodies import Wanted, read_chat, read_object
 from engine.gateway.catalogue import catalogue
 from engine.gateway.chat_form import ChatForm
 from engine.gateway.door import Message, Receive, Scope, Send, check, read_body
+from engine.gateway.embeddings import EmbeddingsForm, read_embeddings
 from engine.gateway.forms import Form
 from engine.gateway.keys import ApiKeys
+from engine.gateway.messages_body import read_messages
+from engine.gateway.messages_form import MessagesForm
 from engine.gateway.problems import Problem, problem_of
 from engine.gateway.replies import (
     EventStream,
@@ -34,6 +38,8 @@ from engine.gateway.replies import (
     send_whole,
     while_there,
 )
+from engine.gateway.responses_body import read_responses
+from engine.gateway.responses_form import ResponsesForm
 from engine.gateway.tags import MAX_SESSION, tag_of
 
 log = logging.getLogger("peer2prompt.api")
@@ -41,6 +47,16 @@ KEY = "peer2prompt.key"
 SESSION_HEADER = "x-peer2prompt-session"
 
 Serve = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+Read = Callable[[Mapping[str, Any]], Wanted]
+MakeForm = Callable[[str, Wanted, int], Form]
+FORMS: tuple[tuple[str, Read, MakeForm], ...] = (
+    ("/v1/chat/completions", read_chat, ChatForm),
+    ("/v1/responses", read_responses, ResponsesForm),
+    ("/v1/messages", read_messages, MessagesForm),
+    ("/v1/embeddings", read_embeddings, EmbeddingsForm),
+)
 
 
 class Api:
@@ -52,7 +68,10 @@ class Api:
         self._now = now
         self._routes = Starlette(
             routes=[
-                Route("/v1/chat/completions", Endpoint(self._chat), methods=["POST"]),
+                Route(path, self._asking(read, form), methods=["POST"])
+                for path, read, form in FORMS
+            ]
+            + [
                 Route("/v1/models", Endpoint(self._models), methods=["GET"]),
                 Route("/v1/models/{name:path}", Endpoint(self._model), methods=["GET"]),
             ],
@@ -71,12 +90,15 @@ class Api:
                 return
         await self._routes(scope, receive, send)
 
-    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wanted = read_chat(read_object(await read_body(receive)))
-        form = ChatForm(
-            secrets.token_hex(12), wanted.model or "auto", int(self._now()), usage=wanted.usage
-        )
-        await self._answer(wanted, form, scope, receive, send)
+    def _asking(self, read: Read, form: MakeForm) -> Endpoint:
+        """The endpoint for questions of one form and answers of one."""
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            wanted = read(read_object(await read_body(receive)))
+            made = form(secrets.token_hex(12), wanted, int(self._now()))
+            await self._answer(wanted, made, scope, receive, send)
+
+        return Endpoint(serve)
 
     async def _answer(
         self, wanted: Wanted, form: Form, scope: Scope, receive: Receive, send: Send
@@ -91,7 +113,7 @@ class Api:
                     else:
                         await send_whole(send, answer, form)
             except Problem as problem:
-                await send_problem(send, problem, form.error(problem))
+                await send_problem(send, problem)
 
         await while_there(receive, work)
 

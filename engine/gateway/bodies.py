@@ -43,6 +43,8 @@ class Wanted:
     stream: bool = False
     usage: bool = False
     """Tell the usage at the end of a stream."""
+    packed: bool = False
+    """Embeddings in base64."""
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
@@ -66,9 +68,7 @@ def read_chat(found: Mapping[str, Any]) -> Wanted:
         given["max_tokens"] = given.pop("max_completion_tokens")
     given |= {key: found[key] for key in _PASSED & found.keys() if found[key] is False}
     for key in sorted(given.keys() - _PASSED - _KEPT_HERE):
-        raise bad_request(
-            f"The option {key[:40]} cannot be passed on to a ghost.", key, "unsupported_parameter"
-        )
+        raise unsupported(key)
     messages = found.get("messages")
     if not isinstance(messages, list) or not messages:
         raise bad_request("A question needs a list of messages.", "messages")
@@ -78,7 +78,7 @@ def read_chat(found: Mapping[str, Any]) -> Wanted:
     return Wanted(
         body={key: value for key, value in given.items() if key in _PASSED},
         model=read_model(found),
-        stream=_flag(found, "stream"),
+        stream=flag(found, "stream"),
         usage=isinstance(options, dict) and options.get("include_usage") is True,
     )
 
@@ -93,7 +93,40 @@ def read_model(found: Mapping[str, Any]) -> str | None:
     return None if model == ANY_MODEL else model
 
 
-def _flag(found: Mapping[str, Any], key: str) -> bool:
+def translated(found: Mapping[str, Any], chat: Mapping[str, Any], model: str | None) -> Wanted:
+    """A question of another form, once its parts are those of a chat. Raises Problem."""
+    if not chat["messages"]:
+        raise bad_request("A question needs something to answer.")
+    given = {key: value for key, value in chat.items() if value is not None}
+    return Wanted(given, model, flag(found, "stream"), usage=True)
+
+
+def refuse_others(found: Mapping[str, Any], known: frozenset[str], idle: frozenset[str]) -> None:
+    """Raises Problem for an option that is set and neither known nor idle here."""
+    for key in sorted(found.keys() - known - idle):
+        if found[key] not in (None, False, {}, []):
+            raise unsupported(key)
+
+
+def unsupported(key: str) -> Problem:
+    """An option that no ghost could do anything with."""
+    return bad_request(
+        f"The option {key[:40]} cannot be passed on to a ghost.", key, "unsupported_parameter"
+    )
+
+
+def items_of(found: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """A list of objects; none when the key is not there. Raises Problem."""
+    value = found.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise bad_request(f"{key} is a list of objects.", key)
+    return value
+
+
+def flag(found: Mapping[str, Any], key: str) -> bool:
+    """True or false; false when the key is not there. Raises Problem."""
     value = found.get(key)
     if value is not None and not isinstance(value, bool):
         raise bad_request(f"{key} is true or false.", key)

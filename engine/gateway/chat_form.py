@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.gateway.account import account, finish, usage
 from engine.gateway.asking import Piece
+from engine.gateway.bodies import ANY_MODEL, Wanted
 from engine.gateway.forms import Frame
 from engine.gateway.problems import Problem
 
@@ -19,10 +20,10 @@ DONE: Frame = ("", b"data: [DONE]\n\n")
 class ChatForm:
     """See `engine.gateway.forms.Form`. `created` is unix seconds."""
 
-    def __init__(self, answer_id: str, model: str, created: int, *, usage: bool = False) -> None:
+    def __init__(self, answer_id: str, wanted: Wanted, created: int) -> None:
         self._head = {"id": f"chatcmpl-{answer_id}", "created": created}
-        self._model = model
-        self._usage = usage
+        self._model = wanted.model or ANY_MODEL
+        self._usage = wanted.usage
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._calls: list[dict[str, Any]] = []
@@ -77,10 +78,7 @@ class ChatForm:
         }
 
     def failed(self, problem: Problem) -> list[Frame]:
-        return [("", self.error(problem))]
-
-    def error(self, problem: Problem) -> dict[str, Any]:
-        return problem.as_body()
+        return [("", problem.as_body())]
 
     def _chunk(self, delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
         if not self._begun:

@@ -26,6 +26,3 @@ class Form(Protocol):
 
     def failed(self, problem: Problem) -> list[Frame]:
         """The events that end a stream which broke off."""
-
-    def error(self, problem: Problem) -> dict[str, Any]:
-        """The error object for a question without an answer."""

@@ -49,7 +49,8 @@ class Problem(Exception):
         """The error object; the hint is in the message too, because clients show only that."""
         told = " ".join(part for part in (self.message, self.kept, self.hint) if part)
         error = {"message": told, "type": self.kind, "param": self.param, "code": self.code}
-        return {"error": error, "peer2prompt": {"kept": self.kept, "hint": self.hint}}
+        own = {"kept": self.kept, "hint": self.hint}
+        return {"type": "error", "error": error, "peer2prompt": own}
 
     def all_headers(self) -> dict[str, str]:
         """A client must not ask again by itself what may have cost something."""

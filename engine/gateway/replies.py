@@ -31,10 +31,9 @@ async def send_json(
     await send({"type": "http.response.body", "body": raw, "more_body": False})
 
 
-async def send_problem(send: Send, problem: Problem, value: object | None = None) -> None:
+async def send_problem(send: Send, problem: Problem) -> None:
     """A reply that says why there is no other."""
-    told = problem.as_body() if value is None else value
-    await send_json(send, told, problem.status, problem.all_headers())
+    await send_json(send, problem.as_body(), problem.status, problem.all_headers())
 
 
 async def send_whole(send: Send, answer: Answer, form: Form) -> None:

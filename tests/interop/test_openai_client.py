@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import replace
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import openai
 import pytest
 
-from engine.exit.backends.base import BackendEvent, ChatRequest, Finish, Reasoning, ToolCall, Usage
-from engine.exit.policy import PLAIN_POLICY
-from engine.wire.quote import ModelOffer
+from tests.helpers.api_backends import CALL_FIELDS, TOOLS, embedding, tooled
 from tests.helpers.api_world import ApiWorld, a_while, api_world, in_thread
 from tests.helpers.chat_world import WORDS
 from tests.helpers.market_fakes import ScriptedBackend
-from tests.helpers.market_world import MODEL
 
 pytestmark = pytest.mark.trio
 T = TypeVar("T")
 HI = [{"role": "user", "content": "What is an onion?"}]
-TOOLS = [
-    {
-        "type": "function",
-        "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
-    }
-]
-
-
-class Caller(ScriptedBackend):
-    """Thinks, then calls a tool."""
-
-    async def stream_chat(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
-        self.requests.append(request)
-        yield Reasoning("Let me see. ")
-        yield ToolCall("call-1", "weather", '{"city": "Ghent"}')
-        yield Usage(20, 9, 0, 4)
-        yield Finish("tool_calls")
-
-
-def tooled() -> dict[str, object]:
-    offer = ModelOffer(MODEL, 1_000_000, 10_000_000, 1000, 1_000_000, 10_000_000, 0, ("tools",))
-    policy = replace(PLAIN_POLICY, tools=True)
-    return {"models": (offer,), "backend": Caller(), "policy": policy}
 
 
 async def using(w: ApiWorld, work: Callable[[openai.OpenAI], T], key: str = "") -> T:
@@ -144,3 +118,77 @@ async def test_a_cut_stream_raises(tmp_path: Path) -> None:
 
         with pytest.raises(openai.APIError):
             await using(w, work)
+
+
+async def test_responses_whole_and_streamed(tmp_path: Path) -> None:
+    async with api_world(tmp_path) as w:
+
+        def work(client: openai.OpenAI) -> None:
+            answer = client.responses.create(
+                model="tiny",
+                instructions="Be brief.",
+                input=[
+                    {"role": "user", "content": [{"type": "input_text", "text": "Hello?"}]},
+                    {"role": "assistant", "content": "Hello."},
+                    {"role": "user", "content": "What is an onion?"},
+                ],
+                max_output_tokens=50,
+            )
+            assert answer.output_text == "".join(WORDS)
+            assert answer.usage is not None
+            assert answer.usage.total_tokens == 25
+            with client.responses.stream(model="tiny", input="Hello?") as stream:
+                said = "".join(e.delta for e in stream if e.type == "response.output_text.delta")
+                assert said == stream.get_final_response().output_text == answer.output_text
+            with pytest.raises(openai.BadRequestError, match="previous_response_id"):
+                client.responses.create(model="tiny", input="And?", previous_response_id=answer.id)
+
+        await using(w, work)
+        assert [m["role"] for m in w.chats.ghosts[0].asked[0]] == [
+            "system",
+            "user",
+            "assistant",
+            "user",
+        ]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_responses_call_tools(tmp_path: Path, streamed: bool) -> None:
+    async with api_world(tmp_path, **tooled()) as w:
+        assert (await w.ask()).status_code == 200
+        tool = {"type": "function", **TOOLS[0]["function"]}
+
+        def work(client: openai.OpenAI) -> None:
+            said: list[object] = [{"role": "user", "content": "How is the weather?"}]
+            asked = {"model": "tiny", "input": said, "tools": [tool]}
+            if streamed:
+                with client.responses.stream(**asked) as stream:  # type: ignore[arg-type]
+                    answer = stream.get_final_response()
+            else:
+                answer = client.responses.create(**asked)  # type: ignore[call-overload]
+            thought, call = answer.output
+            assert thought.content[0].text == "Let me see. "
+            assert (call.call_id, call.name) == ("call-1", "weather")
+            found = {"type": "function_call_output", "call_id": "call-1", "output": "Rain."}
+            asked["input"] = [*said, call.model_dump(include=CALL_FIELDS), found]
+            client.responses.create(**asked)  # type: ignore[call-overload]
+
+        await using(w, work)
+        told = w.chats.ghosts[0].asked[-1]
+        assert [m["role"] for m in told] == ["user", "assistant", "tool"]
+        assert told[1]["tool_calls"][0]["function"]["name"] == "weather"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_embeddings(tmp_path: Path, packed: bool) -> None:
+    async with api_world(tmp_path, **embedding()) as w:
+        assert (await w.ask()).status_code == 200
+
+        def work(client: openai.OpenAI) -> None:
+            more = {} if packed else {"encoding_format": "float"}
+            found = client.embeddings.create(model="tiny", input=["An onion", "a leek"], **more)  # type: ignore[arg-type]
+            assert [one.index for one in found.data] == [0, 1]
+            assert math.isclose(found.data[1].embedding[1], 1.5)
+            assert found.usage.prompt_tokens == 20
+
+        await using(w, work)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -11,10 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError
-from engine.gateway.bodies import read_chat, read_object
+from engine.gateway.bodies import Wanted, read_chat, read_object
 from engine.gateway.door import MAX_REQUEST_BYTES, check, read_body
+from engine.gateway.embeddings import read_embeddings
 from engine.gateway.keys import ApiKeys, BadKeyName
+from engine.gateway.messages_body import read_messages
 from engine.gateway.problems import Problem
+from engine.gateway.responses_body import read_responses
 from engine.gateway.settings import Listen, parse_listen
 from engine.gateway.tags import is_aside, tag_of
 from tests.helpers.api_world import CHAT, api_world, question, raw_question
@@ -165,24 +171,44 @@ def test_any_bytes_are_an_object_or_a_problem(raw: bytes) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.sampled_from(
+        ["user", "assistant", "text", "tool_use", "tool_result", "image", "function"]
+    ),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["role", "content", "text", "n"]), inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "text", "type", "source", "name"]),
+            inner,
+            max_size=3,
+        )
     ),
     max_leaves=8,
 )
-KEYS = st.sampled_from(["model", "messages", "stream", "stream_options", "n", "tools", "user", "x"])
+KEYS = st.sampled_from(
+    ["model", "messages", "input", "stream", "system", "text", "tools", "tool_choice"]
+)
 
 
-@given(st.dictionaries(KEYS, JSON))
-def test_any_object_is_a_question_or_a_problem(found: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "read",
+    [read_chat, read_responses, read_messages, read_embeddings],
+    ids=lambda one: one.__name__,
+)
+@given(found=st.dictionaries(KEYS, JSON), model=st.booleans())
+def test_any_object_is_a_question_or_a_problem(
+    read: Callable[[Mapping[str, Any]], Wanted], found: dict[str, Any], model: bool
+) -> None:
     is_aside(found)
     tag_of("key", "", found)
     with contextlib.suppress(Problem):
-        wanted = read_chat(found)
+        wanted = read({**found, **({"model": "tiny"} if model else {})})
         assert "user" not in wanted.body
-        assert wanted.body["messages"]
+        assert wanted.body.get("messages") or wanted.body["input"]
+        json.dumps(wanted.body)
 
 
 @pytest.mark.trio
