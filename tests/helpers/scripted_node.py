@@ -87,7 +87,7 @@ def sample_state() -> dict[str, Any]:
                 "why": "It answered 14 of 14 questions in time.",
                 "features": ["json"],
                 "context": 2_048,
-                "policy": "keeps nothing",
+                "policy": {"moderation": "rules", "refused": ["malware"], "jurisdiction": "CH"},
             },
             {
                 "model": "qwen3-32b",

@@ -112,8 +112,33 @@ class ModelOffer:
             misfit=line(source, "misfit") or line(source, "quarantined"),
             features=tuple(lines(source, "features")),
             context=whole(source, "context"),
-            policy=line(source, "policy"),
+            policy=_policy(source.get("policy")),
         )
+
+
+_READERS = {
+    "rules": "patterns of its operator look at questions first",
+    "command": "a program of its operator looks at questions first",
+    "provider": "a moderation service reads questions first",
+}
+
+
+def _policy(value: object) -> str:
+    """What a ghost says it does with questions, in a line; empty when it said nothing."""
+    source = record(value)
+    if not source:
+        return ""
+    kept = line(source, "retention", "none")
+    words = ["it keeps nothing" if kept == "none" else f"it keeps: {kept}"]
+    if reader := _READERS.get(line(source, "moderation")):
+        words.append(reader)
+    if refused := lines(source, "refused"):
+        words.append(f"refuses {', '.join(refused)}")
+    if provider := line(source, "provider"):
+        words.append(f"provider {provider}")
+    if place := line(source, "jurisdiction"):
+        words.append(f"law of {place}")
+    return "; ".join(words)
 
 
 class AppModel:

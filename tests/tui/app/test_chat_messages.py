@@ -176,6 +176,20 @@ async def test_reasoning_and_calls_are_folded_until_asked_for(
         await screen.until(lambda: "Let me think." not in screen.seen(), "folded again")
 
 
+async def test_the_selected_message_is_marked(folder: Path, node: ScriptedNode) -> None:
+    del node
+    async with open_screen(folder) as screen:
+        await _opened(screen)
+        await _into(screen)
+        await screen.press("up")
+        await screen.until(
+            lambda: any("You " in row and "‹" in row for row in screen.seen().split("\n")), "marked"
+        )
+        assert "copy" in screen.seen()
+        await screen.press("escape")
+        await screen.until(lambda: "‹" not in screen.seen(), "not while nobody acts on it")
+
+
 async def test_what_cannot_be_done_is_said(folder: Path, node: ScriptedNode) -> None:
     del node
     async with open_screen(folder) as screen:

@@ -126,7 +126,7 @@ class ModelScreen(ModalScreen[str | None]):
     def on_mount(self) -> None:
         self.lines = self.query_one(LineList)
         self.detail = self.query_one("#model-detail", Static)
-        self.lines.can_focus = False
+        self.lines.can_focus, self.lines.lit = False, True
         self.query_one(Input).focus()
         self.all = rows_of(self.peer.model.offers)
         current = self.peer.model.chat.current.model

@@ -63,7 +63,7 @@ class SearchScreen(ModalScreen[Found | None]):
     def on_mount(self) -> None:
         self.lines = self.query_one(LineList)
         self.preview = self.query_one("#search-preview", Static)
-        self.lines.can_focus = False
+        self.lines.can_focus, self.lines.lit = False, True
         self.query_one(Input).focus()
 
     @on(Input.Changed)

@@ -61,6 +61,7 @@ class LineList(ScrollView, can_focus=True):
         self._strips: dict[int, Strip] = {}
         self._width = 0
         self.cursor = 0
+        self.lit = False  # the cursor shows as if this had the focus: keys reach it from elsewhere
 
     def show(
         self,
@@ -146,8 +147,9 @@ class LineList(ScrollView, can_focus=True):
         if strip is None:
             strip = self._strip(self._draw(row, width), width, self._look.base)
             if row == self.cursor:
-                panel = self._look.colours["panel" if self.has_focus else "surface"]
-                strip = over(strip, Style(bgcolor=panel, bold=self.has_focus))
+                lit = self.has_focus or self.lit
+                panel = self._look.colours["panel" if lit else "surface"]
+                strip = over(strip, Style(bgcolor=panel, bold=lit))
             self._strips[row] = strip
         return strip
 

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import ClassVar
 
+from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
@@ -286,7 +287,7 @@ class Transcript(ScrollView, can_focus=True):
         if strip is None:
             return Strip.blank(self.size.width, self._look.base)
         if self.has_focus and self._is_selected(row):
-            strip = over(strip, Style(bgcolor=self._look.colours["surface"]))
+            strip = self._marked(strip, row)
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(row)) is not None:
             strip = _highlight(strip, *span, self._selection_style())
@@ -295,6 +296,13 @@ class Transcript(ScrollView, can_focus=True):
     def _is_selected(self, row: int) -> bool:
         index = bisect_right(self._ends, row)
         return index < len(self._lines) and self._lines[index].message.uid == self._selected
+
+    def _marked(self, strip: Strip, row: int) -> Strip:
+        """A row of the selected message; its head bears a mark, for who sees no colours."""
+        if row == 0 or not self._is_selected(row - 1):
+            head = strip.crop(0, self.size.width - 2)
+            strip = Strip.join([head, Strip([Segment(" ‹", self._look.user)])])
+        return over(strip, Style(bgcolor=self._look.colours["surface"]))
 
     def _row(self, row: int) -> Strip | None:
         if self._notice_strips:
