@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -241,3 +242,20 @@ async def test_older_messages_are_fetched_when_scrolled_to(
         screen.chat.transcript.scroll_home(animate=False)
         await screen.until(lambda: len(screen.conversation.messages) == 120, "older ones")
         assert node.called("sessions.messages")[-1]["before"] == 91
+
+
+async def test_a_list_in_another_order_keeps_the_cursor_on_its_row(
+    folder: Path, node: ScriptedNode
+) -> None:
+    async with open_screen(folder, (120, 40)) as screen:
+        await screen.connected()
+        await screen.until(lambda: "Explain blind" in screen.seen(), "the list")
+        sessions = screen.chat.sessions
+        sessions.highlighted = [o.id for o in sessions.options].index("s2")
+        node.state["sessions.list"][1]["updated"] = time.time()
+        node.state["sessions.list"].reverse()
+        node.publish("sessions.changed", session_id="s2")
+        await screen.until(lambda: [o.id for o in sessions.options][1:3] == ["s2", "s1"], "moved")
+        marked = sessions.highlighted_option
+        assert marked is not None
+        assert marked.id == "s2"

@@ -41,15 +41,16 @@ class ListDeeds(ChatDeeds):
         self._listed = fresh
         from textual.widgets.option_list import Option
 
-        highlighted = self.sessions.highlighted
+        marked = self.sessions.highlighted_option  # the list may have another order by now
         self.sessions.clear_options()
         options = [Option(_option("+ New conversation", not current), id="new")]
         for info in self.model.chat.sessions:
             label = _label(info, info.session_id == current, width)
             options.append(Option(label, id=info.session_id))
         self.sessions.add_options(options)
-        if highlighted is not None and highlighted < len(options):
-            self.sessions.highlighted = highlighted
+        ids = [option.id for option in options]
+        if marked is not None and marked.id in ids:
+            self.sessions.highlighted = ids.index(marked.id)
 
     # -- deeds -------------------------------------------------------------------------------
 
