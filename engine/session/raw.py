@@ -154,9 +154,14 @@ class RawAsks:
                 *(seen for other, seen in self._ghosts.items() if other != tag)
             )
             want = replace(question.want, avoid=question.want.avoid | foreign)
-            pinned = await self._desk.session_for(
-                place, want, question.plan, lambda: question.teller.state("building")
-            )
+            try:
+                pinned = await self._desk.session_for(
+                    place, want, question.plan, lambda: question.teller.state("building")
+                )
+            except GhostError as error:
+                if foreign and not error.reason:
+                    raise _none_left() from error
+                raise
             ghost = pinned.route.ghost
             if not any(ghost in seen for other, seen in self._ghosts.items() if other != tag):
                 own.add(ghost)
@@ -191,6 +196,14 @@ class RawAsks:
         question.pinned = None
         question.teller.state("moving")
         return True
+
+
+def _none_left() -> GhostError:
+    return GhostError(
+        "No ghost is left for this session: those that fit have answered other sessions.",
+        kept="Nothing was sent and nothing was paid.",
+        hint="Use fewer sessions or keys, or restart the node, which then chooses anew.",
+    )
 
 
 def _count(body: Mapping[str, Any]) -> int:

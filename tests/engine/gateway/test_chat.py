@@ -155,6 +155,7 @@ async def test_tags_share_no_ghost(tmp_path: Path) -> None:
         assert all(len(said) == 1 for said in seen if "Mine?" not in said)
         full = await w.ask("A fifth?", headers={"X-Peer2Prompt-Session": "five"})
         assert full.status_code == 503
+        assert "No ghost is left" in full.json()["error"]["message"]
 
 
 async def test_many_at_a_time_all_get_an_answer(tmp_path: Path) -> None:
