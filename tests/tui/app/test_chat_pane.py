@@ -218,8 +218,10 @@ async def test_choosing_a_model(folder: Path, node: ScriptedNode) -> None:
     async with open_screen(folder) as screen:
         await screen.connected()
         await screen.press("ctrl+o")
-        await screen.dialog("PickScreen")
-        assert "at most 200 sat an answer" in screen.seen()
+        await screen.dialog("ModelScreen")
+        assert "At most 20 sat an answer" in screen.seen()
+        await screen.press("up")
+        await screen.until(lambda: "At most 200 sat an answer" in screen.seen(), "the other")
         await screen.press("enter")
         await screen.until(lambda: screen.conversation.model == "qwen3-32b", "chosen")
         await screen.until(lambda: "at most 200 sat" in screen.seen(), "its price")
