@@ -56,7 +56,7 @@ class TabBar(ClickBar):
             self._places.append((start, line.cell_length, pane))
             line += Content(" ")
         room = max(0, self.app.size.width - line.cell_length - 1)
-        text = ellipsis(right, room)
+        text = right if len(right) <= room else right[-1:]  # its mark alone: linked or not
         self.update(Content.assemble(line, " " * (room - len(text)), (text, "$muted")))
 
 
