@@ -82,6 +82,11 @@ class LoadNode(ScriptedNode):
         )
         self._running = 0
 
+    async def _messages(self, params: dict[str, Any]) -> object:
+        """A page, without the marks of branches, which the sample node makes anew each time."""
+        messages = self.state["messages"].get(params["session_id"], [])
+        return messages[-params.get("limit", 200) :]
+
     async def _stream(self, ask_id: str, session_id: str, question: str) -> None:
         events = self._events
         if events is None:

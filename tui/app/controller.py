@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from secrets import token_hex
 from typing import Any
 
 from tui.app.conversation import Conversation
@@ -288,6 +287,8 @@ class Controller:
     async def wait_for(self, kind: str, name: str, mint: str, timeout_s: float) -> Json:
         """What a mint says in the end of an invoice, a payment or a token. A cancelled wait ends
         at the node, too: a mint is kept on the line only while somebody looks."""
+        from secrets import token_hex  # late: it costs the first paint two milliseconds
+
         handle = token_hex(8)
         try:
             answer = await self.link.call(

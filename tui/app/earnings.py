@@ -8,7 +8,7 @@ from tui.app.jsonish import Json, line, lines, maybe_real, maybe_whole, record, 
 from tui.app.operation import GhostState, RelaySum
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ModelSum:
     """One model: answers, what they brought, what the provider asks for them (msat)."""
 
@@ -18,7 +18,7 @@ class ModelSum:
     cost_msat: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Period:
     """An hour or a day from `ts` on (unix seconds)."""
 
@@ -37,7 +37,7 @@ class Period:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PayoutLine:
     """One payment of earnings to a Lightning address."""
 

@@ -23,7 +23,7 @@ class Offer(Protocol):
     def out_price(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Quarantine:
     """Why a ghost is left alone; `until` in unix seconds, None: until the user says otherwise."""
 
@@ -50,7 +50,7 @@ class Quarantine:
         return name if self.until is None else f"{name} {age(self.until - now)}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class GhostLine:
     """One ghost. Parts and score from 0 to 1."""
 

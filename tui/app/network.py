@@ -9,7 +9,7 @@ from tui.app.jsonish import Json, line, lines, maybe_real, record, records, whol
 from tui.app.text import age, msat, percent, plural
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class NodeLine:
     """One relay or ghost."""
 
@@ -18,7 +18,7 @@ class NodeLine:
     age_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PriceLine:
     """One model, who offers it, at which prices."""
 
@@ -37,7 +37,7 @@ class PriceLine:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Fact:
     """One line on top: a name, words, and whether they are a worry."""
 

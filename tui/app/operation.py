@@ -15,7 +15,7 @@ CELL_BYTES = 2_048
 LEAST_S = 0.3  # two snapshots nearer than this tell no speed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Upstream:
     """A provider, or a model file, that answers for the ghost."""
 
@@ -59,7 +59,7 @@ class Upstream:
         return "  ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Engine:
     """A model that this node computes itself."""
 
@@ -91,7 +91,7 @@ class Engine:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class GhostState:
     """`ghost.status`."""
 
@@ -199,7 +199,7 @@ def _moderation(kind: str, unjudged: int) -> str:
     return read + (f"; {unjudged:,} refused, as it gave no verdict" if unjudged else "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RelaySum:
     """The relay half: what passes through for others."""
 

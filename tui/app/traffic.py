@@ -9,7 +9,7 @@ from tui.app.text import percent, plural
 from tui.sizes import data_size
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ClassSum:
     """All circuits of one traffic shape, the closed ones included."""
 
@@ -37,7 +37,7 @@ class ClassSum:
         return f"{self.name:<9}  {self.circuits:>2} open  {sizes}{share}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LinkSum:
     """All links to guards together."""
 
@@ -62,7 +62,7 @@ class LinkSum:
         return f"{'links':<9}  {self.links:>2} open  {sizes}  {plural(self.padding, 'idle cell')}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CoverSum:
     """Talks that nobody has, and the most they may cost an hour."""
 
@@ -86,7 +86,7 @@ class CoverSum:
         return f"{'cover':<9}  {plural(self.talks, 'talk')} that nobody had  {spent}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TrafficSum:
     """Sums by shape, and over the links."""
 
