@@ -241,7 +241,7 @@ async def test_older_messages_are_fetched_when_scrolled_to(
         await screen.until(lambda: "number 150" in screen.seen(), "newest")
         assert len(screen.conversation.messages) == 60
         await screen.until(lambda: not screen.chat.transcript._pending, "all rendered")
-        screen.chat.transcript.scroll_home(animate=False)
+        screen.chat.transcript.scroll_home(animate=False, force=True)
         await screen.until(lambda: len(screen.conversation.messages) == 120, "older ones")
         assert node.called("sessions.messages")[-1]["before"] == 91
 
