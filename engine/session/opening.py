@@ -67,7 +67,9 @@ class Pinned:
         return named and self.serves(want) and self.route.plan == plan
 
     def serves(self, want: Preferences) -> bool:
-        """Whether its ghost offers what is wanted."""
+        """Whether its ghost offers what is wanted. One with nothing on offer serves nobody."""
+        if self.quote is not None and not self.quote.models:
+            return False
         anything = want.model is None and not want.features
         return anything or offer_for(self.quote, want) is not None
 
@@ -131,7 +133,7 @@ class SessionOpener:
     def _stock(self, pinned: Pinned) -> None:
         """From now on mailboxes stand by for the answers of this session."""
         quote, nursery = pinned.quote, self._nursery
-        if self.boxes is None or nursery is None or quote is None:
+        if self.boxes is None or nursery is None or quote is None or not quote.models:
             return
         longest = max(offer.max_out for offer in quote.models)
         pinned.shelf = PickupShelf(
