@@ -115,11 +115,6 @@ SETTINGS: tuple[Known, ...] = (
     Known("session.rotate_answers", 0, "Answers after which a chat changes its ghost. 0: never."),
     Known("session.rotate_hours", 0, "Hours after which a chat changes its ghost. 0: never."),
     Known("session.rotate_sat", 0, "Sats after which a chat changes its ghost. 0: never."),
-    Known(
-        "api.listen",
-        "",
-        "ADDRESS:PORT on this machine, or unix:PATH, where programs find the local API.",
-    ),
     Known("models.tokenizers", {}, "Tokenizers of open models, to check bills by: model = file."),
     Known("market.weights", {}, "What counts in the choice of a ghost, each from 0 to 10."),
     Known("market.tiers", {}, "Your own grades of models: pattern = grade."),

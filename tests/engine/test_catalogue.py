@@ -40,7 +40,8 @@ def test_every_setting_that_is_read_is_listed_with_its_default(
     assert values == known
 
 
-def test_meanings_are_sentences() -> None:
+def test_meanings_are_sentences_and_stand_once() -> None:
+    assert len(NAMES) == len(SETTINGS)
     for known in (*SETTINGS, GHOST):
         assert known.meaning[-1] == "."
         assert len(known.meaning) > 10
