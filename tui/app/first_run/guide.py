@@ -101,7 +101,7 @@ class Guide(LightningDeeds, UpkeepDeeds):
     async def _act(self, name: str) -> None:
         deeds: dict[str, Callable[[], object]] = {
             "words": self._words,
-            "network": self._join,
+            "network": self.join_network,
             "mint": self.do_add_mint,
             "fund": self.do_fund,
             "model": self._choose,
@@ -126,15 +126,6 @@ class Guide(LightningDeeds, UpkeepDeeds):
         intro = "From your paper, so that you know that you can read it."
         if await ask_form(self.peer, "Three of the words", intro, fields, "Check") is not None:
             self._written = True
-
-    async def _join(self) -> None:
-        from tui.app.screens.form import Field, ask_form
-
-        intro = "Paste an invite: the nodes it names are asked for the network, now and later."
-        fields = [Field("invite", "Invite", placeholder="P2P1…")]
-        answer = await ask_form(self.peer, "Join by an invite", intro, fields, "Join")
-        if answer is not None:
-            await self.controller.join(answer["invite"])
 
     async def _choose(self) -> None:
         from tui.app.screens.pick import pick_model

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tui.app.jsonish import record, whole
+from tui.app.text import plural
+
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
     from tui.app.controller import Controller
@@ -40,6 +43,23 @@ class Deeds:
         fields = [Field("amount", amount_label(unit), check=amount)]
         answer = await ask_form(self.peer, title, intro, fields, button)
         return None if answer is None else read_amount(answer["amount"])
+
+    async def join_network(self) -> None:
+        """Ask for an invite, take it, and say what came of it."""
+        from tui.app.screens.form import Field, ask_form
+
+        intro = "Paste an invite: the nodes it names are asked for the network, now and later."
+        fields = [Field("invite", "Invite", placeholder="P2P1…")]
+        answer = await ask_form(self.peer, "Join by an invite", intro, fields, "Join")
+        if answer is None:
+            return
+        joined = record(await self.controller.join(answer["invite"]))
+        answered, contacts = whole(joined, "answered"), whole(joined, "contacts")
+        known = plural(whole(joined, "relays_known"), "relay")
+        if answered:
+            self.peer.say(f"{answered} of {plural(contacts, 'node')} answered; {known} known now.")
+        else:
+            self.peer.say("Nobody answered. The invite is kept and tried again.", "warning")
 
 
 def amount_label(unit: str) -> str:

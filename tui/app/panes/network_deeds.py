@@ -58,20 +58,7 @@ class NetworkDeeds(Deeds):
         await self.peer.push_screen_wait(screen)
 
     async def do_join(self) -> None:
-        from tui.app.screens.form import Field, ask_form
-
-        intro = "Paste an invite: the nodes it names are asked for the network, now and later."
-        fields = [Field("invite", "Invite", placeholder="P2P1…")]
-        answer = await ask_form(self.peer, "Join by an invite", intro, fields, "Join")
-        if answer is None:
-            return
-        joined = record(await self.controller.join(answer["invite"]))
-        answered, contacts = whole(joined, "answered"), whole(joined, "contacts")
-        known = plural(whole(joined, "relays_known"), "relay")
-        if answered:
-            self.peer.say(f"{answered} of {plural(contacts, 'node')} answered; {known} known now.")
-        else:
-            self.peer.say("Nobody answered. The invite is kept and tried again.", "warning")
+        await self.join_network()
 
     # -- ghosts
 
