@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
-import logging.handlers
 import os
 import signal
 import sys
@@ -17,16 +15,18 @@ from pathlib import Path
 
 import trio
 
-from engine.config import NodeConfig, load_config
-from engine.errors import Peer2PromptError
+from engine.config import ROLES, NodeConfig, load_config
+from engine.errors import ConfigError, Peer2PromptError
 from engine.footprint import return_start_up_memory
+from engine.log import say
+from engine.log.events import NodeFailed, Serving, Stopped
+from engine.log.setup import set_up
+from engine.log.words import Fault, names
 from engine.node import Node
 from wallet.errors import WalletError
 
 PARENT_ENV = "PEER2PROMPT_PARENT_PID"
 PARENT_CHECK_S = 1.0
-LOG_BYTES = 2 << 20
-log = logging.getLogger("peer2prompt.node")
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         config = load_config(options.home, options.config, passphrase_fd=options.passphrase_fd)
-        _set_up_log(config.home)
+        _set_up_log(config)
         trio.run(_run, config)
     except BaseException as error:
         return _end(_first(error))
@@ -52,7 +52,7 @@ def _end(error: BaseException) -> int:
     if os.environ.get("PEER2PROMPT_DEBUG") == "1" or not isinstance(error, Exception):
         raise error
     kind = type(error).__name__
-    log.error("the node ended on an internal error: %s", kind)
+    say(NodeFailed(Fault.of(error)))
     internal = Peer2PromptError(
         f"The node ended on an internal error ({kind}).",
         kept="Ecash and chats are in the encrypted store; the journal is replayed at start.",
@@ -89,22 +89,19 @@ def _tell(error: Peer2PromptError | WalletError) -> None:
             print(sentence, file=sys.stderr)
 
 
-def _set_up_log(home: Path) -> None:
-    folder = home / "log"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handler = logging.handlers.RotatingFileHandler(
-        folder / "node.log", maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8"
-    )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    for noisy in ("httpx", "httpcore"):  # they log addresses
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+def _set_up_log(config: NodeConfig) -> None:
+    try:
+        set_up(config.log, config.home, os.environ)
+    except OSError as error:
+        raise ConfigError(
+            f"The log cannot be written: {error.strerror}.",
+            kept="Nothing was started.",
+            hint="Check the home's rights and [log] to in config.toml.",
+        ) from error
 
 
 async def _run(config: NodeConfig) -> None:
-    node = Node(config)
+    node, begun = Node(config), trio.current_time()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signal, node)
         nursery.start_soon(_stop_without_parent, node)
@@ -112,10 +109,10 @@ async def _run(config: NodeConfig) -> None:
         return_start_up_memory()
         ready = {"node": node.short_id, "pid": os.getpid(), "socket": str(node.socket)}
         print("ready " + json.dumps(ready), flush=True)
-        log.info("serving as %s", ", ".join(sorted(config.roles)))
+        say(Serving(names(config.roles, ROLES), os.getpid()))
         await node.stopped.wait()
         nursery.cancel_scope.cancel()
-    log.info("stopped")
+    say(Stopped(round(trio.current_time() - begun)))
 
 
 async def _stop_on_signal(node: Node) -> None:

@@ -22,6 +22,7 @@ from engine.exit.settings import GhostConfig, parse_ghost
 from engine.gateway.settings import Listen, parse_api
 from engine.limits import Limits, parse_limits
 from engine.link.settings import Advertised, parse_advertise
+from engine.log.settings import LogSettings, parse_log
 from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
 from engine.mint_way import MintWay, parse_way
 from engine.session.chat_settings import SessionSettings, parse_session
@@ -80,6 +81,7 @@ class NodeConfig:
     session: SessionSettings = field(default_factory=SessionSettings)
     api: Listen | None = None
     """Where the local API listens from the start."""
+    log: LogSettings = field(default_factory=LogSettings)
     tokenizers: Mapping[str, Path] = field(default_factory=dict)
     """Files with the tokenizers of open models, by the hash of their weights or by name."""
 
@@ -113,7 +115,7 @@ def parse_config(
     wallet, ghost, exits, shape = (top.table(k) for k in ("wallet", "ghost", "exit", "shape"))
     mailbox, paths, limits = (top.table(k) for k in ("mailbox", "paths", "limits"))
     cover, market, session = (top.table(k) for k in ("cover", "market", "session"))
-    models, api = top.table("models"), top.table("api")
+    models, api, log = top.table("models"), top.table("api"), top.table("log")
     listen_on = link.take("listen", str, "")
     listen = parse_address(listen_on) if listen_on else None
     advertise = link.take("advertise", str, "")
@@ -143,6 +145,7 @@ def parse_config(
         session=parse_session(session),
         tokenizers=parse_tokenizers(models, base),
         api=parse_api(api, base),
+        log=parse_log(log, base),
     )
     tables = [
         top,
@@ -160,6 +163,7 @@ def parse_config(
         session,
         models,
         api,
+        log,
     ]
     for table in [*tables, ghost] if "ghost" in roles else tables:
         table.finish()

@@ -6,7 +6,6 @@ it.
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from base64 import b64encode
@@ -56,6 +55,9 @@ from engine.exit.keys import KeyRing
 from engine.guide import GuideHandlers
 from engine.identity import Identity
 from engine.keeping import KeepingHandlers
+from engine.log import say
+from engine.log.events import CircuitFaulted, Draining
+from engine.log.words import Fault
 from engine.relay_role import KnownRelays, RelayRole
 from engine.settings_tool import described
 from engine.standing import Standing
@@ -86,7 +88,6 @@ _ROLE_NAMES = {
     Role.MINT_EXIT: "mint-exit",
     Role.MAILBOX: "mailbox",
 }
-log = logging.getLogger("peer2prompt.node")
 
 
 class Node:
@@ -179,7 +180,7 @@ class Node:
             nursery.cancel_scope.cancel()
 
     async def _drain(self) -> None:
-        log.info("draining")
+        say(Draining(round(self._drain_s)))
         if self._relay is not None:
             self._relay.core.draining = True
         with trio.move_on_after(self._drain_s):
@@ -227,7 +228,7 @@ class Node:
             await _load_secret(store, "relay", "link_static", x25519_generate),
             keeper,
             handlers,
-            on_fault=lambda kind: log.error("a circuit ended on an internal error: %s", kind),
+            on_fault=lambda error: say(CircuitFaulted(Fault.of(error))),
             is_relay=KnownRelays(self._relays),
             work=await self._own_work(store),
             sheet_commitment=commitment(self._sheet) if self._sheet else bytes(COMMITMENT_BYTES),

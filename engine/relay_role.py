@@ -70,7 +70,7 @@ class RelayRole:
         keeper: KeyKeeper,
         handlers: Mapping[int, StreamHandler],
         *,
-        on_fault: Callable[[str], None],
+        on_fault: Callable[[Exception], None],
         is_relay: Callable[[bytes], bool],
         work: OwnWork,
         sheet_commitment: bytes = bytes(COMMITMENT_BYTES),

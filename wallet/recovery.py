@@ -20,6 +20,8 @@ from wallet.types import RecoveryNote
 
 # A slot nobody signed in two weeks will not be signed any more: sessions live for hours.
 SLOT_LIFE_S = 14 * 86_400
+OUTCOMES = ("completed", "reclaimed", "released", "waiting", "held", "failed")
+"""What a note may say."""
 
 
 async def recover(store: Store, executor: Executor, which: Collection[str]) -> list[RecoveryNote]:

@@ -63,7 +63,7 @@ class RelayCore:
         *,
         handlers: Mapping[int, StreamHandler],
         address_ok: AddressPolicy,
-        on_fault: Callable[[str], None],
+        on_fault: Callable[[Exception], None],
         limits: Limits | None = None,
         is_relay: Callable[[bytes], bool] = lambda _node_id: False,
         replays: HandshakeReplayCache | None = None,
@@ -133,7 +133,7 @@ class RelayCore:
             return
         except Exception as error:
             # The one boundary between a circuit and the node: a bug in one must not end the other.
-            self._on_fault(type(error).__name__)
+            self._on_fault(error)
 
     # -- new circuits --------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ and is told how many. Nothing here knows sockets or methods.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +13,13 @@ from typing import Any
 import msgspec
 
 from engine.control.protocol.frames import EVENT_QUEUE, MAX_LINE
+from engine.log import say
+from engine.log.events import NewsUnwritable
+from engine.log.words import Kind
 
 MAX_QUEUED_BYTES = 4 * MAX_LINE
 """Most bytes of events kept for one slow reader, whatever their number."""
 
-_log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -44,7 +45,7 @@ class EventBus:
         try:
             line = event_line(name, {} if data is None else data)
         except (TypeError, ValueError, RecursionError) as exc:
-            _log.error("event %s has no JSON form: %s", name, type(exc).__name__)
+            say(NewsUnwritable(Kind.of(type(exc))))
             return
         for subscription in self._subscriptions:
             subscription.push(line)

@@ -8,10 +8,8 @@ on.
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Iterator
-
 from engine.control.protocol.frames import ErrorBody
+from engine.log.words import leaves
 
 USAGE_EXIT = 2
 
@@ -23,7 +21,7 @@ def refusal(code: str, message: str, *, hint: str = "", kept: str = "") -> Error
 
 def describe(exc: BaseException) -> ErrorBody:
     """The error body for an exception, or for the first meaningful one inside a group."""
-    for leaf in _leaves(exc):
+    for leaf in leaves(exc):
         code, message = getattr(leaf, "code", None), getattr(leaf, "message", None)
         if isinstance(code, str) and isinstance(message, str):
             exit_code = getattr(leaf, "exit_code", 1)
@@ -41,21 +39,3 @@ def describe(exc: BaseException) -> ErrorBody:
         "Try again; if it happens again, the node's log names the place.",
         1,
     )
-
-
-def location(exc: BaseException) -> str:
-    """Type and place of an exception for the log, without its text or any value."""
-    names = []
-    for leaf in _leaves(exc):
-        frames = traceback.extract_tb(leaf.__traceback__)
-        place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-        names.append(type(leaf).__name__ + place)
-    return ", ".join(names)
-
-
-def _leaves(exc: BaseException) -> Iterator[BaseException]:
-    if isinstance(exc, BaseExceptionGroup):
-        for part in exc.exceptions:
-            yield from _leaves(part)
-    else:
-        yield exc

@@ -9,7 +9,6 @@ delays nobody; when it leaves, its unfinished calls are cancelled. The server kn
 from __future__ import annotations
 
 import difflib
-import logging
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,11 +19,20 @@ import msgspec
 import trio
 
 from engine.control.events import EventBus, Subscription
-from engine.control.failures import USAGE_EXIT, describe, location, refusal
+from engine.control.failures import USAGE_EXIT, describe, refusal
 from engine.control.listen import control_listener, peer_uid
 from engine.control.protocol.frames import MAX_LINE, PROTOCOL_VERSION, ErrorBody, Request
 from engine.control.protocol.methods import METHODS
 from engine.control.protocol.node import Hello, HelloParams
+from engine.log import say
+from engine.log.events import (
+    AnswerUnwritable,
+    CallFailed,
+    ControlDropped,
+    ControlLeft,
+    ControlRefused,
+)
+from engine.log.words import Fault, Named
 
 Handler = Callable[[dict[str, Any]], Awaitable[object]]
 
@@ -32,7 +40,6 @@ MAX_CALLS = 64
 """Calls one client may have in progress; its next request is read when one of them is answered."""
 
 _SEND_BATCH = 64 * 1024
-_log = logging.getLogger(__name__)
 _decode_request = msgspec.json.Decoder(Request).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -65,16 +72,16 @@ class ControlServer:
     async def _serve_client(self, stream: trio.SocketStream) -> None:
         uid = peer_uid(stream)
         if uid is not None and uid != os.getuid():
-            _log.warning("refused a control client of another user")
+            say(ControlRefused())
             await trio.aclose_forcefully(stream)
             return
         self.clients += 1
         try:
             await _Connection(self, stream).run()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
-            _log.debug("a control client left in mid-sentence")
+            say(ControlLeft())
         except* Exception as group:
-            _log.error("a control client was dropped: %s", location(group))
+            say(ControlDropped(Fault.of(group)))
         finally:
             self.clients -= 1
             await trio.aclose_forcefully(stream)
@@ -143,7 +150,8 @@ class _Connection:
         except Exception as exc:
             error = describe(exc)
             if error.code == "internal":
-                _log.error("call %s failed: %s", request.method[:40], location(exc))
+                method = Named.among(request.method, self._server.handlers)
+                say(CallFailed(method, Fault.of(exc)))
             self._send(request.id, error=error)
         else:
             self._send(request.id, result=result)
@@ -186,7 +194,7 @@ class _Connection:
             frame = {"id": call_id, "error": error} if error else {"id": call_id, "result": result}
             line = _encode(frame) + b"\n"
         except (TypeError, ValueError, RecursionError) as exc:
-            _log.error("an answer could not be written: %s", location(exc))
+            say(AnswerUnwritable(Fault.of(exc)))
             line = _encode({"id": call_id, "error": describe(exc)}) + b"\n"
         if len(line) > MAX_LINE:
             line = _encode({"id": call_id, "error": _TOO_LONG_ANSWER}) + b"\n"

@@ -6,7 +6,6 @@ and sheet is told by `on_offer`. Settings that change are written by `engine.exi
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 
@@ -19,11 +18,12 @@ from engine.exit.queue import AnswerQueue
 from engine.exit.settings import GhostConfig
 from engine.exit.terms_of import offers_of, terms_of
 from engine.exit.upstreams import Upstreams
+from engine.log import say
+from engine.log.events import KeyRefused
 from engine.wire.quote import ModelOffer
 from wallet.store import Store
 
 PAUSED_KEY = "ghost.paused"
-log = logging.getLogger("peer2prompt.ghost")
 
 
 class Desk:
@@ -149,7 +149,7 @@ class Desk:
 
     async def _key_refused(self, model: str) -> None:
         """Out of the offers, now and after a restart, until the key is another."""
-        log.error("the AI provider refused the ghost's key: its models are not offered any more")
+        say(KeyRefused())
         keys, states = self.upstreams.in_use, self.upstreams.status()
         serving = self.upstreams.serving(model)
         await self.keys.note_refused([keys[n] for n in serving if states[n].state == "out"])

@@ -6,7 +6,6 @@ Money is persisted before the client hears of it. Logs and errors never hold tex
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -21,6 +20,9 @@ from engine.exit.admission import Admission, Place, Question, Spent
 from engine.exit.answering import asked, written
 from engine.exit.backends.base import Backend, ChatRequest, EmbedRequest, Finish, Usage
 from engine.exit.policy import GhostTerms
+from engine.log import say
+from engine.log.events import SessionFaulted
+from engine.log.words import Fault
 from engine.market import commands
 from engine.market.convert import proofs_of, wire_signatures
 from engine.market.ghost_session import GhostSession
@@ -31,8 +33,6 @@ from engine.wire.quote import Quote
 from engine.wire.session import MessageReader
 from wallet.errors import WalletError
 from wallet.store.market import BilledAnswer
-
-log = logging.getLogger("peer2prompt.ghost")
 
 RETRY_CODES = frozenset({"mint_unreachable", "mint_busy"})
 """Wallet errors after which the same payment may be sent again."""
@@ -196,7 +196,7 @@ class LiveSession:
         try:
             await work(*args)
         except Exception as error:
-            log.error("a session ended on an internal error: %s", _fault(error))
+            say(SessionFaulted(Fault.of(error)))
             self.broken = self.ended = True
             self._give_place_back()
             if self._provider is not None:
@@ -384,14 +384,3 @@ class LiveSession:
         """The client did not come back."""
         self.session.abandon()
         self.carry_on()
-
-
-def _fault(error: BaseException) -> str:
-    """Type and place of a fault. Never its text, which may hold content."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return type(error).__name__
-    code = trace.tb_frame.f_code
-    return f"{type(error).__name__} in {code.co_name}, line {trace.tb_lineno}"

@@ -7,7 +7,6 @@ owner put there himself is never touched, nor what clients have prepaid.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -15,13 +14,14 @@ import trio
 
 from engine.errors import ConfigError
 from engine.exit.settings_rules import PayoutSettings
+from engine.log import say
+from engine.log.events import PayoutFailed, PayoutMade, PayoutWaits
+from engine.log.words import Code
 from wallet.address_form import is_lightning_address
 from wallet.errors import WalletError
 from wallet.store import Store
 from wallet.store.payouts import PayoutRow
 from wallet.types import MeltQuote, MeltResult, MintBalance
-
-log = logging.getLogger("peer2prompt.payout")
 
 CHECK_S = 60.0
 RETRY_S = 3_600.0
@@ -71,7 +71,7 @@ class Payouts:
             try:
                 await self.tick()
             except WalletError as error:
-                log.warning("a payout waits (%s)", error.code)
+                say(PayoutWaits(Code.of(error)))
             await trio.sleep(CHECK_S)
 
     async def tick(self) -> None:
@@ -207,12 +207,12 @@ class Payouts:
             return
         if result.paid:
             await self._store.payouts.paid(row.payout_id, result.fee_sat)
-            log.info("a payout is made")
+            say(PayoutMade())
             self._on_change()
 
     async def _fail(self, row: PayoutRow, why: str) -> None:
         await self._store.payouts.failed(row.payout_id, why)
-        log.warning("a payout failed")
+        say(PayoutFailed())
         self._on_change()
 
 

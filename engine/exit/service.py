@@ -7,7 +7,6 @@ whose circuit died is kept for a while, so that its client can come back and go 
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -23,14 +22,14 @@ from engine.exit.backends.base import Backend
 from engine.exit.live import LiveSession, Workshop
 from engine.exit.policy import GhostTerms, admit
 from engine.exit.post import PostOffice
+from engine.log import say
+from engine.log.events import ClientBroke, SessionClosed
 from engine.market.commands import Admitted, Chain, Refusal
 from engine.market.ghost_session import GhostSession
 from engine.market.seams import ByteStream, EarningWallet, GhostStore, Mailer, Signer
 from engine.wire import session as wire
 from engine.wire.quote import ModelOffer, Quote
 from engine.wire.receipt import receipt_hash
-
-log = logging.getLogger("peer2prompt.ghost")
 
 HELLO_TIMEOUT_S = 60.0
 SWEEP_S = 10.0
@@ -200,9 +199,9 @@ class GhostService:
         try:
             await self._serve(stream)
         except* CircuitClosed:
-            log.debug("a session's circuit closed")
+            say(SessionClosed())
         except* ProtocolError as group:
-            log.info("a client broke the session protocol (%d)", len(group.exceptions))
+            say(ClientBroke(len(group.exceptions)))
         finally:
             with trio.move_on_after(1, shield=True):
                 await stream.aclose()

@@ -6,7 +6,6 @@ question.
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,7 +18,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from engine.control.failures import location
 from engine.gateway.asking import Asker
 from engine.gateway.bodies import Wanted, read_chat, read_object
 from engine.gateway.catalogue import catalogue
@@ -41,8 +39,10 @@ from engine.gateway.replies import (
 from engine.gateway.responses_body import read_responses
 from engine.gateway.responses_form import ResponsesForm
 from engine.gateway.tags import MAX_SESSION, tag_of
+from engine.log import say
+from engine.log.events import ApiFailed
+from engine.log.words import Fault
 
-log = logging.getLogger("peer2prompt.api")
 KEY = "peer2prompt.key"
 SESSION_HEADER = "x-peer2prompt-session"
 
@@ -151,7 +151,7 @@ class Endpoint:
         except Problem as problem:
             await send_problem(send, problem)
         except Exception as exc:  # the boundary towards a program: it gets a sentence of ours
-            log.error("a request of the local API failed: %s", location(exc))
+            say(ApiFailed(Fault.of(exc)))
             if not begun:
                 await send_problem(send, problem_of(exc))
 

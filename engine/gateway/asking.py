@@ -7,7 +7,6 @@ billed, nothing more. There is no way to a provider here but the session layer's
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,10 +19,11 @@ from engine.control.protocol.asking import AskStarted
 from engine.control.protocol.sessions import Model
 from engine.errors import Peer2PromptError
 from engine.gateway.problems import Problem, problem_of
+from engine.log import say
+from engine.log.events import AnswerUnstopped
+from engine.log.words import Code
 from engine.session.raw import MAX_BESIDE, MAX_TAGS, Watcher
 from wallet.errors import WalletError
-
-log = logging.getLogger("peer2prompt.api")
 
 BESIDE = MAX_BESIDE // 2
 """Questions of one tag at a time: each has a circuit of its own."""
@@ -169,7 +169,7 @@ class Asker:
             try:
                 await self._chats.cancel({"ask_id": answer.ask_id})
             except (Peer2PromptError, WalletError) as error:
-                log.info("an answer nobody waits for could not be stopped at once (%s)", error.code)
+                say(AnswerUnstopped(Code.of(error)))
 
     async def _place(self, tag: str) -> trio.Semaphore:
         if tag not in self._places and len(self._places) >= MAX_TAGS:

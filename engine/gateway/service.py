@@ -5,7 +5,6 @@ The server and its libraries are loaded when it is switched on, so a node withou
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,10 @@ from engine.errors import Peer2PromptError
 from engine.gateway.asking import Asker
 from engine.gateway.keys import ApiKeys, SecretBook
 from engine.gateway.settings import USUAL, Listen, parse_listen
+from engine.log import say
+from engine.log.events import ApiOpened
 from engine.session.chat import ChatService
 from engine.session.raw import Watcher
-
-log = logging.getLogger("peer2prompt.api")
 
 
 class _Chats:
@@ -145,4 +144,4 @@ class Gateway:
 
         self._where = await self._nursery.start(serve)
         self._scope = scope
-        log.info("the local API is on")
+        say(ApiOpened())

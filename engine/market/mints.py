@@ -5,18 +5,21 @@ A mint that is down delays both and stops neither the node nor the other mints.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from itertools import chain, repeat
 
 import trio
 
 from engine.control.events import EventBus
+from engine.log import say
+from engine.log.events_client import LockedCoinsWait, MintUncompared, MintUnusable, OperationEnded
+from engine.log.words import Code, Named
 from wallet.errors import MintProblem
+from wallet.journal import Kind
+from wallet.recovery import OUTCOMES
 from wallet.wallet import Wallet
 
 RETRY_S = (2.0, 5.0, 15.0, 60.0)
-log = logging.getLogger("peer2prompt.mints")
 
 
 async def keep_mints_known(
@@ -49,7 +52,8 @@ async def recover_wallet(wallet: Wallet, bus: EventBus) -> None:
         news = [note for note in notes if seen.get(note.op_id) != note.outcome]
         seen = {note.op_id: note.outcome for note in notes}
         for note in news:
-            log.info("an open %s: %s", note.kind, note.outcome)
+            outcome = Named.among(note.outcome, OUTCOMES)
+            say(OperationEnded(Named.among(note.kind, list(Kind)), outcome))
         if news:
             bus.publish("wallet.changed", {})
         await trio.sleep(delay)
@@ -61,7 +65,7 @@ async def _catch_up(wallet: Wallet, bus: EventBus) -> None:
         if await wallet.catch_up():
             bus.publish("wallet.changed", {})
     except MintProblem as error:
-        log.warning("a mint cannot be compared with the backup yet (%s)", error.code)
+        say(MintUncompared(Code.of(error)))
 
 
 async def _take_back(wallet: Wallet, bus: EventBus) -> None:
@@ -70,7 +74,7 @@ async def _take_back(wallet: Wallet, bus: EventBus) -> None:
         if await wallet.chunks.take_back_ended():
             bus.publish("wallet.changed", {})
     except MintProblem as error:
-        log.info("locked coins could not be taken back yet (%s)", error.code)
+        say(LockedCoinsWait(Code.of(error)))
 
 
 async def _add(wallet: Wallet, urls: Sequence[str]) -> list[str]:
@@ -83,6 +87,6 @@ async def _add(wallet: Wallet, urls: Sequence[str]) -> list[str]:
         try:
             await wallet.add_mint(url)
         except MintProblem as error:
-            log.warning("a mint of the settings cannot be used yet (%s)", error.code)
+            say(MintUnusable(Code.of(error)))
             missing.append(url)
     return missing

@@ -9,12 +9,14 @@ few hours, and how the mints have been doing is written down for the next run.
 
 from __future__ import annotations
 
-import logging
 import random
 
 import trio
 
 from engine.control.events import EventBus
+from engine.log import say
+from engine.log.events_client import MintsUneven, MintUntended, SwapRefused, TokenUnasked
+from engine.log.words import Code
 from wallet.errors import MintError, WalletError
 from wallet.wallet import Wallet
 
@@ -23,7 +25,6 @@ SENT_S = (3600.0, 6 * 3600.0)
 # Long enough that the swap cannot be matched with the funding or the answer before it.
 PAUSE_S = (20.0, 240.0)
 REFRESH_S = 6 * 3600.0
-log = logging.getLogger("peer2prompt.mints")
 
 
 async def tend_wallet(wallet: Wallet, bus: EventBus) -> None:
@@ -48,9 +49,9 @@ async def tend_wallet(wallet: Wallet, bus: EventBus) -> None:
                 await wallet.make_ready(url)
             except MintError as error:
                 refused.add(url)
-                log.warning("a mint refused to swap coins (%s)", error.code)
+                say(SwapRefused(Code.of(error)))
             except WalletError as error:
-                log.warning("a mint could not be tended (%s)", error.code)
+                say(MintUntended(Code.of(error)))
         if fresh_keys:
             await _even_out(wallet)
         if trio.current_time() > sent_at:
@@ -64,11 +65,11 @@ async def _even_out(wallet: Wallet) -> None:
     try:
         await wallet.keep_even()
     except WalletError as error:
-        log.warning("the mints could not be evened out (%s)", error.code)
+        say(MintsUneven(Code.of(error)))
 
 
 async def _look_at_sent(wallet: Wallet) -> None:
     try:
         await wallet.sent.check_any()
     except WalletError as error:
-        log.warning("a token that was handed out could not be asked about (%s)", error.code)
+        say(TokenUnasked(Code.of(error)))

@@ -7,7 +7,6 @@ down, asked, its answer kept. A failure before the first word may move it to ano
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +18,9 @@ from engine.control.events import EventBus
 from engine.control.protocol.asking import Consent
 from engine.errors import CircuitClosed, GhostError, NoRoute, Peer2PromptError
 from engine.identity import short_id
+from engine.log import say
+from engine.log.events_client import AnswerUnsettled, NoOtherGhost
+from engine.log.words import Code
 from engine.session.books import ChatBooks
 from engine.session.chat_settings import ChatSettings, SessionSettings
 from engine.session.composing import Composer
@@ -35,8 +37,6 @@ from engine.session.views import parts_of
 from engine.wire.answer import plain_text
 from wallet.errors import WalletError
 from wallet.store import ChatSession
-
-log = logging.getLogger("peer2prompt.chat")
 
 TOLD = ("cost_msat", "tokens_in", "tokens_out", "ttft_ms", "mailboxes", "by_mail", "model")
 
@@ -144,7 +144,7 @@ class Answerer:
             try:
                 return await self._desk.session_for(question.chat, other, question.plan, building)
             except (GhostError, NoRoute, CircuitClosed):
-                log.info("no other ghost could be had than the one that was left")
+                say(NoOtherGhost())
         return await self._desk.session_for(question.chat, want, question.plan, building, known)
 
     async def _known(self, question: Question, own: ChatSettings) -> Pinning | None:
@@ -239,7 +239,7 @@ class Answerer:
         try:
             await pinned.session.settle()
         except (Peer2PromptError, WalletError) as error:
-            log.info("an answer was not settled at once (%s)", error.code)
+            say(AnswerUnsettled(Code.of(error)))
         self._bus.publish("wallet.changed", {})
 
 

@@ -7,7 +7,6 @@ memory, and to the control clients; nowhere else.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -19,6 +18,9 @@ from engine.control.protocol.asking import AskStarted
 from engine.control.protocol.sessions import ContextInfo, Session
 from engine.directory.relays import RelaySet
 from engine.errors import Peer2PromptError
+from engine.log import say
+from engine.log.events_client import AnswerUnkept
+from engine.log.words import Code
 from engine.market.seams import Mailboxes
 from engine.session.answering import Answerer
 from engine.session.books import ChatBooks
@@ -42,8 +44,6 @@ from engine.wire.shape import ShapePlan
 from wallet.errors import WalletError
 from wallet.store import ChatSession, Store
 from wallet.wallet import Wallet
-
-log = logging.getLogger("peer2prompt.chat")
 
 WRITE_S = 2.0
 
@@ -232,7 +232,7 @@ class ChatService:
                 try:
                     await ask.write_down()
                 except WalletError as error:
-                    log.warning("an answer under way could not be written down (%s)", error.code)
+                    say(AnswerUnkept(Code.of(error)))
 
     def _finish(self, ask: Question, result: dict[str, Any]) -> None:
         self.last_cost_msat = result["cost_msat"]

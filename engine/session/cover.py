@@ -13,7 +13,6 @@ bytes an hour the user allows.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random, SystemRandom
@@ -22,12 +21,13 @@ import trio
 
 from engine.circuit.client import CircuitState, ClientCircuit
 from engine.errors import CircuitClosed, NoRoute
+from engine.log import say
+from engine.log.events_client import CoverUnbuilt
+from engine.log.words import Code
 from engine.session.cover_settings import CoverSettings
 from engine.session.pinned import SETTLE_IDLE_S
 from engine.wire.cells import RECORD_BYTES
 from engine.wire.shape import ShapePlan
-
-log = logging.getLogger("peer2prompt.cover")
 
 HOUR_S = 3_600.0
 DIRECTIONS = 2
@@ -120,7 +120,7 @@ class CoverTraffic:
         try:
             circuit = await self._build(self._plan)
         except (CircuitClosed, NoRoute) as error:
-            log.info("no cover circuit could be built (%s)", error.code)
+            say(CoverUnbuilt(Code.of(error)))
             return
         self.talks += 1
         for run in draw_talk(self._plan, self._rng):

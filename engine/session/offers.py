@@ -5,7 +5,6 @@ A quote that is dearer than the ghost's sheet is refused.
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,6 +17,9 @@ from engine.control.protocol.network import OfferRange
 from engine.control.protocol.sessions import Model
 from engine.directory.relays import RelaySet
 from engine.errors import GhostError, NoRoute, Peer2PromptError, WireError
+from engine.log import say
+from engine.log.events_client import OffersMissing
+from engine.log.words import Code
 from engine.policy_view import policy_info
 from engine.session.sheets import SheetBook
 from engine.wire.advert import Role
@@ -25,8 +27,6 @@ from engine.wire.policy import GhostPolicy
 from engine.wire.quote import Quote
 from engine.wire.sheet import Sheet
 from wallet.errors import WalletError
-
-log = logging.getLogger("peer2prompt.chat")
 
 RETRY_S = 60.0  # a ghost that did not answer is not asked again before
 
@@ -178,7 +178,7 @@ class Offers:
         try:
             await self._ask(ghost)
         except (Peer2PromptError, WalletError) as error:
-            log.info("a ghost did not say what it offers (%s)", error.code)
+            say(OffersMissing(Code.of(error)))
             self._retry_at[ghost] = trio.current_time() + RETRY_S
 
 

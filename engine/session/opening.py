@@ -6,7 +6,6 @@ nothing of chats, questions and answers.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +16,9 @@ from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
 from engine.directory.relays import RelaySet
 from engine.errors import CircuitClosed, GhostError, NoRoute, PaymentError, Peer2PromptError
+from engine.log import say
+from engine.log.events_client import CreditWaits, SessionUnsettled
+from engine.log.words import Code
 from engine.market.client_session import Footing
 from engine.market.observations import Seen
 from engine.market.seams import Mailboxes
@@ -37,8 +39,6 @@ from engine.wire.sheet import Sheet
 from wallet.errors import WalletError
 from wallet.store import Store
 from wallet.wallet import Wallet
-
-log = logging.getLogger("peer2prompt.chat")
 
 RECLAIM_RETRY_S = (2.0, 10.0, 60.0, 300.0)
 
@@ -214,9 +214,7 @@ class SessionOpener:
             if await pinned.session.settle():
                 self._bus.publish("wallet.changed", {})
         except (Peer2PromptError, WalletError) as error:
-            log.info(
-                "a session was left unsettled (%s); its credit is asked back later", error.code
-            )
+            say(SessionUnsettled(Code.of(error)))
             self.witness.no_way(pinned.route.ghost, error)
             return False
         return True
@@ -243,7 +241,7 @@ class SessionOpener:
                 await pinned.session.settle()
                 await pinned.session.aclose()
             except (Peer2PromptError, WalletError) as error:
-                log.info("credit of an earlier session is not back yet (%s)", error.code)
+                say(CreditWaits(Code.of(error)))
                 pinned.route.drop("the ghost could not be asked")
                 self._gone(pinned)
             else:

@@ -6,7 +6,6 @@ nothing of questions and answers.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,9 @@ from typing import Any
 import trio
 
 from engine.errors import GhostError, Peer2PromptError
+from engine.log import say
+from engine.log.events_client import SessionUnready
+from engine.log.words import Code
 from engine.market.client_session import Footing
 from engine.session.habits import Habits
 from engine.session.moving import ELSEWHERE
@@ -24,8 +26,6 @@ from engine.wire.quote import Quote
 from engine.wire.receipt import FIRST, receipt_hash
 from engine.wire.shape import ShapePlan
 from wallet.errors import WalletError
-
-log = logging.getLogger("peer2prompt.chat")
 
 SETTLE_IDLE_S = 90.0  # a chat that rests this long gets its unspent credit back
 MSAT_PER_SAT = 1_000
@@ -100,7 +100,7 @@ class SessionDesk(SessionOpener):
             try:
                 self._spare = await self._open_any(self.chooser.want(None), self._shapes.default)
             except (Peer2PromptError, WalletError) as error:
-                log.info("no session could be opened ahead of need (%s)", error.code)
+                say(SessionUnready(Code.of(error)))
 
     def warm_soon(self) -> None:
         """Open a spare session in the background."""

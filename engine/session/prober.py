@@ -9,7 +9,6 @@ for a probe, nor does a probe take the session that is kept ready for one.
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,9 @@ import trio
 from engine.circuit.shape_menu import ShapeMenu
 from engine.control.protocol.market import Probes
 from engine.errors import Peer2PromptError
+from engine.log import say
+from engine.log.events_client import ProbeUnanswered
+from engine.log.words import Code
 from engine.market.meter import part_cost
 from engine.market.observations import Seen
 from engine.market.probes import Probe, draw_questions, is_right, wait_s
@@ -33,8 +35,6 @@ from engine.session.purse import ProbePurse
 from engine.wire.answer import plain_text
 from engine.wire.quote import ModelOffer, Quote
 from wallet.errors import WalletError
-
-log = logging.getLogger("peer2prompt.market")
 
 USUAL_COST_MSAT = 2_000.0
 """What a test question is taken to cost until some were asked."""
@@ -137,7 +137,7 @@ class Prober:
             if self._desk.take_apart(name):
                 await self._talk(pinned)
         except (Peer2PromptError, WalletError) as error:
-            log.info("a test question was not answered (%s)", error.code)
+            say(ProbeUnanswered(Code.of(error)))
 
     async def _talk(self, pinned: Pinned) -> None:
         quote = pinned.quote

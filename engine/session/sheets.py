@@ -6,17 +6,17 @@ the commitment in the ghost's advert.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 
 import trio
 
 from engine.directory.relays import RelaySet
 from engine.errors import CircuitClosed, LinkError, NoRoute, ProtocolError
+from engine.log import say
+from engine.log.events_client import SheetMissing
+from engine.log.words import Code
 from engine.wire.advert import Advert, Role
 from engine.wire.sheet import Sheet, commitment
-
-log = logging.getLogger("peer2prompt.chat")
 
 FETCHED_AT_ONCE = 3
 LOOK_EVERY_S = 10.0
@@ -72,7 +72,7 @@ class SheetBook:
                     raise ProtocolError("A sheet does not match its advert.")
                 sheet = Sheet.decode(raw)
             except (CircuitClosed, LinkError, NoRoute, ProtocolError) as error:
-                log.info("a ghost's sheet could not be had (%s)", error.code)
+                say(SheetMissing(Code.of(error)))
                 self._retry_at[advert.sheet_commitment] = trio.current_time() + RETRY_S
                 return
         if len(self._sheets) >= MAX_SHEETS:

@@ -7,18 +7,18 @@ cannot be loaded, bills are held to the bounds in bytes alone.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import trio
 
 from engine.errors import ConfigError
+from engine.log import say
+from engine.log.events_client import TokenizerUnusable
+from engine.log.words import Code
 from engine.market.exact import ExactMeter, TokenCounter
 from engine.settings_table import Table
 from engine.wire.quote import ModelOffer
-
-log = logging.getLogger("peer2prompt.chat")
 
 Load = Callable[[Path], TokenCounter]
 
@@ -72,6 +72,6 @@ class Tokenizers:
             try:
                 self._loaded[path] = await trio.to_thread.run_sync(self._load, path)
             except ConfigError as error:
-                log.warning("a tokenizer could not be loaded: %s", error.message)
+                say(TokenizerUnusable(Code.of(error)))
                 self._loaded[path] = None
         return self._loaded[path]

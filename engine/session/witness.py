@@ -7,7 +7,6 @@ looked at once, for words that must not be in it.
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -16,17 +15,18 @@ from contextlib import contextmanager
 import trio
 
 from engine.errors import WireError
+from engine.log import say
+from engine.log.events_client import EvidenceKept, SightingsLost, SightingUnkept
+from engine.log.words import Code, Named
 from engine.market.evidence import find_evidence, prove
 from engine.market.observations import GRAVE, Observation, Seen, observe
 from engine.market.reputation import Reputation
 from engine.session.choice import usual_msat
 from engine.session.outcome import Outcome, judge, judge_way
-from engine.wire.evidence import HEADER_LINE, MAX_FILE_BYTES, Evidence
+from engine.wire.evidence import HEADER_LINE, KINDS, MAX_FILE_BYTES, Evidence
 from engine.wire.quote import Quote
 from wallet.errors import WalletError
 from wallet.store import SeenRow, SignedPiece, Store
-
-log = logging.getLogger("peer2prompt.market")
 
 QUEUE = 1_000
 """Notes on their way to the store; beyond that they are only in memory."""
@@ -97,7 +97,7 @@ class Witness:
         try:
             await job()
         except WalletError as error:
-            log.warning("what was seen of a ghost could not be written down (%s)", error.code)
+            say(SightingUnkept(Code.of(error)))
 
     async def _prune(self) -> None:
         while True:
@@ -146,7 +146,7 @@ class Witness:
         try:
             self._to_do.send_nowait(job)
         except trio.WouldBlock:
-            log.warning("what was seen of a ghost is not written down: the store is too slow")
+            say(SightingsLost())
 
     def _keep_quote(self, ghost: bytes, raw: bytes) -> None:
         quote_id = Quote.decode(raw).id
@@ -167,7 +167,7 @@ class Witness:
         piece = SignedPiece(evidence.digest, found.ghost, found.kind, evidence.encode(), own)
         new = await self.book.keep(piece)
         if new:
-            log.info("signed evidence against a ghost was kept (%s)", found.kind)
+            say(EvidenceKept(Named.among(found.kind, KINDS)))
         return new
 
     async def take_in(self, documents: Iterable[Evidence]) -> tuple[int, int]:

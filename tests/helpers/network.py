@@ -44,7 +44,7 @@ class LocalNode:
     host: str
     handlers: Mapping[int, StreamHandler]
     suite: int = field(default_factory=default_suite)
-    faults: list[str] = field(default_factory=list)
+    faults: list[Exception] = field(default_factory=list)
     limits: Limits = AMPLE
 
     def __post_init__(self) -> None:

@@ -95,4 +95,4 @@ def test_a_publisher_survives_its_mistake(caplog: pytest.LogCaptureFixture) -> N
     reader = bus.subscribe(lambda: None)
     bus.publish("log", {"message": object()})
     assert drain(reader) == []
-    assert "log has no JSON form" in caplog.text
+    assert "news_unwritable kind=TypeError" in caplog.text

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import math
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -43,8 +42,9 @@ from engine.exit.backends.llama_cpp.job import (
 from engine.exit.backends.llama_cpp.model import LlamaModel
 from engine.exit.backends.llama_cpp.settings import LlamaSettings
 from engine.exit.backends.llama_cpp.sizes import Sizes, check_memory, free_memory, sizes_of
-
-log = logging.getLogger("peer2prompt.ghost")
+from engine.log import say
+from engine.log.events import ModelLoaded, ModelUnloadable
+from engine.log.words import Code
 
 FEATURES = frozenset({"embeddings", "json"})
 BUSY_AFTER_S = 10.0
@@ -133,7 +133,7 @@ class LlamaCppBackend:
         thread = threading.Thread(target=engine.run, name="llama.cpp", daemon=True)
         thread.start()
         self._model, self._engine, self._thread, self.sizes = model, engine, thread, sizes
-        log.info("the model %s is loaded (%s)", self._name, model.description)
+        say(ModelLoaded(on_gpu=bool(on_gpu)))
 
     async def _ready(self) -> tuple[LlamaModel, Engine, Sizes]:
         """The loaded model, for a question. ProviderError when it cannot be loaded."""
@@ -143,7 +143,7 @@ class LlamaCppBackend:
             try:
                 await self.load()
             except ConfigError as error:
-                log.error("%s", error.message)
+                say(ModelUnloadable(Code.of(error)))
                 raise provider_error("overloaded") from error
         assert self._model is not None
         assert self._engine is not None
