@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
+from email.message import Message
+from email.parser import BytesParser
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.helpers.built import ROOT, build, export_tracked, run, tracked_files
+
 PACKAGES = ("engine/", "wallet/", "tui/", "themes/")
-
-
-def run(*command: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PEER2PROMPT"))}
-    return subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env={**clean, **env},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
-def tracked_files() -> set[str]:
-    listed = run("git", "ls-files", "-z", cwd=ROOT)
-    assert listed.returncode == 0, listed.stderr
-    return set(listed.stdout.split("\0")) - {""}
+SHARED = {
+    "share/man/man1/peer2prompt.1",
+    "share/bash-completion/completions/peer2prompt",
+    "share/zsh/site-functions/_peer2prompt",
+    "share/fish/vendor_completions.d/peer2prompt.fish",
+}
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from what git tracks and nothing else, so that a forgotten file shows."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    export = run("git", "checkout-index", "-a", f"--prefix={source}/", cwd=ROOT)
-    assert export.returncode == 0, export.stderr
-    built = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", out, cwd=source)
-    assert built.returncode == 0, built.stdout + built.stderr
-    (path,) = out.glob("*.whl")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the source archive, made from what git tracks."""
+    return build(export_tracked(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    (path,) = built.glob("*.whl")
     return path
+
+
+@pytest.fixture(scope="module")
+def sdist(built: Path) -> Path:
+    (path,) = built.glob("*.tar.gz")
+    return path
+
+
+def metadata_of(wheel: Path) -> tuple[bytes, Message]:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        data = archive.read(name)
+    return data, BytesParser().parsebytes(data)
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +67,56 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_holds_exactly_the_tracked_files(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        names = archive.namelist()
+    held = {name for name in names if ".dist-info/" not in name and ".data/" not in name}
     wanted = {name for name in tracked_files() if name.startswith(PACKAGES)} | {"peer2prompt.py"}
     assert held == wanted
+    shared = {name.partition(".data/data/")[2] for name in names if ".data/" in name}
+    assert shared == SHARED
+    assert {f"{package}py.typed" for package in PACKAGES} <= held
 
 
-def test_wheel_carries_licence_and_script(wheel: Path) -> None:
+def test_sdist_holds_exactly_the_tracked_files_and_builds_the_same_wheel(
+    wheel: Path, sdist: Path, tmp_path: Path
+) -> None:
+    """Whoever builds from the source archive gets what we built from the repository, byte for
+    byte: nothing in the wheel depends on the clock, the machine or git."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    held = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
+    assert held - {"PKG-INFO"} == tracked_files()
+    again = build(source, tmp_path / "again", "wheel")
+    assert (again / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def test_metadata_is_complete_and_valid(wheel: Path) -> None:
+    data, message = metadata_of(wheel)
+    found = Metadata.from_email(data, validate=True)  # raises on anything that is not allowed
+    assert (found.name, found.license_expression) == ("peer2prompt", "MIT")
+    assert found.license_files == ["LICENSE"]
+    assert found.summary
+    assert found.author
+    assert found.keywords
+    assert found.classifiers
+    assert str(found.requires_python) == ">=3.11"
+    assert message["Description-Content-Type"] == "text/markdown"
+    assert set(found.provides_extra or ()) >= {"gpu", "web"}
+
+
+def test_licence_and_script_are_inside(wheel: Path, sdist: Path) -> None:
+    licence = (ROOT / "LICENSE").read_bytes()
     with zipfile.ZipFile(wheel) as archive:
         extra = [name for name in archive.namelist() if ".dist-info/" in name]
         script = next(name for name in extra if name.endswith("entry_points.txt"))
         assert b"peer2prompt = tui.cli.main:main" in archive.read(script)
-    assert any(name.endswith("LICENSE") for name in extra)
+        (held,) = (name for name in extra if name.endswith("licenses/LICENSE"))
+        assert archive.read(held) == licence
+    with tarfile.open(sdist) as source:
+        (held,) = (name for name in source.getnames() if name.endswith("/LICENSE"))
+        file = source.extractfile(held)
+        assert file is not None
+        assert file.read() == licence
 
 
 def test_installed_wheel_imports_from_itself(installed: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tui.cli import (
     options_ghost,
     options_market,
     options_sessions,
+    options_shell,
     options_store,
     options_wallet,
 )
@@ -60,6 +61,7 @@ def build_parser() -> Parser:
     options_config.add_config(group)
     options_api.add_api(group)
     options_store.add_store(group)
+    options_shell.add_shell(group)
     return parser
 
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from tui.cli.failures import EXIT_CODES
 from tui.cli.parser import commands
 
+_BAR = "\\|"
+
 _INTRODUCTION = """\
 # The command line
 
@@ -47,26 +49,39 @@ def _exit_codes() -> str:
 
 
 def _section(parser: argparse.ArgumentParser) -> str:
-    arguments = list(_arguments(parser))
-    usage = " ".join([parser.prog, *(shown for shown, _, positional in arguments if positional)])
-    lines = [f"## `{usage}`", "", *(parser.description or "").splitlines(), ""]
-    if arguments:
+    rows = list(arguments(parser))
+    lines = [f"## `{usage(parser)}`", "", *(parser.description or "").splitlines(), ""]
+    if rows:
         lines += ["| argument | meaning |", "|---|---|"]
-        lines += [f"| `{shown}` | {text} |" for shown, text, _ in arguments]
+        lines += [f"| `{shown}` | {text.replace('|', _BAR)} |" for shown, text, _ in rows]
         lines.append("")
-    shown_examples, _, _ = (parser.epilog or "").partition("\n\nexit codes:")
-    lines += ["```", *(line[2:] for line in shown_examples.splitlines()[1:]), "```", ""]
+    lines += ["```", *examples_of(parser), "```", ""]
     return "\n".join(lines)
 
 
-def _arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, bool]]:
+def usage(parser: argparse.ArgumentParser) -> str:
+    """The command with the names of its own words."""
+    return " ".join(
+        [parser.prog, *(shown for shown, _, positional in arguments(parser) if positional)]
+    )
+
+
+def examples_of(parser: argparse.ArgumentParser) -> list[str]:
+    """The examples of its help, each with its meaning on the next line."""
+    shown, _, _ = (parser.epilog or "").partition("\n\nexit codes:")
+    return [line[2:] for line in shown.splitlines()[1:]]
+
+
+def arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, bool]]:
+    """What the command takes: how it is written, its help, whether it stands without a name. The
+    options of every command are named for the program alone."""
     common = {"--home", "--json", "--help"} if parser.prog != "peer2prompt" else {"--help"}
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction) or common & set(action.option_strings):
             continue
         metavar = action.metavar if isinstance(action.metavar, str) else ""
         shown = " ".join([", ".join(action.option_strings), metavar]).strip()
-        yield shown, (action.help or "").replace("|", "\\|"), not action.option_strings
+        yield shown, action.help or "", not action.option_strings
 
 
 if __name__ == "__main__":
