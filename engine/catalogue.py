@@ -87,6 +87,11 @@ SETTINGS: tuple[Known, ...] = (
         "Where the local API listens from the start: 127.0.0.1:PORT, [::1]:PORT or unix:PATH.",
     ),
     Known(
+        "api.tag_idle_minutes",
+        60,
+        "After how much rest a program's ghosts may serve another program. 0: never.",
+    ),
+    Known(
         "log.format",
         "",
         "How a line of the log looks: text, json or journal. Not set: journal under systemd.",

@@ -19,7 +19,7 @@ from engine.directory.network_settings import NetworkSettings, parse_network
 from engine.directory.settings import PathSettings, parse_asns, parse_countries
 from engine.errors import ConfigError, WireError
 from engine.exit.settings import GhostConfig, parse_ghost
-from engine.gateway.settings import Listen, parse_api
+from engine.gateway.settings import ApiSettings, parse_api
 from engine.limits import Limits, parse_limits
 from engine.link.settings import Advertised, parse_advertise
 from engine.log.settings import LogSettings, parse_log
@@ -79,8 +79,7 @@ class NodeConfig:
     limits: Limits = field(default_factory=Limits)
     market: MarketSettings = field(default_factory=MarketSettings)
     session: SessionSettings = field(default_factory=SessionSettings)
-    api: Listen | None = None
-    """Where the local API listens from the start."""
+    api: ApiSettings = field(default_factory=ApiSettings)
     log: LogSettings = field(default_factory=LogSettings)
     tokenizers: Mapping[str, Path] = field(default_factory=dict)
     """Files with the tokenizers of open models, by the hash of their weights or by name."""

@@ -38,7 +38,7 @@ from engine.gateway.replies import (
 )
 from engine.gateway.responses_body import read_responses
 from engine.gateway.responses_form import ResponsesForm
-from engine.gateway.tags import MAX_SESSION, tag_of
+from engine.gateway.tags import MAX_SESSION, label_of, tag_of
 from engine.log import say
 from engine.log.events import ApiFailed
 from engine.log.words import Fault
@@ -103,11 +103,12 @@ class Api:
     async def _answer(
         self, wanted: Wanted, form: Form, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        tag = tag_of(scope[KEY], _session(scope), wanted.body)
+        who = (scope[KEY], _session(scope), wanted.body)
+        tag, label = tag_of(*who), label_of(*who)
 
         async def work() -> None:
             try:
-                async with self._asker.asking(wanted.body, wanted.model, tag) as answer:
+                async with self._asker.asking(wanted.body, wanted.model, tag, label) as answer:
                     if wanted.stream:
                         await EventStream(send).run(answer, form)
                     else:

@@ -18,15 +18,15 @@ import trio
 from engine.control.protocol.asking import AskStarted
 from engine.control.protocol.sessions import Model
 from engine.errors import Peer2PromptError
+from engine.gateway.apart import Apart, Place
 from engine.gateway.problems import Problem, problem_of
+from engine.gateway.tags import Label
 from engine.log import say
 from engine.log.events import AnswerUnstopped
 from engine.log.words import Code
-from engine.session.raw import MAX_BESIDE, MAX_TAGS, Watcher
+from engine.session.raw import Watcher
 from wallet.errors import WalletError
 
-BESIDE = MAX_BESIDE // 2
-"""Questions of one tag at a time: each has a circuit of its own."""
 MAX_WAITING = 512
 STOP_S = 5.0
 
@@ -114,9 +114,9 @@ class Answer:
 class Asker:
     """Asks for the API's programs."""
 
-    def __init__(self, chats: Chats) -> None:
+    def __init__(self, chats: Chats, apart: Apart) -> None:
         self._chats = chats
-        self._places: dict[str, trio.Semaphore] = {}
+        self._apart = apart
         self._open: set[Answer] = set()
         self.waiting = 0
         self.asked = 0
@@ -125,24 +125,21 @@ class Asker:
     def under_way(self) -> int:
         return len(self._open)
 
-    @property
-    def tags(self) -> int:
-        return len(self._places)
-
     async def models(self) -> list[Model]:
         """What the known ghosts offer."""
         return await self._chats.models({})
 
     @asynccontextmanager
     async def asking(
-        self, body: dict[str, Any], model: str | None, tag: str
+        self, body: dict[str, Any], model: str | None, tag: str, label: Label
     ) -> AsyncIterator[Answer]:
         """An answer to take from; left before its end it is stopped. Raises Problem."""
-        place = await self._place(tag)
+        place = await self._place(tag, label)
         answer: Answer
 
         def ended() -> None:
-            place.release()
+            place.gate.release()
+            self._apart.leave(place)
             self._open.discard(answer)
 
         answer = Answer(ended)
@@ -171,15 +168,8 @@ class Asker:
             except (Peer2PromptError, WalletError) as error:
                 say(AnswerUnstopped(Code.of(error)))
 
-    async def _place(self, tag: str) -> trio.Semaphore:
-        if tag not in self._places and len(self._places) >= MAX_TAGS:
-            raise Problem(
-                503,
-                "too_many_sessions",
-                f"This node has kept {MAX_TAGS} API sessions apart since its start and keeps no "
-                "more.",
-                "Use fewer X-Peer2Prompt-Session values, or restart the node.",
-            )
+    async def _place(self, tag: str, label: Label) -> Place:
+        """When it is this question's turn; it must be given back."""
         if self.waiting >= MAX_WAITING:
             raise Problem(
                 429,
@@ -188,10 +178,14 @@ class Asker:
                 "Ask again in a moment.",
                 headers={"Retry-After": "5"},
             )
-        place = self._places.setdefault(tag, trio.Semaphore(BESIDE))
         self.waiting += 1
         try:
-            await place.acquire()
+            place = await self._apart.enter(tag, label)
+            try:
+                await place.gate.acquire()
+            except BaseException:
+                self._apart.leave(place)
+                raise
         finally:
             self.waiting -= 1
         return place

@@ -11,15 +11,16 @@ from typing import Any
 
 import trio
 
-from engine.control.protocol.api import ApiKeyInfo, ApiKeyMade, ApiStatus
+from engine.control.protocol.api import ApiKeyInfo, ApiKeyMade, ApiReleased, ApiStatus, ApiTag
 from engine.control.protocol.asking import AskStarted
 from engine.control.protocol.frames import Empty
 from engine.control.protocol.sessions import Model
 from engine.control.server import Handler
 from engine.errors import Peer2PromptError
+from engine.gateway.apart import Apart
 from engine.gateway.asking import Asker
 from engine.gateway.keys import ApiKeys, SecretBook
-from engine.gateway.settings import USUAL, Listen, parse_listen
+from engine.gateway.settings import USUAL, ApiSettings, Listen, parse_listen
 from engine.log import say
 from engine.log.events import ApiOpened
 from engine.session.chat import ChatService
@@ -46,12 +47,13 @@ class Gateway:
     """Answers `api.*`. `run` owns the server; call nothing before it has started."""
 
     def __init__(
-        self, chats: ChatService, store: SecretBook, home: Path, listen: Listen | None
+        self, chats: ChatService, store: SecretBook, home: Path, settings: ApiSettings
     ) -> None:
-        self.asker = Asker(_Chats(chats))
+        self.apart = Apart(chats.raw, settings.tag_idle_s)
+        self.asker = Asker(_Chats(chats), self.apart)
         self.keys = ApiKeys(store)
         self._home = home
-        self._set = listen
+        self._set = settings.listen
         self._where: Listen | None = None
         self._changing = trio.Lock()
         self._scope: trio.CancelScope | None = None
@@ -63,6 +65,7 @@ class Gateway:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             try:
+                await nursery.start(self.apart.run)
                 if self._set is not None:
                     await self._open(self._set)
                 task_status.started()
@@ -79,6 +82,8 @@ class Gateway:
             "api.keys": self.list_keys,
             "api.key.new": self.new_key,
             "api.key.revoke": self.revoke_key,
+            "api.tags": self.list_tags,
+            "api.release": self.release_tags,
         }
 
     async def status(self, _params: dict[str, Any]) -> ApiStatus:
@@ -92,7 +97,7 @@ class Gateway:
             asked=self.asker.asked,
             under_way=self.asker.under_way,
             waiting=self.asker.waiting,
-            sessions=self.asker.tags,
+            sessions=len(self.apart),
         )
 
     async def start(self, params: dict[str, Any]) -> ApiStatus:
@@ -126,8 +131,16 @@ class Gateway:
         return ApiKeyMade(name=name, key=await self.keys.new(name))
 
     async def revoke_key(self, params: dict[str, Any]) -> Empty:
-        await self.keys.revoke(params["name"])
+        name = params["name"]
+        await self.keys.revoke(name)
+        await self.apart.release_key(name)
         return Empty()
+
+    async def list_tags(self, _params: dict[str, Any]) -> list[ApiTag]:
+        return self.apart.listed()
+
+    async def release_tags(self, params: dict[str, Any]) -> ApiReleased:
+        return ApiReleased(released=await self.apart.release(params["tag"]))
 
     async def _open(self, listen: Listen) -> None:
         from engine.gateway.app import Api  # the server's libraries

@@ -1,4 +1,5 @@
-"""`[api]`: where the local API listens. Only this machine can be named."""
+"""`[api]`: where the local API listens, and for how long programs are kept apart. Only this machine
+can be named."""
 
 from __future__ import annotations
 
@@ -10,6 +11,9 @@ from engine.errors import ConfigError
 from engine.settings_table import Table
 
 USUAL = "127.0.0.1:8765"
+USUAL_IDLE_MIN = 60
+MAX_IDLE_MIN = 1_000_000
+MINUTE_S = 60.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -52,7 +56,22 @@ def parse_listen(value: str, base: Path) -> Listen:
     return Listen("127.0.0.1" if host == "localhost" else host, int(port))
 
 
-def parse_api(table: Table, base: Path) -> Listen | None:
-    """Where to listen from the start; None when the API waits for `peer2prompt api start`."""
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """`[api]` of config.toml."""
+
+    listen: Listen | None = None
+    """Where it listens from the start; None when it waits for `peer2prompt api start`."""
+    tag_idle_s: float = USUAL_IDLE_MIN * MINUTE_S
+    """A tag that rests so long is let go of; 0 is never."""
+
+
+def parse_api(table: Table, base: Path) -> ApiSettings:
+    """`[api]` of config.toml. Raises ConfigError.
+
+    listen = "127.0.0.1:8765"   on from the start, and where
+    tag_idle_minutes = 60       after so much rest others may have its ghosts; 0 is never
+    """
     value = table.take("listen", str, "")
-    return parse_listen(value, base) if value else None
+    minutes = table.bounded("tag_idle_minutes", USUAL_IDLE_MIN, 0, MAX_IDLE_MIN)
+    return ApiSettings(parse_listen(value, base) if value else None, minutes * MINUTE_S)

@@ -204,9 +204,11 @@ class SessionOpener:
     async def leave(self, pinned: Pinned) -> None:
         """Settle, say goodbye, and close the circuit at its bucket end."""
         self._gone(pinned)
-        if await self.settle(pinned):
-            await pinned.session.aclose()
-        pinned.route.retire()
+        try:
+            if await self.settle(pinned):
+                await pinned.session.aclose()
+        finally:
+            pinned.route.retire()
 
     async def settle(self, pinned: Pinned) -> bool:
         """Get the unspent credit back; False when that did not work out now."""

@@ -1,20 +1,24 @@
 """Questions whose whole body is the caller's, as the local API takes them: nothing is stored.
 
 Each carries a tag. What has another tag shares neither a session nor a circuit nor a ghost with
-it, as long as this process lives: where no ghost is left for a tag, its question is refused.
+it, as long as the tag stands in the book: where no ghost is left for a tag, its question is
+refused. A tag that rests can be let go of; then its sessions are left before its ghosts are free.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
+
+import trio
 
 from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
 from engine.control.protocol.asking import AskStarted
-from engine.errors import GhostError, Peer2PromptError
+from engine.errors import CircuitClosed, GhostError, NoRoute, PaymentError, Peer2PromptError
 from engine.session.answering import told_result
 from engine.session.chat_settings import SessionSettings
 from engine.session.client import encode_body
@@ -24,12 +28,12 @@ from engine.session.moving import Stand, Step, next_step
 from engine.session.opening import Pinned, offer_for
 from engine.session.pinned import SessionDesk
 from engine.session.question import Question
+from engine.session.tagbook import MAX_TAGS, Tag, TagBook
 from engine.session.telling import Publisher, Teller
 from engine.session.unkept import NoAnswers, NoReceipts
 from wallet.errors import WalletError
 
 MAX_TAG = 200
-MAX_TAGS = 256
 MAX_BESIDE = 16
 """Questions of one tag at a time."""
 OWN_KEYS = ("model", "stream", "stream_options", "user", "n")
@@ -61,8 +65,7 @@ class RawAsks:
         self._bus = bus
         self._settings = settings
         self._start = start
-        self._ghosts: dict[str, set[bytes]] = {}
-        """By tag: the ghosts that have seen something of it."""
+        self.book = TagBook()
         self._busy: set[str] = set()
 
     async def ask(self, params: Mapping[str, Any], watcher: Watcher | None = None) -> AskStarted:
@@ -73,8 +76,10 @@ class RawAsks:
             raise Peer2PromptError("The model is not a name.")
         if len(tag) > MAX_TAG:
             raise Peer2PromptError(f"A tag has at most {MAX_TAG} characters.")
-        if tag not in self._ghosts and len(self._ghosts) >= MAX_TAGS:
-            raise Peer2PromptError(f"There are more than {MAX_TAGS} tags.")
+        if not self.book.has_room_for(tag):
+            raise Peer2PromptError(
+                f"{MAX_TAGS} tags are kept apart already.", hint="See: peer2prompt api tags"
+            )
         for key in OWN_KEYS:
             body.pop(key, None)
         raw, count = encode_body(body), _count(body)
@@ -95,20 +100,49 @@ class RawAsks:
         self._start(question, lambda: self._watched(question, tag, raw, count, watcher))
         return AskStarted(ask_id=ask_id, session_id="")
 
-    async def _watched(
-        self, question: Question, tag: str, body: bytes, count: int, watcher: Watcher | None
-    ) -> dict[str, Any]:
+    # -- tags ------------------------------------------------------------------------------------
+
+    def circuits(self, tag: str) -> int:
+        """How many circuits this tag has open now."""
+        pinned = (self._desk.open_for(place) for place in _places(tag))
+        return sum(1 for one in pinned if one is not None and one.route.is_open)
+
+    async def release(self, tag: str) -> bool:
+        """Leave the sessions of a tag that is not at work, and let others have its ghosts; False
+        when there is no such tag, or it is at work."""
+        entry = self.book.retire(tag)
+        if entry is None:
+            return False
         try:
-            return await self._answer(question, tag, body, count)
+            async with trio.open_nursery() as nursery:
+                for place in _places(tag):
+                    nursery.start_soon(self._desk.let_go, place)
+        finally:
+            self.book.forget(entry)
+        return True
+
+    # -- one question ----------------------------------------------------------------------------
+
+    async def _watched(
+        self, question: Question, name: str, body: bytes, count: int, watcher: Watcher | None
+    ) -> dict[str, Any]:
+        tag = self.book.begin(name, trio.current_time())
+        cost_msat = 0
+        try:
+            result = await self._answer(question, tag, body, count)
+            cost_msat = int(result["cost_msat"])
         except (Peer2PromptError, WalletError) as error:
             if watcher is not None:
                 watcher.failing(error)
             raise
+        finally:
+            self.book.end(tag, trio.current_time(), cost_msat)
+        return result
 
     async def _answer(
-        self, question: Question, tag: str, body: bytes, count: int
+        self, question: Question, tag: Tag, body: bytes, count: int
     ) -> dict[str, Any]:
-        place = self._place(tag)
+        place = self._place(tag.name)
         self._busy.add(place)
         failed: Peer2PromptError | None = None
         try:
@@ -126,7 +160,7 @@ class RawAsks:
             self._busy.discard(place)
 
     async def _ask(
-        self, question: Question, tag: str, place: str, body: bytes, count: int
+        self, question: Question, tag: Tag, place: str, body: bytes, count: int
     ) -> dict[str, Any]:
         pinned = question.pinned = await self._session(question, tag, place)
         pinned.asking = True
@@ -146,14 +180,35 @@ class RawAsks:
         question.teller.end()
         return {**told_result(result, pinned.route, cells), "why": pinned.why}
 
-    async def _session(self, question: Question, tag: str, place: str) -> Pinned:
-        """A session with a ghost that has seen no other tag."""
-        own = self._ghosts.setdefault(tag, set())
+    async def _session(self, question: Question, tag: Tag, place: str) -> Pinned:
+        """A session with a ghost that has seen no other tag: with one that knows this tag, else
+        with a new one. So a tag at work takes no more ghosts from the others than it needs."""
+        if not tag.ghosts:
+            async with tag.choosing:
+                if not tag.ghosts:
+                    return await self._open(question, tag, place, question.want.avoid)
+        if strangers := self._strangers(question, tag):
+            with suppress(GhostError, NoRoute, CircuitClosed, PaymentError):
+                return await self._open(question, tag, place, strangers)
+        return await self._open(question, tag, place, question.want.avoid)
+
+    def _strangers(self, question: Question, tag: Tag) -> frozenset[bytes]:
+        """Whom to avoid for the question to stay with ghosts that know its tag; none when no such
+        ghost offers what is wanted."""
+        offers, want = self._desk.offers, question.want
+        known = {
+            ghost
+            for ghost in tag.ghosts - want.avoid
+            if offers.terms(ghost) is not None and offer_for(offers.terms(ghost), want)
+        }
+        return want.avoid | (frozenset(offers.ghosts()) - known) if known else frozenset()
+
+    async def _open(
+        self, question: Question, tag: Tag, place: str, avoid: frozenset[bytes]
+    ) -> Pinned:
         while True:
-            foreign = frozenset().union(
-                *(seen for other, seen in self._ghosts.items() if other != tag)
-            )
-            want = replace(question.want, avoid=question.want.avoid | foreign)
+            foreign = self.book.foreign(tag.name)
+            want = replace(question.want, avoid=avoid | foreign)
             try:
                 pinned = await self._desk.session_for(
                     place, want, question.plan, lambda: question.teller.state("building")
@@ -163,15 +218,14 @@ class RawAsks:
                     raise _none_left() from error
                 raise
             ghost = pinned.route.ghost
-            if not any(ghost in seen for other, seen in self._ghosts.items() if other != tag):
-                own.add(ghost)
+            if ghost not in self.book.foreign(tag.name):
+                tag.ghosts.add(ghost)
                 return pinned
             await self._desk.let_go(place)  # another tag took it meanwhile
 
     def _place(self, tag: str) -> str:
         """A name for the session of this question: questions of one tag run side by side."""
-        for number in range(MAX_BESIDE):
-            place = f"raw {number} {tag}"
+        for place in _places(tag):
             if place not in self._busy:
                 return place
         raise Peer2PromptError(
@@ -198,11 +252,16 @@ class RawAsks:
         return True
 
 
+def _places(tag: str) -> list[str]:
+    """The names of the sessions that a tag can have."""
+    return [f"raw {number} {tag}" for number in range(MAX_BESIDE)]
+
+
 def _none_left() -> GhostError:
     return GhostError(
         "No ghost is left for this session: those that fit have answered other sessions.",
         kept="Nothing was sent and nothing was paid.",
-        hint="Use fewer sessions or keys, or restart the node, which then chooses anew.",
+        hint="Use fewer sessions or keys, or free those that rest: peer2prompt api tags",
     )
 
 

@@ -64,6 +64,11 @@ class Route:
         return [] if self.circuit is None else self.circuit.short_path
 
     @property
+    def is_open(self) -> bool:
+        """Whether a circuit of this route stands now."""
+        return self.circuit is not None and self.circuit.state is CircuitState.OPEN
+
+    @property
     def mark(self) -> object:
         """Changes with every cell that comes, and with the circuit."""
         return None if self.circuit is None else (id(self.circuit), self.circuit.cells_down)

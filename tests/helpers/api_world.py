@@ -14,7 +14,7 @@ import trio
 
 from engine.control.protocol.api import ApiStatus
 from engine.gateway.service import Gateway
-from engine.gateway.settings import Listen
+from engine.gateway.settings import ApiSettings, Listen
 from tests.helpers.chat_world import ChatWorld, chat_world
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ async def api_world(folder: Path, *, ghosts: int = 1, **options: Any) -> AsyncIt
     async with chat_world(folder) as chats, trio.open_nursery() as nursery:
         for _ in range(ghosts):
             await chats.add_ghost(**options)
-        gateway = Gateway(chats.chats, chats.store, folder, Listen("127.0.0.1", 0))
+        gateway = Gateway(chats.chats, chats.store, folder, ApiSettings(Listen("127.0.0.1", 0)))
         await nursery.start(gateway.run)
         found: ApiStatus = await gateway.status({})
         made = await gateway.new_key({"name": "editor"})

@@ -102,6 +102,10 @@ class RouteHere:
     def hops(self) -> list[dict[str, str]]:
         return [{"role": "ghost", "id": self.there.id.hex()[:8]}]
 
+    @property
+    def is_open(self) -> bool:
+        return not self.retired
+
     async def open_stream(self) -> Any:
         return await self.there.open_stream()
 

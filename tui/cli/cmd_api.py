@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from engine.control.protocol.api import ApiKeyInfo, ApiKeyMade, ApiStatus
+from engine.control.protocol.api import ApiKeyInfo, ApiKeyMade, ApiReleased, ApiStatus, ApiTag
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json
 
@@ -55,6 +55,42 @@ def revoke_key(args: argparse.Namespace) -> int:
     else:
         print(f"The key {args.name} opens nothing any more.")
     return 0
+
+
+def tags(args: argparse.Namespace) -> int:
+    """Who is kept apart from whom now."""
+    found = call_as(args, list[ApiTag], "api.tags")
+    if args.json:
+        print_json(found)
+    else:
+        head = ("tag", "key", "for", "session", "circuits", "ghosts", "asked", "spent", "rests")
+        style.table(head, [_row(one) for one in found], empty="No program has asked anything yet.")
+    return 0
+
+
+def release(args: argparse.Namespace) -> int:
+    """Let other programs have the ghosts of tags that rest."""
+    found = call_as(args, ApiReleased, "api.release", tag="" if args.all else args.tag)
+    if args.json:
+        print_json(found)
+    else:
+        print(f"Let go of: {found.released}.")
+    return 0
+
+
+def _row(one: ApiTag) -> tuple[str, ...]:
+    rests = f"{one.under_way} under way" if one.under_way else style.age(one.idle_s)
+    return (
+        one.tag,
+        one.key,
+        ", ".join(one.purposes),
+        one.session,
+        str(one.circuits),
+        " ".join(one.ghosts),
+        str(one.asked),
+        style.sat(one.spent_msat),
+        rests,
+    )
 
 
 def _show(args: argparse.Namespace, found: ApiStatus) -> int:

@@ -39,6 +39,24 @@ def add_api(group: Subparsers) -> None:
         "whether the API is on, where, and how busy",
         ("peer2prompt api status", ""),
     )
+    command(
+        api,
+        "tags",
+        "cmd_api:tags",
+        "who is kept apart from whom: keys, sessions and their ghosts",
+        ("peer2prompt api tags", "sessions that programs named are shown as digests only"),
+    )
+    release = command(
+        api,
+        "release",
+        "cmd_api:release",
+        "let other programs have the ghosts of tags that rest",
+        ("peer2prompt api release 3f9a", "one tag, by the beginning of its name"),
+        ("peer2prompt api release --all", "every tag that rests"),
+    )
+    which = release.add_mutually_exclusive_group(required=True)
+    which.add_argument("tag", nargs="?", metavar="TAG", default="", help="see: api tags")
+    which.add_argument("--all", action="store_true", help="every tag that rests")
     key = branch(
         api,
         "key",

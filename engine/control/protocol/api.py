@@ -41,3 +41,36 @@ class ApiKeyInfo(Result, frozen=True):
 
     name: str
     created: float = 0
+
+
+class ApiTag(Result, frozen=True):
+    """Questions that share sessions and ghosts with each other and with nothing else."""
+
+    tag: str
+    """The beginning of its name: a digest."""
+    key: str = ""
+    """The name of the API key; empty for questions over the control socket."""
+    purposes: list[str] = []
+    """Of chat, titles, embeddings."""
+    session: str = ""
+    """A digest of the session that the program named; empty when it named none."""
+    circuits: int = 0
+    """Open now."""
+    ghosts: list[str] = []
+    """Short ids of those that have seen something of it."""
+    asked: int = 0
+    under_way: int = 0
+    spent_msat: int = 0
+    idle_s: float = 0
+    """Seconds since its last question began or ended."""
+
+
+class ApiReleaseParams(Params, frozen=True):
+    tag: str = ""
+    """The beginning of its name; empty for every tag that rests."""
+
+
+class ApiReleased(Result, frozen=True):
+    """How many tags were let go of; those at work stay."""
+
+    released: int = 0

@@ -10,8 +10,11 @@ from engine.control.protocol.api import (
     ApiKeyInfo,
     ApiKeyMade,
     ApiKeyParams,
+    ApiReleased,
+    ApiReleaseParams,
     ApiStartParams,
     ApiStatus,
+    ApiTag,
 )
 from engine.control.protocol.asking import (
     AskCancelParams,
@@ -248,6 +251,8 @@ METHODS: Final[dict[str, Method]] = {
     "api.keys": Method(NoParams, list[ApiKeyInfo]),
     "api.key.new": Method(ApiKeyParams, ApiKeyMade),
     "api.key.revoke": Method(ApiKeyParams, Empty),
+    "api.tags": Method(NoParams, list[ApiTag]),
+    "api.release": Method(ApiReleaseParams, ApiReleased),
     "ghost.status": Method(NoParams, GhostStatus),
     "ghost.pause": Method(NoParams, GhostStatus),
     "ghost.resume": Method(NoParams, GhostStatus),
