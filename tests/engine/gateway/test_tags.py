@@ -201,3 +201,33 @@ async def test_words_for_a_tag() -> None:
 async def test_the_setting() -> None:
     assert parse_api(Table({}, "api"), Path()).tag_idle_s == HOUR_S
     assert parse_api(Table({"tag_idle_minutes": 5}, "api"), Path()).tag_idle_s == 300
+
+
+async def test_a_busy_program_takes_one_ghost_and_leaves_the_others(tmp_path: Path) -> None:
+    async with api_world(tmp_path, ghosts=3) as w:
+        statuses: list[int] = []
+
+        async def first(number: int) -> None:
+            statuses.append((await w.ask(f"Number {number}?")).status_code)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(16):
+                nursery.start_soon(first, number)
+        assert statuses == [200] * 16
+        assert sorted(len(ghost.asked) for ghost in w.chats.ghosts) == [0, 0, 16]
+        for name in ("second", "third"):
+            headers = {SESSION: name}
+            assert (await w.ask("Another?", headers=headers)).status_code == 200
+        assert sorted(len(ghost.asked) for ghost in w.chats.ghosts) == [1, 1, 16]
+
+
+async def test_a_program_whose_ghost_fails_gets_another(tmp_path: Path) -> None:
+    async with api_world(tmp_path, ghosts=2) as w:
+        assert (await w.ask("One?")).status_code == 200
+        first = next(ghost for ghost in w.chats.ghosts if ghost.asked)
+        (tag,) = w.chats.chats.raw.book.all()
+        await w.chats.chats.desk.let_go(f"raw 0 {tag.name}")
+        first.down = True
+        assert (await w.ask("Two?")).status_code == 200
+        (told,) = await w.gateway.list_tags({})
+        assert len(told.ghosts) == 2
