@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from engine.errors import Peer2PromptError
 from engine.gateway.asking import Asker
-from engine.gateway.bodies import Wanted, read_chat, read_object
-from engine.gateway.catalogue import catalogue
+from engine.gateway.bodies import Wanted, check_form, read_chat, read_object
+from engine.gateway.catalogue import catalogue, listed, not_offered, unknown_model
 from engine.gateway.chat_form import ChatForm
 from engine.gateway.door import Message, Receive, Scope, Send, check, read_body
 from engine.gateway.embeddings import EmbeddingsForm, read_embeddings
@@ -42,6 +43,7 @@ from engine.gateway.tags import MAX_SESSION, label_of, tag_of
 from engine.log import say
 from engine.log.events import ApiFailed
 from engine.log.words import Fault
+from engine.session.raw import features_of
 
 KEY = "peer2prompt.key"
 SESSION_HEADER = "x-peer2prompt-session"
@@ -95,6 +97,7 @@ class Api:
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             wanted = read(read_object(await read_body(receive)))
+            check_form(wanted)
             made = form(secrets.token_hex(12), wanted, int(self._now()))
             await self._answer(wanted, made, scope, receive, send)
 
@@ -114,13 +117,22 @@ class Api:
                     else:
                         await send_whole(send, answer, form)
             except Problem as problem:
-                await send_problem(send, problem)
+                await send_problem(send, await self._explained(problem, wanted))
 
         await while_there(receive, work)
 
+    async def _explained(self, problem: Problem, wanted: Wanted) -> Problem:
+        """Where nobody could be asked: whether what was asked for is offered at all."""
+        if (problem.status, problem.code) != (503, "ghost"):
+            return problem
+        try:
+            models = await self._asker.models()
+        except Peer2PromptError:
+            return problem
+        return not_offered(models, wanted.model, features_of(wanted.body)) or problem
+
     async def _models(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        found = catalogue(await self._asker.models())
-        await send_json(send, {"object": "list", "data": found})
+        await send_json(send, listed(catalogue(await self._asker.models())))
 
     async def _model(self, scope: Scope, _receive: Receive, send: Send) -> None:
         name = scope["path_params"]["name"]
@@ -128,9 +140,7 @@ class Api:
             if entry["id"] == name:
                 await send_json(send, entry)
                 return
-        raise Problem(
-            404, "model_not_found", "No ghost offers this model.", "See: peer2prompt models"
-        )
+        raise unknown_model()
 
 
 class Endpoint:

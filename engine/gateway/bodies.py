@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.exit.question import OPTIONS
+from engine.exit.question import OPTIONS, read_question
+from engine.exit.question_checks import Unfit
 from engine.gateway.problems import Problem, bad_request
+from engine.gateway.said import as_said, as_tool
+from engine.wire.quote import FEATURES
 
 ANY_MODEL = "auto"
 _TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
@@ -23,6 +26,7 @@ _KEPT_HERE = frozenset(
         "model",
         "n",
         "prompt_cache_key",
+        "prompt_cache_options",
         "prompt_cache_retention",
         "safety_identifier",
         "service_tier",
@@ -74,6 +78,9 @@ def read_chat(found: Mapping[str, Any]) -> Wanted:
         raise bad_request("A question needs a list of messages.", "messages")
     if not all(isinstance(message, dict) for message in messages):
         raise bad_request("A message is not an object.", "messages")
+    given["messages"] = [as_said(message) for message in messages]
+    if isinstance(given.get("tools"), list):
+        given["tools"] = [as_tool(tool) for tool in given["tools"]]
     options = found.get("stream_options")
     return Wanted(
         body={key: value for key, value in given.items() if key in _PASSED},
@@ -81,6 +88,15 @@ def read_chat(found: Mapping[str, Any]) -> Wanted:
         stream=flag(found, "stream"),
         usage=isinstance(options, dict) and options.get("include_usage") is True,
     )
+
+
+def check_form(wanted: Wanted) -> None:
+    """What every ghost would refuse is refused here: nothing is sent, no ghost sees it. Raises
+    Problem."""
+    try:
+        read_question(json.dumps(wanted.body).encode(), frozenset(FEATURES), OPTIONS)
+    except Unfit as error:
+        raise Problem(400, "refused", error.message, kept="Nothing was sent.") from error
 
 
 def read_model(found: Mapping[str, Any]) -> str | None:

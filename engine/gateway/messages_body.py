@@ -17,24 +17,26 @@ from engine.gateway.bodies import (
     translated,
     unsupported,
 )
-from engine.gateway.problems import bad_request
+from engine.gateway.problems import Problem, bad_request
 
 _KNOWN = frozenset(
     {
         "max_tokens",
         "messages",
         "model",
+        "output_config",
         "stop_sequences",
         "stream",
         "system",
         "temperature",
         "thinking",
+        "thread",
         "tool_choice",
         "tools",
         "top_p",
     }
 )
-_IDLE = frozenset({"metadata", "service_tier"})
+_IDLE = frozenset({"cache_control", "diagnostics", "metadata", "service_tier"})
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
@@ -45,6 +47,8 @@ def read_messages(found: Mapping[str, Any]) -> Wanted:
     thinking = found.get("thinking")
     if isinstance(thinking, dict) and thinking.get("type") == "enabled":
         raise unsupported("thinking")
+    if found.get("thread"):
+        raise _no_thread()
     messages: list[dict[str, Any]] = []
     if found.get("system"):
         messages.append({"role": "system", "content": _plain(found["system"], "system")})
@@ -58,6 +62,7 @@ def read_messages(found: Mapping[str, Any]) -> Wanted:
         "stop": found.get("stop_sequences") or None,
         "tools": [_tool(tool) for tool in items_of(found, "tools")] or None,
         **_choice(found.get("tool_choice")),
+        **_output(found.get("output_config")),
     }
     return translated(found, chat, read_model(found))
 
@@ -141,6 +146,36 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     if tool.get("description"):
         function["description"] = tool["description"]
     return {"type": "function", "function": function}
+
+
+def _output(config: object) -> dict[str, Any]:
+    """The effort and the form of the answer, as a chat asks for them."""
+    if config is None:
+        return {}
+    if not isinstance(config, dict) or config.keys() - {"effort", "format"}:
+        raise unsupported("output_config")
+    found: dict[str, Any] = {}
+    if config.get("effort") is not None:
+        found["reasoning_effort"] = "xhigh" if config["effort"] == "max" else config["effort"]
+    form = config.get("format")
+    if form is not None:
+        if not isinstance(form, dict) or form.get("type") != "json_schema":
+            raise bad_request("The format of output_config is a json_schema.", "output_config")
+        schema = {"name": "answer", "schema": form.get("schema")}
+        found["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return found
+
+
+def _no_thread() -> Problem:
+    """Nothing is stored here. In these words Anthropic's client sends the whole conversation."""
+    return Problem(
+        400,
+        "unsupported_parameter",
+        "The option thread cannot be passed on to a ghost: no conversation is kept here.",
+        "Send the whole conversation without thread.",
+        param="thread",
+        details={"error_code": "thread_unsupported_request", "unsupported": []},
+    )
 
 
 def _choice(choice: object) -> dict[str, Any]:

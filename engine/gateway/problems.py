@@ -38,6 +38,8 @@ class Problem(Exception):
     kept: str = ""
     param: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+    """What Anthropic's clients look for beside the words."""
 
     @property
     def kind(self) -> str:
@@ -48,7 +50,14 @@ class Problem(Exception):
     def as_body(self) -> dict[str, Any]:
         """The error object; the hint is in the message too, because clients show only that."""
         told = " ".join(part for part in (self.message, self.kept, self.hint) if part)
-        error = {"message": told, "type": self.kind, "param": self.param, "code": self.code}
+        error: dict[str, Any] = {
+            "message": told,
+            "type": self.kind,
+            "param": self.param,
+            "code": self.code,
+        }
+        if self.details:
+            error["details"] = self.details
         own = {"kept": self.kept, "hint": self.hint}
         return {"type": "error", "error": error, "peer2prompt": own}
 

@@ -92,7 +92,7 @@ class RawAsks:
         question = Question(
             ask_id=ask_id,
             chat="",
-            want=replace(self._desk.chooser.want(model), features=_features(body)),
+            want=replace(self._desk.chooser.want(model), features=features_of(body)),
             plan=self._shapes.plan(params["shape"]),
             teller=Teller(watcher or self._bus, ask_id, ""),
             earlier=_earlier(body),
@@ -285,11 +285,16 @@ def _earlier(body: Mapping[str, Any]) -> int:
     return max(0, len(said) - 1)
 
 
-def _features(body: Mapping[str, Any]) -> frozenset[str]:
+def features_of(body: Mapping[str, Any]) -> frozenset[str]:
     """What the model must be able to take."""
     found = {"embeddings"} if "input" in body else set()
     if body.get("tools"):
         found.add("tools")
+    if body.get("reasoning_effort") is not None:
+        found.add("reasoning")
+    form = body.get("response_format")
+    if isinstance(form, dict) and form.get("type") != "text":
+        found.add("json")
     messages = body.get("messages")
     for message in messages if isinstance(messages, list) else ():
         content = message.get("content") if isinstance(message, dict) else None

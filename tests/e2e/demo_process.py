@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.helpers.processes import is_alive, wait_until
-from tui.demo.plan import answers
 from tui.demo.ports import free_port
+from tui.demo.urls import answers
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "tui.cli.main")

@@ -110,13 +110,13 @@ class FakeProvider:
         self, stream: trio.SocketStream, path: str, headers: dict[str, str], body: bytes
     ) -> None:
         if path.endswith("/models"):
-            await _respond(stream, 200, {"object": "list", "data": [{"id": "fake"}]})
+            await respond(stream, 200, {"object": "list", "data": [{"id": "fake"}]})
             return
         if self.key and headers.get("authorization") != f"Bearer {self.key}":
-            await _respond(stream, 401, {"error": {"message": "bad key"}})
+            await respond(stream, 401, {"error": {"message": "bad key"}})
             return
         if not path.endswith("/chat/completions"):
-            await _respond(stream, 404, {"error": {"message": "no such path"}})
+            await respond(stream, 404, {"error": {"message": "no such path"}})
             return
         request = json.loads(body)
         self.requests.append(request)
@@ -126,7 +126,7 @@ class FakeProvider:
             await self._refuse(stream)
         elif self.mode == "whole-json":
             message = {"role": "assistant", "content": self.answer}
-            await _respond(stream, 200, {"choices": [{"index": 0, "message": message}]})
+            await respond(stream, 200, {"choices": [{"index": 0, "message": message}]})
         else:
             await self._stream(stream, request)
 
@@ -141,7 +141,7 @@ class FakeProvider:
         if self.mode == "redirect":
             extra["Location"] = "http://127.0.0.1:1/v1/chat/completions"
         quoted = {"error": {"message": "your prompt was: SECRET", "type": "x", "code": status}}
-        await _respond(stream, status, quoted, extra)
+        await respond(stream, status, quoted, extra)
 
     async def _stream(self, stream: trio.SocketStream, request: dict[str, Any]) -> None:
         kind = "text/html" if self.mode == "wrong-type" else "text/event-stream; charset=utf-8"
@@ -234,7 +234,7 @@ async def send_chunk(stream: trio.SocketStream, data: bytes) -> None:
     await stream.send_all(b"%x\r\n%s\r\n" % (len(data), data))
 
 
-async def _respond(
+async def respond(
     stream: trio.SocketStream, status: int, body: object, extra: dict[str, str] | None = None
 ) -> None:
     raw = json.dumps(body).encode()

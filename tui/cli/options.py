@@ -108,14 +108,28 @@ def _add_demo(group: Subparsers) -> None:
             "another OpenAI-compatible server behind the ghost",
         ),
         ('peer2prompt demo --gpu --ask "What is an onion?"', "ask a model without any provider"),
+        ("peer2prompt demo --api --ghosts 3", "serve the local API to programs, until Ctrl+C"),
     )
     demo.add_argument("--ask", metavar="TEXT", help="ask this without a screen, then stop")
     demo.add_argument("--provider-url", metavar="URL", help="OpenAI-compatible server to use")
     demo.add_argument("--provider-key", metavar="KEY", help="key for that server")
-    demo.add_argument("--model", metavar="NAME", help="model to ask for")
+    demo.add_argument(
+        "--model", metavar="NAMES", help="the model, or several with commas, that the ghosts offer"
+    )
     demo.add_argument("--mint", metavar="URL", help="Cashu mint to use instead of a local one")
     demo.add_argument(
         "--gpu", action="store_true", help="add a GPU node that serves a model in its own process"
+    )
+    demo.add_argument(
+        "--ghosts", type=int, metavar="N", help="so many ghosts (default: 1; at most 12)"
+    )
+    demo.add_argument(
+        "--features",
+        metavar="LIST",
+        help="what the model can do beyond text: embeddings,images,json,reasoning,tools",
+    )
+    demo.add_argument(
+        "--api", action="store_true", help="serve the local API instead of a screen, print a key"
     )
     demo.add_argument("--keep", action="store_true", help="keep logs and state afterwards")
     demo.add_argument(

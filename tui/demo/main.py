@@ -33,8 +33,10 @@ from tui.demo.children import Child
 from tui.demo.errors import DemoError, Stopped
 from tui.demo.home import DemoHome, write_text
 from tui.demo.options import Options, read_options
-from tui.demo.plan import GPU_MODEL, RELAYS, STOP_ORDER, Plan, Wanted
+from tui.demo.places import RELAYS, STOP_ORDER
+from tui.demo.plan import GPU_MODEL, Plan, Wanted
 from tui.demo.provider_models import first_model
+from tui.demo.served import told
 from tui.demo.supervisor import Supervisor
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -106,13 +108,15 @@ class Demo:
             )
         except ControlError as exc:
             # Without ecash no question can be asked; the screen still shows the network and why.
-            if self._options.ask is not None:
+            if self._options.ask is not None or self._options.api:
                 raise
             self._log(f"the wallet could not be funded: {exc.message} {exc.hint}")
         else:
             self._log(f"the wallet holds {have} sat at {plan.mint_url}")
         if self._options.ask is not None:
             return self._ask(self._options.ask)
+        if self._options.api:
+            return self._serve(plan)
         return self._screen()
 
     def stop(self) -> None:
@@ -134,16 +138,19 @@ class Demo:
 
     def _wanted(self) -> Wanted:
         options = self._options
-        model = options.model
-        if options.provider_url is not None and model is None:
-            model = first_model(options.provider_url, options.provider_key)
-            self._log(f"the provider's model is {model}")
+        models = options.models
+        if options.provider_url is not None and not models:
+            models = (first_model(options.provider_url, options.provider_key),)
+            self._log(f"the provider's model is {models[0]}")
         return Wanted(
             provider_url=options.provider_url,
-            model=model,
+            models=models,
             mint=options.mint,
             key_file=self._key_file(),
             gpu=options.gpu,
+            ghosts=options.ghosts,
+            features=options.features,
+            api=options.api,
         )
 
     def _key_file(self) -> Path | None:
@@ -178,18 +185,19 @@ class Demo:
         supervisor = self._supervisor
         services, relays = plan.services(), plan.relays()
         ghosts = plan.ghosts()
-        gpu = ["a GPU node"] if len(ghosts) > 1 else []
+        count = plan.wanted.ghosts
+        some = "a ghost" if count == 1 else f"{count} ghosts"
+        gpu = ["a GPU node"] if plan.wanted.gpu else []
         helpers = [f"a {spec.name}" for spec in services]
-        names = ["six relays", "a ghost", *gpu, "a client", *helpers]
+        names = ["six relays", some, *gpu, "a client", *helpers]
         self._log(f"starting {', '.join(names)}")
         # The slow ones first; those that want a mint and relays when both are there.
         supervisor.wait_ready(supervisor.start([*services, *relays]), self._is_ready)
-        names = list(RELAYS)
-        self._call(nodes.introduce, self._home, names)
+        self._call(nodes.introduce, self._home, RELAYS)
         supervisor.wait_ready(supervisor.start(ghosts), self._is_ready)
         # The client comes last: what its first contacts tell it is then the whole network.
         if not self._call(
-            nodes.wait_until_met, self._home, names[: nodes.CONTACTS], len(plan.listeners)
+            nodes.wait_until_met, self._home, RELAYS[: nodes.CONTACTS], len(plan.listeners)
         ):
             self._log("not all nodes have found each other yet")
         supervisor.wait_ready(supervisor.start([plan.client()]), self._is_ready)
@@ -206,7 +214,7 @@ class Demo:
             partial(ask, out=out, note=self._log, timeout_s=self._options.timeout_s),
             nodes.socket_of(self._home, "client"),
             text,
-            self._options.model or (GPU_MODEL if self._options.gpu else None),
+            next(iter(self._options.models), GPU_MODEL if self._options.gpu else None),
         )
         if self._options.json:
             print(json.dumps(result, ensure_ascii=False))
@@ -217,6 +225,15 @@ class Demo:
                 f" after {float(result.get('ttft_ms') or 0) / 1000:.1f} s"
             )
         return 0
+
+    def _serve(self, plan: Plan) -> int:
+        """Say where the local API is, and let programs ask until stopped."""
+        key = self._call(nodes.api_key, self._home)
+        print(told(plan.api_url, key, json_wanted=self._options.json))
+        sys.stdout.flush()
+        self._log("programs can ask now; Ctrl+C stops the demo")
+        while True:
+            signal.pause()
 
     def _screen(self) -> int:
         from tui.app.main import run_tui

@@ -19,6 +19,8 @@ FUND_SAT = 2_000
 ENOUGH_SAT = 200
 """A kept home with at least this much at its mint is not funded again."""
 
+API_KEY = "demo"
+"""The name of the key that `demo --api` prints."""
 CONTACTS = 2  # relays that the others ask first
 _SHOW_INVOICE_AFTER_S = 4.0
 _RETRY_FOR_S = 45.0
@@ -57,6 +59,14 @@ async def wait_until_met(home: DemoHome, contacts: Sequence[str], expected: int)
 
 def _nodes(view: dict[str, Any]) -> int:
     return len({node["id"] for node in (*view["relays"], *view["ghosts"])})
+
+
+async def api_key(home: DemoHome) -> str:
+    """A fresh key to the client's local API. Those of earlier runs in this folder end."""
+    async with connect(socket_of(home, "client"), client="demo", events=False) as client:
+        if any(key["name"] == API_KEY for key in await client.call("api.keys")):
+            await client.call("api.key.revoke", name=API_KEY)
+        return str((await client.call("api.key.new", name=API_KEY))["key"])
 
 
 async def fund(home: DemoHome, mint: str, note: Note, timeout_s: float) -> int:

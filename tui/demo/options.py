@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 
 from engine.control.paths import HOME_VARIABLE
 from tui.demo.errors import DemoError
-from tui.demo.plan import KEY_VARIABLE, check_url
+from tui.demo.places import MAX_GHOSTS
+from tui.demo.plan import KEY_VARIABLE
+from tui.demo.urls import check_url
 
 ASK_TIMEOUT_S = 180.0
 FUND_TIMEOUT_S = 600.0
 MAX_PROMPT_CHARS = 1_000_000
+FEATURES = ("embeddings", "images", "json", "reasoning", "tools")
+"""As ghosts offer them; see docs/ghost.md."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,14 @@ class Options:
     json: bool = False
     provider_url: str | None = None
     provider_key: str | None = field(default=None, repr=False)
-    model: str | None = None
+    models: tuple[str, ...] = ()
     mint: str | None = None
     home: str | None = None
     keep: bool = False
     gpu: bool = False
+    ghosts: int = 1
+    features: tuple[str, ...] | None = None
+    api: bool = False
     timeout_s: float = ASK_TIMEOUT_S
     fund_timeout_s: float = FUND_TIMEOUT_S
 
@@ -37,14 +44,19 @@ def read_options(args: argparse.Namespace) -> Options:
     given = vars(args)
     provider_url, mint = given.get("provider_url"), given.get("mint")
     timeout_s = given.get("timeout")
-    ask = _question(given.get("ask"))
-    if given.get("json") and ask is None:
-        raise _usage("--json needs a question.", 'For example: --ask "What is an onion?" --json')
+    ask, api = _question(given.get("ask")), bool(given.get("api"))
+    if api and ask is not None:
+        raise _usage("--ask and --api do not go together.", "Leave one of them out.")
+    if given.get("json") and ask is None and not api:
+        raise _usage(
+            "--json needs --ask or --api.", 'For example: --ask "What is an onion?" --json'
+        )
     if timeout_s is not None and not timeout_s > 0:
         raise _usage("--timeout must be more than 0 seconds.", "For example: --timeout 120")
-    if ask is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if ask is None and not api and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise _usage(
-            "The demo's screen needs a terminal.", 'Without one: --ask "What is an onion?"'
+            "The demo's screen needs a terminal.",
+            'Without one: --ask "What is an onion?", or --api for programs.',
         )
     key = given.get("provider_key") or os.environ.get(KEY_VARIABLE) or None
     if provider_url is None and given.get("provider_key"):
@@ -58,11 +70,14 @@ def read_options(args: argparse.Namespace) -> Options:
         json=bool(given.get("json")),
         provider_url=check_url(provider_url, "--provider-url") if provider_url else None,
         provider_key=key if provider_url else None,
-        model=given.get("model") or None,
+        models=_names(given.get("model")),
         mint=check_url(mint, "--mint") if mint else None,
         home=given.get("home") or os.environ.get(HOME_VARIABLE) or None,
         keep=bool(given.get("keep")),
         gpu=bool(given.get("gpu")),
+        ghosts=_ghosts(given.get("ghosts")),
+        features=_features(given.get("features")),
+        api=api,
         timeout_s=float(timeout_s or ASK_TIMEOUT_S),
         fund_timeout_s=float(timeout_s or FUND_TIMEOUT_S),
     )
@@ -79,6 +94,29 @@ def _check_gpu() -> None:
             code="config",
             exit_code=2,
         )
+
+
+def _ghosts(count: int | None) -> int:
+    if count is not None and not 1 <= count <= MAX_GHOSTS:
+        raise _usage(f"A demo has 1 to {MAX_GHOSTS} ghosts.", "For example: --ghosts 3")
+    return count or 1
+
+
+def _features(words: str | None) -> tuple[str, ...] | None:
+    """Names parted by commas; None when the ghosts shall offer what is usual."""
+    if words is None:
+        return None
+    found = set(_names(words))
+    if unknown := sorted(found - set(FEATURES)):
+        raise _usage(
+            f"There is no feature {unknown[0]!r}.", f"--features takes {', '.join(FEATURES)}."
+        )
+    return tuple(sorted(found))
+
+
+def _names(words: str | None) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(word.strip() for word in (words or "").split(",") if word.strip())
 
 
 def _question(text: str | None) -> str | None:

@@ -1,37 +1,29 @@
 """Which processes a demo consists of and how each is configured. Starts nothing.
 
-Six relays, so that a path of three and the two ways back of an answer are apart and one may die,
-and a ghost, each at an address of its own /16 because path rules forbid two hops in one network; a
-client; a mint and a provider unless the user brought their own.
+Relays and ghosts (places.py), a client; a mint and a provider unless the user brought their own.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from tui.demo import tools
 from tui.demo.children import Spec
 from tui.demo.errors import DemoError
-from tui.demo.home import PASSPHRASE_VARIABLE, DemoHome
+from tui.demo.home import PASSPHRASE_VARIABLE, DemoHome, TomlTable
+from tui.demo.places import GHOSTS, GPU, LISTENERS, RELAYS, listeners
 from tui.demo.ports import free_port, is_free
 from tui.demo.provider_server import MODEL_SHA256
-
-RELAYS = {f"relay{n}": f"127.{n}.0.1" for n in range(1, 7)}
-GHOST = "ghost"
-GPU = "gpu"
-LISTENERS = {**RELAYS, GHOST: "127.7.0.1", GPU: "127.8.0.1"}
-STOP_ORDER = (("client",), (GHOST, GPU), tuple(RELAYS), ("mint", "provider"))
+from tui.demo.urls import answers, authority
 
 DEMO_MODEL = "smollm2-135m-instruct"
 GPU_MODEL = "smollm2-135m-local"
 KEY_VARIABLE = "PEER2PROMPT_PROVIDER_KEY"
+API_PORT = 8765
+"""Where the local API is expected; another where a program has it."""
 
 # Prices of the demo in msat per million tokens: an answer of 200 tokens costs about 8 sat, paid in
 # chunks of 8, so that one sees payments flow while it streams.
@@ -51,11 +43,16 @@ class Wanted:
     """What the user asked for. `key_file` holds the provider's key, never the key itself."""
 
     provider_url: str | None = None
-    model: str | None = None
+    models: tuple[str, ...] = ()
     mint: str | None = None
     key_file: Path | None = None
     gpu: bool = False
-    """A second ghost that serves the model from its own process."""
+    """A ghost more that serves the model from its own process."""
+    ghosts: int = 1
+    features: tuple[str, ...] | None = None
+    """What the provider's model can do beyond text; None leaves that to the ghosts."""
+    api: bool = False
+    """The client serves the local API."""
 
 
 class Plan:
@@ -66,22 +63,32 @@ class Plan:
         self.wanted = wanted
         self.ports = self._choose_ports()
         self.mint_url = wanted.mint or f"http://127.0.0.1:{self.ports['mint']}"
-        self.model = wanted.model or DEMO_MODEL
+        self.models = wanted.models or (DEMO_MODEL,)
         self.provider_url = wanted.provider_url or f"http://127.0.0.1:{self.ports['provider']}/v1"
 
     @property
     def listeners(self) -> tuple[str, ...]:
         """The nodes that others connect to."""
-        return tuple(name for name in LISTENERS if name != GPU or self.wanted.gpu)
+        return listeners(self.wanted.ghosts, gpu=self.wanted.gpu)
+
+    @property
+    def api_url(self) -> str:
+        """Where the client serves the local API, if it does."""
+        return f"http://127.0.0.1:{self.ports['api']}/v1"
 
     def _choose_ports(self) -> dict[str, int]:
-        """Fresh ports, except the mint's: its URL is the name of the ecash in kept wallets."""
-        kept = self.home.recall().get("mint")
+        """Fresh ports, except the mint's: its URL is the name of the ecash in kept wallets; and the
+        local API's where it is free, because programs have been told of it."""
+        recalled = self.home.recall()
+        kept = recalled.get("mint")
         taken: set[int] = set()
         ports: dict[str, int] = {}
-        for name in (*LISTENERS, "mint", "provider"):
+        for name in (*self.listeners, "mint", "provider", "api"):
             ports[name] = free_port(LISTENERS.get(name, "127.0.0.1"), avoid=frozenset(taken))
             taken.add(ports[name])
+        usual = recalled.get("api", API_PORT)
+        if usual not in taken and is_free("127.0.0.1", usual):
+            ports["api"] = usual
         if kept is not None:
             ports["mint"] = kept
             if self.wanted.mint is None and not is_free("127.0.0.1", kept):
@@ -110,34 +117,45 @@ class Plan:
                 {
                     "roles": ["relay"],
                     **self._listener(name),
-                    "exit": {"mint_hosts": [_authority(self.mint_url)]},
+                    "exit": {"mint_hosts": [authority(self.mint_url)]},
                 },
             )
         return [self._node(name) for name in RELAYS]
 
     def ghosts(self) -> list[Spec]:
-        """The ghost, and the GPU node if one is wanted."""
-        return [self.ghost(), *([self.gpu()] if self.wanted.gpu else [])]
+        """The ghosts of the provider, and the GPU node if one is wanted."""
+        found = [self.ghost(name) for name in GHOSTS[: self.wanted.ghosts]]
+        return [*found, *([self.gpu()] if self.wanted.gpu else [])]
 
-    def ghost(self) -> Spec:
+    def ghost(self, name: str) -> Spec:
+        """One that asks the provider."""
         ghost: dict[str, object] = {
             "provider_url": self.provider_url,
-            "models": [self.model],
             "mints": [self.mint_url],
             **PRICES,
         }
         if self.wanted.key_file is not None:
             ghost["provider_key_file"] = str(self.wanted.key_file)
         self.home.write_config(
-            GHOST,
+            name,
             {
                 "roles": ["ghost"],
-                **self._listener(GHOST),
+                **self._listener(name),
                 "wallet": {"mints": [self.mint_url], "via": "direct"},
                 "ghost": ghost,
+                "ghost.models": [self._offer(model) for model in self.models],
+                "ghost.policy": {
+                    feature: feature in (self.wanted.features or ())
+                    for feature in ("images", "tools")
+                },
             },
         )
-        return self._node(GHOST)
+        return self._node(name)
+
+    def _offer(self, model: str) -> TomlTable:
+        features = self.wanted.features
+        more = {} if features is None else {"features": list(features)}
+        return {"name": model, **more}
 
     def gpu(self) -> Spec:
         """A ghost over the provider environment's model file, in its own process."""
@@ -162,6 +180,7 @@ class Plan:
         return self._node(GPU)
 
     def client(self) -> Spec:
+        listen = {"listen": f"127.0.0.1:{self.ports['api']}"}
         self.home.write_config(
             "client",
             {
@@ -169,6 +188,7 @@ class Plan:
                 "store": self.home.node_store("client"),
                 "network": self._network(),
                 "wallet": {"mints": [self.mint_url], "via": "circuit"},
+                **({"api": listen} if self.wanted.api else {}),
             },
         )
         return self._node("client")
@@ -250,49 +270,10 @@ class Plan:
                 "--port",
                 port,
                 "--model",
-                self.model,
+                self.models[0],
             ),
             env={"HOME": str(folder), "PATH": os.defpath},
             cwd=folder,
             log=self.home.log("provider"),
             grace_s=2.0,
         )
-
-
-def answers(url: str) -> Callable[[], bool]:
-    """A probe: does this loopback server answer? Never through a proxy."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-    def probe() -> bool:
-        try:
-            with opener.open(url, timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (OSError, urllib.error.URLError, ValueError):
-            return False
-
-    return probe
-
-
-def check_url(value: str, option: str) -> str:
-    """An http or https URL without its trailing slash. Raises DemoError naming the option."""
-    try:
-        parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
-        good = good and parts.port != 0 and not parts.username
-    except ValueError:
-        good = False
-    if not good:
-        raise DemoError(
-            f"The address given with {option} is not an http or https URL.",
-            hint=f"For example: {option} http://127.0.0.1:3338",
-            code="config",
-            exit_code=2,
-        )
-    return value.rstrip("/")
-
-
-def _authority(url: str) -> str:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    host = parts.hostname or ""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -12,8 +12,8 @@ import pytest
 from tui.demo.errors import DemoError
 from tui.demo.nodes import invoice_text
 from tui.demo.options import read_options
-from tui.demo.plan import check_url
 from tui.demo.ports import HIGHEST, LOWEST, free_port, is_free
+from tui.demo.urls import check_url
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +53,16 @@ def test_key_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_options(options()).provider_key is None
 
 
+def test_a_demo_for_programs() -> None:
+    found = read_options(
+        options(ask=None, api=True, json=True, ghosts=3, features="tools, json,", model="a,b")
+    )
+    assert (found.api, found.ghosts, found.features) == (True, 3, ("json", "tools"))
+    assert found.models == ("a", "b")
+    usual = read_options(options())
+    assert (usual.api, usual.ghosts, usual.features, usual.models) == (False, 1, None, ())
+
+
 def test_question_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("What is a leek?"))
     assert read_options(options(ask="-")).ask == "What is a leek?"
@@ -64,6 +74,10 @@ def test_question_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         {"ask": "  "},
         {"ask": None},
         {"ask": None, "json": True},
+        {"api": True},
+        {"ghosts": 0},
+        {"ghosts": 13},
+        {"features": "tools,telepathy"},
         {"timeout": 0},
         {"timeout": -1.0},
         {"provider_key": "k"},
