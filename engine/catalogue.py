@@ -104,6 +104,12 @@ SETTINGS: tuple[Known, ...] = (
     ),
     Known("log.max_kib", 2_048, "The size in KiB at which a log file is put aside."),
     Known("log.keep", 2, "How many that were put aside are kept."),
+    Known(
+        "metrics.listen",
+        "",
+        "Where metrics can be read: 127.0.0.1:9464 or unix:PATH (extra metrics). Not set: nowhere.",
+    ),
+    Known("metrics.anywhere", False, "Whether other machines may read them."),
     Known("shape.class", "text", "The usual traffic shape of a chat: text, always-on or bulk."),
     Known("shape.tick_ms", 125, "Milliseconds between two cells of a shaped circuit."),
     Known("shape.ladder", [64, 256, 1_024, 4_096], "The lengths in cells at which a run may end."),

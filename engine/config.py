@@ -24,6 +24,7 @@ from engine.limits import Limits, parse_limits
 from engine.link.settings import Advertised, parse_advertise
 from engine.log.settings import LogSettings, parse_log
 from engine.mailbox.settings import MAX_HOLD_MS, MailboxSettings
+from engine.metrics.settings import MetricsSettings, parse_metrics
 from engine.mint_way import MintWay, parse_way
 from engine.session.chat_settings import SessionSettings, parse_session
 from engine.session.cover_settings import CoverSettings
@@ -81,6 +82,7 @@ class NodeConfig:
     session: SessionSettings = field(default_factory=SessionSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     tokenizers: Mapping[str, Path] = field(default_factory=dict)
     """Files with the tokenizers of open models, by the hash of their weights or by name."""
 
@@ -115,6 +117,7 @@ def parse_config(
     mailbox, paths, limits = (top.table(k) for k in ("mailbox", "paths", "limits"))
     cover, market, session = (top.table(k) for k in ("cover", "market", "session"))
     models, api, log = top.table("models"), top.table("api"), top.table("log")
+    metrics = top.table("metrics")
     listen_on = link.take("listen", str, "")
     listen = parse_address(listen_on) if listen_on else None
     advertise = link.take("advertise", str, "")
@@ -145,6 +148,7 @@ def parse_config(
         tokenizers=parse_tokenizers(models, base),
         api=parse_api(api, base),
         log=parse_log(log, base),
+        metrics=parse_metrics(metrics, base),
     )
     tables = [
         top,
@@ -163,6 +167,7 @@ def parse_config(
         models,
         api,
         log,
+        metrics,
     ]
     for table in [*tables, ghost] if "ghost" in roles else tables:
         table.finish()

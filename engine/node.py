@@ -58,6 +58,7 @@ from engine.keeping import KeepingHandlers
 from engine.log import say
 from engine.log.events import CircuitFaulted, Draining
 from engine.log.words import Fault
+from engine.observing import Observing
 from engine.relay_role import KnownRelays, RelayRole
 from engine.settings_tool import described
 from engine.standing import Standing
@@ -167,12 +168,21 @@ class Node:
             keep = self.config.limits.keep_totals
             self._accounting = await Accounting.open(store if keep else None, self._totals)
             nursery.start_soon(self._accounting.run)
-            server = ControlServer(self.socket, self._handlers(), self.bus)
+            handlers = dict(self._handlers())
+            observing = Observing(
+                self.config,
+                handlers,
+                clock_warning=lambda: self._relays.clock_doubt.warning,
+                spent_msat=lambda: self._client.chats.spent_msat if self._client else None,
+            )
+            handlers.update(observing.table())
+            server = ControlServer(self.socket, handlers, self.bus)
             await nursery.start(server.run)
             if self._client is not None:
                 await nursery.start(self._client.run)
             if self._gateway is not None:
                 await nursery.start(self._gateway.run)
+            await nursery.start(observing.run)
             task_status.started()
             await self._stopping.wait()
             await self._drain()

@@ -1,4 +1,4 @@
-"""Serves the API over HTTP on this machine: one socket that is made here, and hypercorn on it."""
+"""Serves HTTP on this machine: one socket that is made here, and hypercorn on it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,22 @@ GRACE_S = 3.0
 async def serve_api(
     api: Api, listen: Listen, *, task_status: trio.TaskStatus[Listen] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Serve until cancelled. Reports where, once it listens. Raises AddressInUse."""
-    with _bound(listen) as (handle, where):
+    """Serve the local API until cancelled. Reports where, once it listens. Raises AddressInUse."""
+    hint = "Choose another one with: peer2prompt api start --listen 127.0.0.1:PORT"
+    await serve_app(api, listen, "The local API", hint, task_status=task_status)
+
+
+async def serve_app(
+    app: object,
+    listen: Listen,
+    name: str,
+    hint: str,
+    *,
+    task_status: trio.TaskStatus[Listen] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve an ASGI application until cancelled. Reports where, once it listens. Raises
+    AddressInUse, in which `name` cannot listen and `hint` says what to do."""
+    with _bound(listen, name, hint) as (handle, where):
         config = Config()
         config.bind = [f"fd://{handle}"]
         config.backlog = BACKLOG
@@ -39,14 +53,14 @@ async def serve_api(
         async with trio.open_nursery() as nursery:
 
             async def run(task_status: trio.TaskStatus[list[str]]) -> None:
-                await serve(cast(Any, api), config, mode="asgi", task_status=task_status)
+                await serve(cast(Any, app), config, mode="asgi", task_status=task_status)
 
             await nursery.start(run)
             task_status.started(where)
 
 
 @contextmanager
-def _bound(listen: Listen) -> Iterator[tuple[int, Listen]]:
+def _bound(listen: Listen, name: str, hint: str) -> Iterator[tuple[int, Listen]]:
     """A listening socket's descriptor, which its user closes, and where it really listens."""
     if listen.socket is not None:
         with control_listener(listen.socket) as listener:
@@ -57,9 +71,9 @@ def _bound(listen: Listen) -> Iterator[tuple[int, Listen]]:
         sock = socket.create_server((listen.host, listen.port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise AddressInUse(
-            f"The local API cannot listen on {listen.host}:{listen.port}: {error.strerror}.",
+            f"{name} cannot listen on {listen.host}:{listen.port}: {error.strerror}.",
             kept="The node goes on without it.",
-            hint="Choose another one with: peer2prompt api start --listen 127.0.0.1:PORT",
+            hint=hint,
         ) from error
     port = sock.getsockname()[1]
     yield sock.detach(), replace(listen, port=port)

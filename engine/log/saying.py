@@ -23,13 +23,24 @@ class Said:
     """How often what was said since the start, whether or not it was written."""
 
     events: Counter[str] = field(default_factory=Counter)
+    loud: Counter[str] = field(default_factory=Counter)
+    """Warnings and errors among them."""
     codes: Counter[str] = field(default_factory=Counter)
     """Error codes named in warnings and errors."""
+    warnings: int = 0
+    errors: int = 0
 
     def note(self, event: Event) -> None:
         """Count one."""
         self.events[event.name()] += 1
-        if event.level >= logging.WARNING and isinstance(code := getattr(event, "code", ""), Code):
+        if event.level < logging.WARNING:
+            return
+        self.loud[event.name()] += 1
+        if event.level >= logging.ERROR:
+            self.errors += 1
+        else:
+            self.warnings += 1
+        if isinstance(code := getattr(event, "code", ""), Code):
             self.codes[code] += 1
 
 

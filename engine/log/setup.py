@@ -16,6 +16,7 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -32,15 +33,32 @@ MOST_REPEATS = 256  # lines that are remembered; the vocabulary bounds them, thi
 _SEVERITIES = ("warning", "error", "critical")
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the log goes, in which form, from which level on."""
+
+    to: str
+    form: str
+    level: str
+
+    @classmethod
+    def of(cls, settings: LogSettings, home: Path, environment: Mapping[str, str]) -> Place:
+        """What the settings come to in this environment."""
+        journal = under_journal(environment)
+        to = settings.to or (STDERR if journal else FILE)
+        if to == FILE:
+            to = str(settings.file or home / USUAL_FILE)
+        form = settings.form or ("journal" if journal and to == STDERR else "text")
+        return cls(to, form, settings.level)
+
+
 def set_up(settings: LogSettings, home: Path, environment: Mapping[str, str]) -> None:
     """Send the log where the settings want it, and take over from libraries. Raises OSError when
     the file cannot be written."""
     logging.raiseExceptions = False  # a full disk must not print a line's parts elsewhere
-    journal = under_journal(environment)
-    to = settings.to or (STDERR if journal and settings.file is None else FILE)
-    form = settings.form or ("journal" if journal and to == STDERR else "text")
-    handler = _to_stderr() if to == STDERR else _to_file(settings, home)
-    handler.setFormatter(LineForm(form))
+    place = Place.of(settings, home, environment)
+    handler = _to_stderr() if place.to == STDERR else _to_file(settings, Path(place.to))
+    handler.setFormatter(LineForm(place.form))
     handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -110,8 +128,7 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
         return os.fdopen(handle, "a", encoding="utf-8")
 
 
-def _to_file(settings: LogSettings, home: Path) -> logging.Handler:
-    file = settings.file or home / USUAL_FILE
+def _to_file(settings: LogSettings, file: Path) -> logging.Handler:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return _PrivateFile(file, maxBytes=settings.max_kib << 10, backupCount=settings.keep)
 

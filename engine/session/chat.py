@@ -66,6 +66,8 @@ class ChatService:
         settings: SessionSettings | None = None,
     ) -> None:
         self.last_cost_msat: int | None = None
+        self.spent_msat = 0
+        """For answers since the start."""
         self.desk = SessionDesk(
             store, wallet, relays, route_to, shapes, bus, boxes, sheets, find_more, wishes
         )
@@ -236,6 +238,7 @@ class ChatService:
 
     def _finish(self, ask: Question, result: dict[str, Any]) -> None:
         self.last_cost_msat = result["cost_msat"]
+        self.spent_msat += result["cost_msat"] or 0
         ask.teller.done(result)
         self._bus.publish("wallet.changed", {})
 

@@ -14,6 +14,7 @@ import traceback
 from tui.cli.style import bold, clean
 
 INTERNAL, USAGE, STORE, NETWORK, MINT, GHOST, FUNDS, NODE, ADDRESS = range(1, 10)
+WARNED, CHECK_FAILED = 10, 11
 INTERRUPTED, PIPE_CLOSED = 130, 141
 
 EXIT_CODES = (
@@ -27,6 +28,8 @@ EXIT_CODES = (
     (FUNDS, "a payment could not be made, or the wallet holds too little"),
     (NODE, "no node is running, or it cannot be reached"),
     (ADDRESS, "an address or port is in use"),
+    (WARNED, "`status --check` or `doctor`: it works, and something should be looked at"),
+    (CHECK_FAILED, "`doctor`: a check failed"),
     (INTERRUPTED, "interrupted with Ctrl+C"),
     (PIPE_CLOSED, "the program reading our output went away"),
 )

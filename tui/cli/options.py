@@ -190,13 +190,17 @@ def add_asking_commands(group: Subparsers) -> Parser:
 
 
 def add_view_commands(group: Subparsers) -> None:
-    command(
+    status = command(
         group,
         "status",
         "cmd_status:run",
         "show how the node is doing",
         ("peer2prompt status", ""),
         ("peer2prompt status --json | jq .wallet_sat", "one number of it"),
+        ("peer2prompt status --check > /dev/null", "for a monitor: 0 good, 10 warns, 8 no node"),
+    )
+    status.add_argument(
+        "--check", action="store_true", help="exit with 10 when the node warns of something"
     )
     command(
         group,

@@ -90,6 +90,7 @@ from engine.control.protocol.node import (
     StopParams,
     Wiped,
 )
+from engine.control.protocol.overview import DoctorParams, Examination, Overview
 from engine.control.protocol.sessions import (
     Message,
     Model,
@@ -161,6 +162,8 @@ class Method(msgspec.Struct, frozen=True):
 METHODS: Final[dict[str, Method]] = {
     "hello": Method(HelloParams, Hello),
     "status": Method(NoParams, Status),
+    "node.overview": Method(NoParams, Overview),
+    "node.doctor": Method(DoctorParams, Examination),
     "stop": Method(StopParams, Empty),
     "guide": Method(NoParams, Guide),
     "guide.set": Method(GuideParams, Empty),

@@ -142,6 +142,7 @@ async def test_every_command_speaks_json(home: Path) -> None:
             assert ran.json is not None
             assert ran.err == ""
         assert (await cli(home, "status", "--json")).json == STATUS
+        assert (await cli(home, "status", "--check")).code == 10, "it warns"
         assert (await cli(home, "wallet", "balance", "--json")).json == BALANCE
         assert (await cli(home, "earnings", "--json")).json == EARNINGS
         shown = (await cli(home, "sessions", "show", "3f2a", "--json")).json

@@ -1,0 +1,142 @@
+"""One real node as its operator sees it: status, metrics and log, by the commands themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from engine.control.protocol.overview import Overview
+from tests.engine.test_main import first_line, free_port
+from tests.helpers.processes import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 90
+
+
+class Operated:
+    """A relay that is also a client, alone in its network."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.metrics = free_port("127.0.0.1")
+        self.listen = free_port()
+        home.mkdir(mode=0o700)
+        (home / "config.toml").write_text(
+            f'roles = ["relay", "client"]\n[store]\nkey_file = "key"\n'
+            f'[link]\nlisten = "127.1.0.1:{self.listen}"\n[network]\ntest_network = true\n'
+            f'[log]\nformat = "json"\nlevel = "debug"\n'
+            f'[metrics]\nlisten = "127.0.0.1:{self.metrics}"\n'
+            f'[wallet]\nmints = ["http://127.0.0.1:1"]\n'
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "engine", "--home", str(home)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert first_line(self.process)[0] == "ready"
+
+    def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "tui.cli.main", "--home", str(self.home), *words],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+            env={**os.environ, "NO_COLOR": "1"},
+        )
+
+    def log(self) -> list[dict[str, Any]]:
+        text = (self.home / "log" / "node.log").read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+    operated = Operated(tmp_path_factory.mktemp("n") / "home")
+    yield operated
+    operated.process.kill()
+    operated.process.communicate()
+
+
+def test_status_is_whole_and_tells_a_monitor(node: Operated) -> None:
+    done = node.cli("status", "--json", "--check")
+    raw = json.loads(done.stdout)
+    found = msgspec.convert(raw, Overview, strict=True)
+    assert set(raw) == set(Overview.__struct_fields__)
+    assert (found.roles, found.pid) == (["client", "relay"], node.process.pid)
+    assert (found.health == "warning") == bool(found.warnings)
+    assert done.returncode == (10 if found.warnings else 0)
+    assert found.metrics.url == f"http://127.0.0.1:{node.metrics}/metrics"
+    assert found.log.to == str(node.home / "log" / "node.log")
+    assert found.relay is not None
+    assert found.reach is not None
+    assert (found.api.on if found.api else None, found.ghost, found.earnings) == (False, None, None)
+
+
+def test_status_for_a_person(node: Operated) -> None:
+    text = node.cli("status").stdout
+    for words in (
+        "health",
+        f"127.1.0.1:{node.listen}  (set)",
+        "0 circuits, 0 links",
+        f"http://127.0.0.1:{node.metrics}/metrics",
+        "node.log  (",
+    ):
+        assert words in text, text
+
+
+def test_metrics_of_a_real_node(node: Operated) -> None:
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{node.metrics}/metrics", timeout=PATIENCE_S
+    ) as answer:
+        text = answer.read().decode()
+    found = {family.name for family in text_string_to_metric_families(text)}
+    assert {"peer2prompt_relay_circuits", "peer2prompt_memory_bytes"} <= found
+    status = json.loads(node.cli("status", "--json").stdout)
+    for needle in (status["node"], str(node.home), "127.0.0.1:1", "127.1.0.1"):
+        assert needle not in text
+
+
+def test_the_log_is_of_the_vocabulary_and_says_what_matters(node: Operated) -> None:
+    wait_until(
+        lambda: any(line["event"] == "mint_unusable" for line in node.log()),
+        "the mint that is not there",
+        timeout_s=PATIENCE_S,
+    )
+    lines = node.log()
+    serving = next(line for line in lines if line["event"] == "serving")
+    assert serving["roles"] == ["client", "relay"]
+    bad = next(line for line in lines if line["event"] == "mint_unusable")
+    assert (bad["level"], bad["area"], bad["code"]) == ("warning", "mints", "mint_unreachable")
+    text = json.dumps(lines)
+    own = json.loads(node.cli("status", "--json").stdout)["node"]
+    for needle in ("127.", "http", str(node.home), own):
+        assert needle not in text
+
+
+def test_the_schema_in_the_docs_is_the_one_that_is_spoken() -> None:
+    """docs/status.schema.json is made with `python -m tests.e2e.test_operator`."""
+    assert json.loads(SCHEMA.read_text()) == schema()
+
+
+SCHEMA = ROOT / "docs" / "status.schema.json"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of `status --json`."""
+    return msgspec.json.schema(Overview)
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(json.dumps(schema(), indent=1) + "\n")
