@@ -13,11 +13,13 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -34,6 +36,9 @@ from wallet.errors import WalletError
 from wallet.mint import MintClient
 
 LIMIT_S = 300.0
+WORD_BYTES = 6
+"""What the provider says per token (bench.ghost_load_host)."""
+Child = subprocess.Popen[str]
 BODY = [{"role": "user", "content": "What is an onion?"}]
 
 
@@ -88,9 +93,16 @@ class Report:
 class Crowd:
     """All clients of one run."""
 
-    def __init__(self, port: int, payer: ReadyPayer, count: int) -> None:
+    def __init__(
+        self,
+        port: int,
+        payer: ReadyPayer,
+        count: int,
+        on_halfway: Callable[[], None] = lambda: None,
+    ) -> None:
         self.each = [Progress() for _ in range(count)]
         self.halfway: list[int] = []
+        self._on_halfway = on_halfway
         self._port = port
         self._ghost = Identity(SEED).node_id
         self._expected = 0
@@ -105,7 +117,7 @@ class Crowd:
         return await self._all(self._open_one)
 
     async def run(self, expected_bytes: int) -> float:
-        """Everybody asks at once; seconds until the last is through."""
+        """Everybody asks at once, for so many bytes; seconds until the last is through."""
         self._expected = expected_bytes * len(self.each)
         return await self._all(self._ask_one)
 
@@ -130,6 +142,7 @@ class Crowd:
             progress.note(event, self._now())
             if not self.halfway and 2 * sum(p.bytes for p in self.each) >= self._expected:
                 self.halfway = [p.bytes for p in self.each]
+                self._on_halfway()
 
         progress.asked = self._now()
         try:
@@ -149,21 +162,23 @@ class Crowd:
         return SocketCircuit(stream, tag, self._ghost)
 
 
-async def load(folder: Path, sessions: int, tokens: int, pause_ms: float) -> Report:
-    """One run."""
+async def load(
+    folder: Path, sessions: int, tokens: int, pause_ms: float, *, held: bool = False
+) -> Report:
+    """One run. Answers that are `held` stop half-way until half of all text has come: nobody gets
+    more than a half before everybody has it, however fast the machine is."""
     with Children() as children:
-        ports: list[int] = []
-        pids: list[int] = []
-        for argv in (["provider", str(tokens), str(pause_ms)], ["mint"]):
-            pid, port = _start(children, folder, argv)
-            pids.append(pid)
-            ports.append(port)
-        pid, port = _start(children, folder, ["ghost", str(folder), *map(str, ports)])
-        client = MintClient(f"http://127.0.0.1:{ports[1]}", timeout_s=120.0)
+        upstream = ["provider", str(tokens), str(pause_ms), *["held"] * held]
+        provider, provider_port = _start(children, folder, upstream)
+        _, mint_port = _start(children, folder, ["mint"])
+        ports = (str(provider_port), str(mint_port))
+        ghost, port = _start(children, folder, ["ghost", str(folder), *ports])
+        pid = ghost.pid
+        client = MintClient(f"http://127.0.0.1:{mint_port}", timeout_s=120.0)
         (head,) = await client.keysets()
         payer = ReadyPayer(client, await client.keyset(head))
         await payer.fill(15, sessions * (2 + tokens // 40))
-        crowd = Crowd(port, payer, sessions)
+        crowd = Crowd(port, payer, sessions, partial(_go_on, provider))
         report = Report(sessions, ghost_rss_idle_mib=rss_mib(pid))
         before = cpu_s([pid])
         peak = 0.0
@@ -177,7 +192,7 @@ async def load(folder: Path, sessions: int, tokens: int, pause_ms: float) -> Rep
 
             nursery.start_soon(watch)
             report.open_s = await crowd.open()
-            report.seconds = await crowd.run(tokens * 6)
+            report.seconds = await crowd.run(tokens * WORD_BYTES)
             nursery.cancel_scope.cancel()
         await client.aclose()
         _sum_up(report, crowd, tokens)
@@ -189,14 +204,21 @@ async def load(folder: Path, sessions: int, tokens: int, pause_ms: float) -> Rep
     return report
 
 
-def _start(children: Children, folder: Path, argv: Sequence[str]) -> tuple[int, int]:
+def _start(children: Children, folder: Path, argv: Sequence[str]) -> tuple[Child, int]:
     child = children.start(
         [sys.executable, "-m", "bench.ghost_load_host", *argv], log=folder / f"{argv[0]}.log"
     )
     line = child.stdout.readline() if child.stdout is not None else ""
     if not line.strip().isdigit():
         raise BenchError(f"The {argv[0]} did not start.")
-    return child.pid, int(line)
+    return child, int(line)
+
+
+def _go_on(provider: Child) -> None:
+    """The answers that were held half-way go on."""
+    if provider.stdin is not None:
+        provider.stdin.write("\n")
+        provider.stdin.flush()
 
 
 def _sum_up(report: Report, crowd: Crowd, tokens: int) -> None:
@@ -214,10 +236,10 @@ def _sum_up(report: Report, crowd: Crowd, tokens: int) -> None:
     report.least_share = min(shares) * len(shares) / total if total else 0.0
 
 
-def measure(sessions: int, tokens: int, pause_ms: float) -> Report:
+def measure(sessions: int, tokens: int, pause_ms: float, *, held: bool = False) -> Report:
     """A run in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="p2p-load-") as folder:
-        return trio.run(load, Path(folder), sessions, tokens, pause_ms)
+        return trio.run(partial(load, held=held), Path(folder), sessions, tokens, pause_ms)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

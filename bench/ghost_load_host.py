@@ -1,19 +1,22 @@
 """The ghost process of bench.ghost_load, and its provider and mint. Run by that program.
 
     python -m bench.ghost_load_host ghost FOLDER UPSTREAM_PORT MINT_PORT
-    python -m bench.ghost_load_host provider TOKENS PAUSE_MS
+    python -m bench.ghost_load_host provider TOKENS PAUSE_MS [held]
     python -m bench.ghost_load_host mint
 
 Each prints its port and serves on loopback until killed. The ghost is the real service with a real
 wallet on a real encrypted store; a TCP connection stands for a circuit's stream. The provider
-streams the OpenAI format; the mint is the tests' mint in memory, behind HTTP.
+streams the OpenAI format, `held` with a stop in the middle of every answer until something comes
+on standard input; the mint is the tests' mint in memory, behind HTTP.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -109,18 +112,32 @@ async def ghost(folder: Path, upstream_port: int, mint_port: int) -> None:
         await _listen(nursery, serve)
 
 
-async def provider(tokens: int, pause_s: float) -> None:
-    """An answer of `tokens` tokens, one each `pause_s`, to whatever is asked."""
+async def provider(tokens: int, pause_s: float, *, held: bool) -> None:
+    """An answer of `tokens` tokens, one each `pause_s`, to whatever is asked. All that are `held`
+    stop half-way, and go on together."""
+    go_on = trio.Event()
 
     async def answer(_path: str, _body: bytes) -> Answer:
-        return _tokens(tokens, pause_s)
+        return _tokens(tokens, pause_s, go_on)
 
     async with trio.open_nursery() as nursery:
+        if held:
+            nursery.start_soon(_wait_for_word, go_on)
+        else:
+            go_on.set()
         await _listen(nursery, lambda stream: _http(stream, answer))
 
 
-async def _tokens(count: int, pause_s: float) -> AsyncIterator[bytes]:
+async def _wait_for_word(go_on: trio.Event) -> None:
+    async with trio.lowlevel.FdStream(os.dup(sys.stdin.fileno())) as stdin:
+        if await stdin.receive_some(1):
+            go_on.set()
+
+
+async def _tokens(count: int, pause_s: float, go_on: trio.Event) -> AsyncIterator[bytes]:
     for number in range(count):
+        if number == (count + 1) // 2:
+            await go_on.wait()
         await trio.sleep(pause_s)
         yield _event({"delta": {"content": f"word{number % 10} "}, "index": 0})
     yield _event({"delta": {}, "index": 0, "finish_reason": "stop"})
@@ -201,7 +218,7 @@ def main() -> None:
     if role == "ghost":
         trio.run(ghost, Path(rest[0]), int(rest[1]), int(rest[2]))
     elif role == "provider":
-        trio.run(provider, int(rest[0]), float(rest[1]) / 1000)
+        trio.run(partial(provider, held="held" in rest), int(rest[0]), float(rest[1]) / 1000)
     else:
         trio.run(mint)
 

@@ -72,9 +72,11 @@ def test_it_prints_one_object() -> None:
 
 
 def test_sixty_sessions_at_once_share_one_ghost() -> None:
-    report = measure(60, 60, 10.0)
-    assert report.finished == 60
+    """Every session has half of its answer before any has more: one that had to wait for another
+    to end would wait for ever. How even the shares are when nobody waits is the bench's to say."""
+    report = measure(60, 60, 10.0, held=True)
     assert not report.errors
-    assert report.jain_index > 0.8
-    assert report.least_share > 0
+    assert report.finished == 60
+    assert report.jain_index == 1
+    assert report.least_share == 1
     assert report.ghost_kib_per_session < 1024
