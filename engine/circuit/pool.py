@@ -31,6 +31,7 @@ from engine.link.manager import LinkManager
 from engine.wire.advert import Advert
 
 BUILD_ATTEMPTS = 5
+BUILD_PATIENCE_S = 45.0  # no further attempt is begun after so long: somebody waits for a word
 EVENTS_KEPT = 50
 COVER_PURPOSE = "cover"
 MIDDLES_TO_GHOST = 2
@@ -146,9 +147,12 @@ class CircuitPool:
         self, last: Sequence[Advert], role: str, middles: int, purpose: str, plan: ShapePlan
     ) -> ClientCircuit:
         failure: CircuitClosed | None = None
-        for attempt in range(BUILD_ATTEMPTS):
-            choice = self._paths.choose(_from(last, attempt), role, middles, purpose)
+        late = trio.current_time() + BUILD_PATIENCE_S
+        attempts = 0
+        while attempts < BUILD_ATTEMPTS and (not attempts or trio.current_time() < late):
+            choice = self._paths.choose(_from(last, attempts), role, middles, purpose)
             circuit = ClientCircuit(choice.hops, self._suite, purpose, plan, why=choice.why)
+            attempts += 1
             try:
                 await self._attempt(circuit)
             except CircuitClosed as error:
@@ -156,7 +160,7 @@ class CircuitPool:
                 continue
             return circuit
         raise CircuitClosed(
-            f"No circuit could be built in {BUILD_ATTEMPTS} attempts.",
+            f"No circuit could be built (paths tried: {attempts}).",
             kept="Nothing was paid.",
             hint="Relays or the far end may be down; see: peer2prompt network",
         ) from failure

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import trio
@@ -38,6 +39,8 @@ from engine.wire.answer import plain_text
 from wallet.errors import WalletError
 from wallet.store import ChatSession
 
+SETTLE_PATIENCE_S = 30.0
+"""So long an answer that is whole waits for its last account."""
 TOLD = ("cost_msat", "tokens_in", "tokens_out", "ttft_ms", "mailboxes", "by_mail", "model")
 
 
@@ -235,7 +238,13 @@ class Answerer:
         return line.message_id
 
     async def _settle_after(self, pinned: Pinned) -> None:
-        """Settle so that the account of this answer is final; a failure costs nothing but time."""
+        """Settle so that the account of this answer is final; a failure costs nothing but time, of
+        which the answer waits for a bounded part: the settlement goes on beside it."""
+        over = self._desk.beside(partial(self._settle, pinned))
+        with trio.move_on_after(SETTLE_PATIENCE_S):
+            await over.wait()
+
+    async def _settle(self, pinned: Pinned) -> None:
         try:
             await pinned.session.settle()
         except (Peer2PromptError, WalletError) as error:

@@ -26,6 +26,8 @@ LOST = (CircuitClosed, NoRoute, LinkError, LayerError, HandshakeError)
 """Failures of the way to the ghost: another circuit may do."""
 MAX_LOSSES = 3
 """Streams lost in a row without any progress before we give up."""
+OPEN_PATIENCE_S = 45.0
+"""Ways to the ghost that were tried in vain for so long: no other is tried, its user is told."""
 BACKOFF_S = 0.25
 STALL_S = 180.0
 """Longer than a provider may think (its read timeout is 120 s); then the way counts as lost."""
@@ -58,11 +60,12 @@ class GhostLink:
 
     async def ensure(self) -> None:
         """Have a greeted stream; raises the last loss when that does not work out."""
+        late = trio.current_time() + OPEN_PATIENCE_S
         while self.stream is None:
             try:
                 await self._connect()
             except LOST as error:
-                await self.lost(error)
+                await self.lost(error, last=trio.current_time() >= late)
 
     async def _connect(self) -> None:
         stream = await self._open_stream()
@@ -88,7 +91,9 @@ class GhostLink:
                 raise CircuitClosed("The circuit to the ghost has taken no data for too long.")
 
     async def read(self) -> None:
-        """Wait for data and handle the messages in it; CircuitClosed when the stream ends."""
+        """Wait for data and handle the messages in it; CircuitClosed when the stream ends.
+
+        Cancelled it stops while it waits: of what has arrived every message is handled."""
         stream = self.stream
         if stream is None:
             raise CircuitClosed("There is no circuit to the ghost just now.")
@@ -98,8 +103,10 @@ class GhostLink:
             raise CircuitClosed("The ghost has been silent for too long.")
         if not data:
             raise CircuitClosed("The ghost closed the session's stream.")
-        for message in self._reader.feed(data):
-            await self._handle(message)
+        messages = self._reader.feed(data)
+        with trio.CancelScope(shield=True):
+            for message in messages:
+                await self._handle(message)
 
     async def read_or_reconnect(self) -> None:
         """Like `read`, but a lost stream is replaced."""
@@ -113,12 +120,13 @@ class GhostLink:
         """Something useful arrived: the losses so far no longer count."""
         self._losses = 0
 
-    async def lost(self, error: Exception) -> None:
-        """The stream is gone: wait a little before the next, or give up with the error."""
+    async def lost(self, error: Exception, *, last: bool = False) -> None:
+        """The stream is gone: wait a little before the next, or give up with the error, at the
+        latest when this was the `last` try."""
         await self.drop()
         self.cuts += 1
         self._losses += 1
-        if self._losses > MAX_LOSSES:
+        if last or self._losses > MAX_LOSSES:
             self._losses = 0
             raise error
         await trio.sleep(BACKOFF_S * 2 ** (self._losses - 1))

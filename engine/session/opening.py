@@ -6,7 +6,7 @@ nothing of chats, questions and answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -220,6 +220,22 @@ class SessionOpener:
             self.witness.no_way(pinned.route.ghost, error)
             return False
         return True
+
+    def beside(self, work: Callable[[], Awaitable[None]]) -> trio.Event:
+        """Do what may outlast the question it belongs to; the event says that it is done."""
+        over = trio.Event()
+
+        async def run() -> None:
+            try:
+                await work()
+            finally:
+                over.set()
+
+        if self._nursery is None:
+            over.set()
+        else:
+            self._nursery.start_soon(run)
+        return over
 
     def reclaim_soon(self, pinned: Pinned, saved: SavedSession) -> None:
         """A session of an earlier run is done with: leave it, or ask its credit back later."""

@@ -240,6 +240,11 @@ class Payer:
             await self._send(pending.message)
         except CircuitClosed:
             return  # the reader notices too, reconnects, and calls on_new_stream
+        except trio.Cancelled:
+            # The answer is over, perhaps before this left: whoever waits for the ghost's word
+            # must not wait for it in vain. Said twice it counts once.
+            pending.sent = False
+            raise
 
     async def _settle(self, taken: PaymentTaken) -> None:
         pending = self._pending
@@ -263,9 +268,10 @@ class Payer:
         if pending is None:
             return
         if refused.retry and pending.tries < MAX_TRIES:
-            await trio.sleep(RETRY_S * 2 ** (pending.tries - 1))
+            pause_s = RETRY_S * 2 ** (pending.tries - 1)
             pending.tries += 1
-            pending.sent = False
+            pending.sent = False  # said again by the next run, should this one be cancelled
+            await trio.sleep(pause_s)
             return
         fate = await self._give_up(pending)
         if refused.code == "credit_limit" and not self._surplus:

@@ -180,6 +180,7 @@ class FakePayer:
         self.balance_sat = balance_sat
         self.unit = unit
         self.cannot_swap = False
+        self.delay_s = 0.0
         self.open: dict[str, FakePayment] = {}
         self.slots: dict[str, FakeSlot] = {}
         self.resolved: list[str] = []
@@ -220,7 +221,7 @@ class FakePayer:
         return None
 
     async def pay_prepare(self, url: str, amount_sat: int, purpose: str = "chunk") -> FakePayment:
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(self.delay_s)
         total = -(-amount_sat // self.unit) * self.unit
         if url not in self.mints or total > self.balance_sat:
             raise InsufficientFunds("Not enough.", needed_sat=total, available_sat=self.balance_sat)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from engine.circuit import pool
 from engine.circuit.client import CircuitState
 from engine.circuit.shaping import BULK_PLAN
 from engine.directory.bias import Tally
@@ -58,6 +59,17 @@ async def test_a_dead_ghost_is_reported_not_retried_for_ever(tmp_path: Path) -> 
         with trio.fail_after(60), pytest.raises((CircuitClosed, NoRoute)) as caught:
             await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
         assert caught.value.kept
+
+
+@pytest.mark.parametrize(("patience_s", "tried"), [(60.0, 5), (0.0, 1)])
+async def test_no_further_path_is_tried_when_somebody_has_waited_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience_s: float, tried: int
+) -> None:
+    monkeypatch.setattr(pool, "BUILD_PATIENCE_S", patience_s)
+    async with bench(tmp_path) as b:
+        stop(b.network, b.ghost.node_id)
+        with pytest.raises(CircuitClosed, match=f"tried: {tried}"):
+            await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
 
 
 async def test_too_small_a_network_is_refused(tmp_path: Path) -> None:

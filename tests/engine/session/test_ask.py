@@ -285,3 +285,47 @@ async def test_unreachable_ghost(autojump_clock: MockClock) -> None:
         assert caught.value.kept
         assert caught.value.hint
         assert w.payer.balance_sat == 1000
+
+
+async def test_a_payment_that_was_ready_when_the_answer_ended_does_not_hold_up_the_end(
+    autojump_clock: MockClock,
+) -> None:
+    """The wallet is busy with the next chunk when the last word comes: whoever settles then waits
+    for the wallet, not for the word of a ghost that was never paid."""
+
+    async def tick(_index: int) -> None:
+        await trio.sleep(0.05)
+
+    async with world(ScriptedBackend(LONG[:90], usage=(20, 90), gate=tick)) as w:
+        asker = w.asker()
+        await asker.open()
+        w.payer.delay_s = 2
+        begun = trio.current_time()
+        result = await asker.ask(HI, MODEL, {}, w.note)
+        assert result.answer == "".join(LONG[:90])
+        await asker.settle()
+        assert trio.current_time() - begun < 30
+        assert not w.payer.open
+        assert w.money == 1000
+
+
+async def test_a_refused_payment_is_said_again_though_the_answer_ended(
+    autojump_clock: MockClock,
+) -> None:
+    """The ghost's mint is busy when the last word comes."""
+
+    async def tick(_index: int) -> None:
+        await trio.sleep(0.05)
+
+    async with world(ScriptedBackend(LONG[:45], usage=(20, 45), gate=tick)) as w:
+        asker = w.asker()
+        await asker.open()
+        w.earner.delay_s = 0.5
+        w.earner.fail = 1
+        begun = trio.current_time()
+        result = await asker.ask(HI, MODEL, {}, w.note)
+        assert result.answer == "".join(LONG[:45])
+        await asker.settle()
+        assert trio.current_time() - begun < 30
+        assert not w.payer.open
+        assert w.money == 1000

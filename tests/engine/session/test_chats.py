@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -22,6 +23,7 @@ from engine.exit.backends.base import (
 from engine.session.vault import SessionVault
 from tests.helpers.chat_world import WORDS, ChatWorld, play
 from tests.helpers.market_fakes import ScriptedBackend
+from wallet.ecash.types import BlindSignature
 
 ANSWER = "".join(WORDS)
 
@@ -54,6 +56,32 @@ def test_the_ghost_is_kept_over_a_restart(tmp_path: Path) -> None:
         assert sorted(len(ghost.asked) for ghost in world.ghosts) == [0, 0, 0, 2]
 
     play(tmp_path, act, ghosts=4)
+
+
+def test_an_answer_does_not_wait_for_a_ghost_that_keeps_the_change_to_itself(
+    tmp_path: Path,
+) -> None:
+    """The whole answer is told although its session cannot be settled; the money comes later."""
+
+    async def act(world: ChatWorld) -> None:
+        (ghost,) = world.ghosts
+        refund, silent = ghost.earner.refund, trio.Event()
+
+        async def refund_late(*args: Any) -> list[BlindSignature]:
+            await silent.wait()
+            return await refund(*args)
+
+        ghost.earner.refund = refund_late  # type: ignore[method-assign]
+        begun = trio.current_time()
+        done = await world.ask("One?", settle=True)
+        assert done["result"]["answer"] == ANSWER
+        assert trio.current_time() - begun < 60
+        silent.set()
+        await trio.sleep(200)  # a chat that rests is settled
+        assert world.wallet.balance_sat + ghost.earner.balance_sat == 1000
+        assert ghost.earner.balance_sat < 5
+
+    play(tmp_path, act)
 
 
 def test_edit_retry_and_branch(tmp_path: Path) -> None:
