@@ -2,7 +2,7 @@
 # scripts/env.sh for what goes where. `make demo ARGS="--help"` passes options on.
 
 .DEFAULT_GOAL := help
-.PHONY: help env app-env dev-env mint-env provider-env gpu-env demo test lint format clean
+.PHONY: help env app-env dev-env mint-env provider-env gpu-env demo test lint format docs changelog clean
 
 ARGS ?=
 PYTEST_ARGS ?=
@@ -13,6 +13,8 @@ help:
 	@echo "make test    lint, types, import directions and all tests      (PYTEST_ARGS=\"-k wallet\")"
 	@echo "make lint    only the checks that run no test"
 	@echo "make format  lay the code out as lint wants it"
+	@echo "make docs    the documentation site in build/site"
+	@echo "make changelog  what CHANGELOG.md would say of the next version"
 	@echo "make env     only build the environments (also: mint-env, provider-env, dev-env, gpu-env)"
 	@echo "make clean   remove environments, caches and build results"
 
@@ -50,6 +52,13 @@ format: dev-env
 
 test: env lint
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+docs: dev-env
+	.venv/bin/python -m sphinx -W --keep-going -n -q -b html docs build/site
+	@echo "open build/site/index.html"
+
+changelog: dev-env
+	@.venv/bin/towncrier build --draft --version next
 
 clean:
 	rm -rf .venv .venv-mint .venv-provider .cache dist build

@@ -1,0 +1,60 @@
+"""The page on troubles has every error code of the program, and no other."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+from engine.exit.backends.faults import KINDS
+from tests.docs.pages import ROOT
+from tui.cli.failures import EXIT_CODES
+
+SAID = re.compile(r"\bcode\s*=\s*\"([a-z_]+)\"")
+ROW = re.compile(r"^\| `([a-z_]+)` \| (\d*) ?\| (.+) \| (.+) \|$", re.MULTILINE)
+
+
+def page() -> str:
+    return (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+
+
+def sources() -> list[Path]:
+    folders = ("engine", "wallet", "tui")
+    return [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+
+
+def test_every_code_has_a_row_and_every_row_a_code() -> None:
+    codes = {code for path in sources() for code in SAID.findall(path.read_text("utf-8"))}
+    rows = [row[0] for row in ROW.findall(page())]
+    assert sorted(rows) == sorted(set(rows)), "a code has two rows"
+    assert codes - set(rows) == set(), "codes without a row in docs/troubleshooting.md"
+    assert set(rows) - codes == set(), "rows in docs/troubleshooting.md of codes that are gone"
+
+
+def test_the_exit_codes_are_those_of_the_classes() -> None:
+    """Where a class says both, the row says the same."""
+    rows = {code: number for code, number, _, _ in ROW.findall(page())}
+    known = {str(number) for number, _ in EXIT_CODES}
+    assert {number for number in rows.values() if number} <= known
+    for code, number in class_codes():
+        assert rows[code] == str(number), f"{code}: exit {number}"
+
+
+def class_codes() -> list[tuple[str, int]]:
+    """The code and exit code of every class that says its own code."""
+    found = []
+    for path in sources():
+        if re.search(r"^    code = \"", path.read_text("utf-8"), re.MULTILINE):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            module = importlib.import_module(name)
+            kinds = [k for k in vars(module).values() if isinstance(k, type)]
+            found += [
+                (k.code, k.exit_code) for k in kinds if k.__module__ == name and "code" in vars(k)
+            ]
+    assert len(found) > 30
+    return found
+
+
+def test_the_ways_a_provider_fails_are_there() -> None:
+    text = page()
+    assert all(f"`{kind}`" in text for kind in KINDS)
