@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from engine.errors import Peer2PromptError
+from engine.gateway import openapi
 from engine.gateway.asking import Asker
 from engine.gateway.bodies import Wanted, check_form, read_chat, read_object
 from engine.gateway.catalogue import catalogue, listed, not_offered, unknown_model
@@ -74,11 +75,13 @@ class Api:
                 for path, read, form in FORMS
             ]
             + [
+                Route(openapi.PATH, Endpoint(self._described), methods=["GET"]),
                 Route("/v1/models", Endpoint(self._models), methods=["GET"]),
                 Route("/v1/models/{name:path}", Endpoint(self._model), methods=["GET"]),
             ],
             exception_handlers={HTTPException: _no_route},
         )
+        self._routes.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -131,6 +134,10 @@ class Api:
             return problem
         return not_offered(models, wanted.model, features_of(wanted.body)) or problem
 
+    async def _described(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        host = Headers(scope=scope)["host"]  # the door let it in
+        await send_json(send, openapi.describe_api(f"http://{host}"))
+
     async def _models(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await send_json(send, listed(catalogue(await self._asker.models())))
 
@@ -168,11 +175,15 @@ class Endpoint:
 
 
 async def _no_route(_request: Request, exc: Exception) -> Response:
-    status = exc.status_code if isinstance(exc, HTTPException) else 404
+    known = exc if isinstance(exc, HTTPException) else HTTPException(404)
     problem = Problem(
-        status, "unknown_url", "The local API has nothing here.", "See docs/api.md for its parts."
+        known.status_code,
+        "unknown_url",
+        "The local API has nothing here.",
+        "See docs/api.md for its parts.",
+        headers=dict(known.headers or {}),
     )
-    return JSONResponse(problem.as_body(), status, problem.all_headers())
+    return JSONResponse(problem.as_body(), problem.status, problem.all_headers())
 
 
 def _session(scope: Scope) -> str:

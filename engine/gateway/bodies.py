@@ -15,27 +15,12 @@ from engine.exit.question import OPTIONS, read_question
 from engine.exit.question_checks import Unfit
 from engine.gateway.problems import Problem, bad_request
 from engine.gateway.said import as_said, as_tool
+from engine.gateway.shapes_in import UNSET, ChatBody, conform
 from engine.wire.quote import FEATURES
 
 ANY_MODEL = "auto"
 _TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 _PASSED = frozenset({"messages", "max_tokens", *_TOOLS, *OPTIONS})
-_KEPT_HERE = frozenset(
-    {
-        "metadata",
-        "model",
-        "n",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "store",
-        "stream",
-        "stream_options",
-        "user",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +40,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
     """A JSON object. Raises Problem."""
     try:
         found = json.loads(raw, parse_constant=_no_number)
-        json.dumps(found, ensure_ascii=False).encode()
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise Problem(400, "invalid_json", "The request's body is not valid JSON.") from None
     if not isinstance(found, dict):
@@ -65,27 +50,19 @@ def read_object(raw: bytes) -> dict[str, Any]:
 
 def read_chat(found: Mapping[str, Any]) -> Wanted:
     """A body of /v1/chat/completions. Raises Problem."""
-    given = {key: value for key, value in found.items() if value not in (None, False, {}, [])}
-    if found.get("n") not in (None, 1):
-        raise bad_request("Only one answer can be asked for at a time.", "n")
+    conform(found, ChatBody)
+    given = {key: value for key, value in found.items() if value not in UNSET}
     if "max_completion_tokens" in given:
         given["max_tokens"] = given.pop("max_completion_tokens")
     given |= {key: found[key] for key in _PASSED & found.keys() if found[key] is False}
-    for key in sorted(given.keys() - _PASSED - _KEPT_HERE):
-        raise unsupported(key)
-    messages = found.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise bad_request("A question needs a list of messages.", "messages")
-    if not all(isinstance(message, dict) for message in messages):
-        raise bad_request("A message is not an object.", "messages")
-    given["messages"] = [as_said(message) for message in messages]
-    if isinstance(given.get("tools"), list):
+    given["messages"] = [as_said(message) for message in found["messages"]]
+    if "tools" in given:
         given["tools"] = [as_tool(tool) for tool in given["tools"]]
     options = found.get("stream_options")
     return Wanted(
         body={key: value for key, value in given.items() if key in _PASSED},
         model=read_model(found),
-        stream=flag(found, "stream"),
+        stream=found.get("stream") is True,
         usage=isinstance(options, dict) and options.get("include_usage") is True,
     )
 
@@ -100,12 +77,8 @@ def check_form(wanted: Wanted) -> None:
 
 
 def read_model(found: Mapping[str, Any]) -> str | None:
-    """The model's name; None for `auto`, which takes any. Raises Problem."""
-    model = found.get("model")
-    if not isinstance(model, str) or not model or len(model) > 200:
-        raise bad_request(
-            f'Name a model of `peer2prompt models`, or "{ANY_MODEL}" for any.', "model"
-        )
+    """The name of the model that a body names; None for `auto`, which takes any."""
+    model = str(found["model"])
     return None if model == ANY_MODEL else model
 
 
@@ -114,21 +87,7 @@ def translated(found: Mapping[str, Any], chat: Mapping[str, Any], model: str | N
     if not chat["messages"]:
         raise bad_request("A question needs something to answer.")
     given = {key: value for key, value in chat.items() if value is not None}
-    return Wanted(given, model, flag(found, "stream"), usage=True)
-
-
-def refuse_others(found: Mapping[str, Any], known: frozenset[str], idle: frozenset[str]) -> None:
-    """Raises Problem for an option that is set and neither known nor idle here."""
-    for key in sorted(found.keys() - known - idle):
-        if found[key] not in (None, False, {}, []):
-            raise unsupported(key)
-
-
-def unsupported(key: str) -> Problem:
-    """An option that no ghost could do anything with."""
-    return bad_request(
-        f"The option {key[:40]} cannot be passed on to a ghost.", key, "unsupported_parameter"
-    )
+    return Wanted(given, model, found.get("stream") is True, usage=True)
 
 
 def items_of(found: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
@@ -139,14 +98,6 @@ def items_of(found: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise bad_request(f"{key} is a list of objects.", key)
     return value
-
-
-def flag(found: Mapping[str, Any], key: str) -> bool:
-    """True or false; false when the key is not there. Raises Problem."""
-    value = found.get(key)
-    if value is not None and not isinstance(value, bool):
-        raise bad_request(f"{key} is true or false.", key)
-    return bool(value)
 
 
 def _no_number(name: str) -> float:

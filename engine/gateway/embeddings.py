@@ -10,27 +10,21 @@ from typing import Any
 
 from engine.gateway.account import account
 from engine.gateway.asking import Piece
-from engine.gateway.bodies import ANY_MODEL, Wanted, read_model, refuse_others
+from engine.gateway.bodies import ANY_MODEL, Wanted, read_model
 from engine.gateway.forms import Frame
-from engine.gateway.problems import Problem, bad_request
-
-_KNOWN = frozenset({"model", "input", "dimensions", "encoding_format"})
+from engine.gateway.problems import Problem
+from engine.gateway.shapes_in import EmbeddingsBody, conform
 
 
 def read_embeddings(found: Mapping[str, Any]) -> Wanted:
     """A body of /v1/embeddings. Raises Problem."""
-    refuse_others(found, _KNOWN, frozenset({"user"}))
-    given = found.get("input")
+    conform(found, EmbeddingsBody)
+    given = found["input"]
     inputs = [given] if isinstance(given, str) else given
-    if not isinstance(inputs, list) or not inputs or not all(isinstance(i, str) for i in inputs):
-        raise bad_request("The input is a text or a list of texts.", "input")
-    packing = found.get("encoding_format")
-    if packing not in (None, "float", "base64"):
-        raise bad_request("encoding_format is float or base64.", "encoding_format")
     body: dict[str, Any] = {"input": inputs}
     if found.get("dimensions") is not None:
         body["dimensions"] = found["dimensions"]
-    return Wanted(body, read_model(found), packed=packing == "base64")
+    return Wanted(body, read_model(found), packed=found.get("encoding_format") == "base64")
 
 
 class EmbeddingsForm:

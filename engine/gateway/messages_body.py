@@ -13,37 +13,18 @@ from engine.gateway.bodies import (
     Wanted,
     items_of,
     read_model,
-    refuse_others,
     translated,
-    unsupported,
 )
 from engine.gateway.problems import Problem, bad_request
+from engine.gateway.shapes_in import MessagesBody, conform, unsupported
 
-_KNOWN = frozenset(
-    {
-        "max_tokens",
-        "messages",
-        "model",
-        "output_config",
-        "stop_sequences",
-        "stream",
-        "system",
-        "temperature",
-        "thinking",
-        "thread",
-        "tool_choice",
-        "tools",
-        "top_p",
-    }
-)
-_IDLE = frozenset({"cache_control", "diagnostics", "metadata", "service_tier"})
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 def read_messages(found: Mapping[str, Any]) -> Wanted:
     """A body of /v1/messages. Raises Problem."""
-    refuse_others(found, _KNOWN, _IDLE)
+    conform(found, MessagesBody)
     thinking = found.get("thinking")
     if isinstance(thinking, dict) and thinking.get("type") == "enabled":
         raise unsupported("thinking")
@@ -68,9 +49,7 @@ def read_messages(found: Mapping[str, Any]) -> Wanted:
 
 
 def _message(message: Mapping[str, Any]) -> list[dict[str, Any]]:
-    role, content = message.get("role"), message.get("content")
-    if role not in ("user", "assistant"):
-        raise bad_request("A message is the user's or the assistant's.", "messages")
+    role, content = message["role"], message["content"]
     if isinstance(content, str):
         return [{"role": role, "content": content}]
     blocks = items_of({"messages": content}, "messages")

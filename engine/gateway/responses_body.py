@@ -9,48 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.gateway.bodies import Wanted, items_of, read_model, refuse_others, translated
+from engine.gateway.bodies import Wanted, items_of, read_model, translated
 from engine.gateway.problems import bad_request
+from engine.gateway.shapes_in import ResponsesBody, conform
 
-_KNOWN = frozenset(
-    {
-        "input",
-        "instructions",
-        "max_output_tokens",
-        "model",
-        "parallel_tool_calls",
-        "reasoning",
-        "stream",
-        "temperature",
-        "text",
-        "tool_choice",
-        "tools",
-        "top_p",
-    }
-)
-_IDLE = frozenset(
-    {
-        "include",
-        "metadata",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "store",
-        "stream_options",
-        "truncation",
-        "user",
-    }
-)
 _TEXTS = ("input_text", "output_text", "text")
 
 
 def read_responses(found: Mapping[str, Any]) -> Wanted:
     """A body of /v1/responses. Raises Problem."""
-    refuse_others(found, _KNOWN, _IDLE)
+    conform(found, ResponsesBody)
     given = found.get("input")
     messages: list[dict[str, Any]] = []
-    if isinstance(found.get("instructions"), str) and found["instructions"]:
+    if found.get("instructions"):
         messages.append({"role": "system", "content": found["instructions"]})
     if isinstance(given, str):
         messages.append({"role": "user", "content": given})

@@ -11,7 +11,14 @@ from typing import Any
 
 import trio
 
-from engine.control.protocol.api import ApiKeyInfo, ApiKeyMade, ApiReleased, ApiStatus, ApiTag
+from engine.control.protocol.api import (
+    ApiDescription,
+    ApiKeyInfo,
+    ApiKeyMade,
+    ApiReleased,
+    ApiStatus,
+    ApiTag,
+)
 from engine.control.protocol.asking import AskStarted
 from engine.control.protocol.frames import Empty
 from engine.control.protocol.sessions import Model
@@ -84,6 +91,7 @@ class Gateway:
             "api.key.revoke": self.revoke_key,
             "api.tags": self.list_tags,
             "api.release": self.release_tags,
+            "api.openapi": self.describe,
         }
 
     async def status(self, _params: dict[str, Any]) -> ApiStatus:
@@ -135,6 +143,14 @@ class Gateway:
         await self.keys.revoke(name)
         await self.apart.release_key(name)
         return Empty()
+
+    async def describe(self, _params: dict[str, Any]) -> ApiDescription:
+        """The API's description in OpenAPI."""
+        from engine.gateway.openapi import describe_api
+
+        url = self._where.url if self._where is not None else ""
+        told = describe_api(url.removesuffix("/v1")) if url else describe_api()
+        return ApiDescription(openapi=told)
 
     async def list_tags(self, _params: dict[str, Any]) -> list[ApiTag]:
         return self.apart.listed()

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from engine.control.protocol.api import ApiKeyInfo, ApiKeyMade, ApiReleased, ApiStatus, ApiTag
+from engine.control.protocol.api import (
+    ApiDescription,
+    ApiKeyInfo,
+    ApiKeyMade,
+    ApiReleased,
+    ApiStatus,
+    ApiTag,
+)
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json
 
@@ -54,6 +61,12 @@ def revoke_key(args: argparse.Namespace) -> int:
         print_json({})
     else:
         print(f"The key {args.name} opens nothing any more.")
+    return 0
+
+
+def openapi(args: argparse.Namespace) -> int:
+    """The API's description, for programs that read it."""
+    print_json(call_as(args, ApiDescription, "api.openapi").openapi)
     return 0
 
 

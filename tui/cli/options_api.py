@@ -41,6 +41,13 @@ def add_api(group: Subparsers) -> None:
     )
     command(
         api,
+        "openapi",
+        "cmd_api:openapi",
+        "the description of the API in OpenAPI 3.1, as JSON",
+        ("peer2prompt api openapi > peer2prompt.json", "the API serves it at /openapi.json too"),
+    )
+    command(
+        api,
         "tags",
         "cmd_api:tags",
         "who is kept apart from whom: keys, sessions and their ghosts",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from engine.control.protocol.frames import Params, Result
 
 
@@ -74,3 +76,9 @@ class ApiReleased(Result, frozen=True):
     """How many tags were let go of; those at work stay."""
 
     released: int = 0
+
+
+class ApiDescription(Result, frozen=True):
+    """The API in OpenAPI 3.1."""
+
+    openapi: dict[str, Any] = {}

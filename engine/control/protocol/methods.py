@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.control.protocol.api import (
+    ApiDescription,
     ApiKeyInfo,
     ApiKeyMade,
     ApiKeyParams,
@@ -254,6 +255,7 @@ METHODS: Final[dict[str, Method]] = {
     "api.keys": Method(NoParams, list[ApiKeyInfo]),
     "api.key.new": Method(ApiKeyParams, ApiKeyMade),
     "api.key.revoke": Method(ApiKeyParams, Empty),
+    "api.openapi": Method(NoParams, ApiDescription),
     "api.tags": Method(NoParams, list[ApiTag]),
     "api.release": Method(ApiReleaseParams, ApiReleased),
     "ghost.status": Method(NoParams, GhostStatus),
