@@ -20,6 +20,7 @@ version = release = VERSION
 extensions = ["myst_parser", "made_tables"]
 myst_heading_anchors = 4  # links like protocol.md#cells, as a web view of the repository makes them
 root_doc = "index"
+highlight_language = "none"  # a block without a language is shown as it is
 
 html_theme = "furo"
 html_title = f"Peer2Prompt {VERSION}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 from pathlib import Path
 
 from engine.exit.backends.faults import KINDS
 from tests.docs.pages import ROOT
+from tui.cli import failures
 from tui.cli.failures import EXIT_CODES
 
 SAID = re.compile(r"\bcode\s*=\s*\"([a-z_]+)\"")
@@ -32,11 +34,11 @@ def test_every_code_has_a_row_and_every_row_a_code() -> None:
 
 
 def test_the_exit_codes_are_those_of_the_classes() -> None:
-    """Where a class says both, the row says the same."""
+    """Where a class or a call says both, the row says the same."""
     rows = {code: number for code, number, _, _ in ROW.findall(page())}
     known = {str(number) for number, _ in EXIT_CODES}
     assert {number for number in rows.values() if number} <= known
-    for code, number in class_codes():
+    for code, number in [*class_codes(), *call_codes()]:
         assert rows[code] == str(number), f"{code}: exit {number}"
 
 
@@ -53,6 +55,25 @@ def class_codes() -> list[tuple[str, int]]:
             ]
     assert len(found) > 30
     return found
+
+
+def call_codes() -> list[tuple[str, int]]:
+    """The code and exit code of every call that names both, as the command line's errors do."""
+    found = []
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                given = {keyword.arg: keyword.value for keyword in node.keywords}
+                code, number = given.get("code"), given.get("exit_code")
+                if isinstance(code, ast.Constant) and isinstance(number, ast.Name | ast.Constant):
+                    found.append((str(code.value), number_of(number)))
+    assert len(found) > 10
+    return found
+
+
+def number_of(node: ast.Name | ast.Constant) -> int:
+    """An exit code as it is written: a number, or its name in tui.cli.failures."""
+    return int(str(node.value)) if isinstance(node, ast.Constant) else getattr(failures, node.id)
 
 
 def test_the_ways_a_provider_fails_are_there() -> None:
