@@ -2,37 +2,16 @@
 
     import peer2prompt
 
-    async with peer2prompt.connect() as node:
-        print(await node.call("status"))
+    async with peer2prompt.connect() as p:
+        async for piece in p.chat("What is an onion?"):
+            print(piece, end="")
 
-Works under asyncio and trio. A node must be running (`peer2prompt node`).
+Works under asyncio and trio, and as `p = await peer2prompt.connect()` from cell to cell. A node
+must be running (`peer2prompt node`), or be started by `connect(start=True)`. In IPython and
+Jupyter, `%load_ext peer2prompt` adds `%%ask` and `%p2p`. See docs/notebook.md.
 """
 
 from __future__ import annotations
 
-from engine.control.client import (
-    ControlClient,
-    ControlClosed,
-    ControlError,
-    EventStream,
-    NodeNotRunning,
-    RemoteError,
-    connect,
-)
-from engine.control.paths import control_socket, default_home
-from engine.control.protocol.events import read_event
-from engine.control.protocol.frames import Event
-
-__all__ = [
-    "ControlClient",
-    "ControlClosed",
-    "ControlError",
-    "Event",
-    "EventStream",
-    "NodeNotRunning",
-    "RemoteError",
-    "connect",
-    "control_socket",
-    "default_home",
-    "read_event",
-]
+from tui.notebook.face import *  # noqa: F403
+from tui.notebook.face import __all__ as __all__

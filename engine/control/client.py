@@ -37,7 +37,7 @@ from engine.control.protocol.frames import (
     Request,
 )
 from engine.control.protocol.node import Hello
-from engine.errors import ControlError
+from engine.errors import ControlError, Peer2PromptError
 
 __all__ = [
     "ControlClient",
@@ -45,6 +45,7 @@ __all__ = [
     "ControlError",
     "EventStream",
     "NodeNotRunning",
+    "Peer2PromptError",
     "RemoteError",
     "connect",
 ]

@@ -187,7 +187,8 @@ class ScriptedChats:
 
     async def _create(self, params: dict[str, Any]) -> object:
         self._next += 2
-        session = {**params, "session_id": f"made{self._next}", "updated": time.time()}
+        given = {name: value for name, value in params.items() if value is not None}
+        session = {**given, "session_id": f"made{self._next}", "updated": time.time()}
         self._state["sessions.list"].append(session)
         return session
 

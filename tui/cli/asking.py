@@ -11,24 +11,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import anyio
-
 from engine.control.client import ControlClient, EventStream, RemoteError
 from engine.control.protocol.asking import (
     AskDelta,
     AskDone,
     AskFailed,
-    AskResult,
     AskStarted,
     AskState,
     Failover,
 )
 from engine.control.protocol.events import read_event
 from engine.control.protocol.frames import Event
-from engine.control.protocol.sessions import Message
 from tui.cli import style
 from tui.cli.call import print_json, with_node
-from tui.cli.failures import NETWORK, CliError
+from tui.cli.failures import CliError
+from tui.questions import call_off, from_history, put
 
 Prepare = Callable[[ControlClient], Awaitable[dict[str, Any]]]
 """The parameters of the call, once the node is reached."""
@@ -83,7 +80,7 @@ def ask_and_print(args: argparse.Namespace, method: str, prepare: Prepare) -> in
 
     async def work(client: ControlClient) -> AskDone:
         stream = client.subscribe()
-        started = await _start(client, method, **await prepare(client))
+        started = await put(client, method, **await prepare(client))
         while True:
             done = False
             try:
@@ -99,7 +96,7 @@ def ask_and_print(args: argparse.Namespace, method: str, prepare: Prepare) -> in
             finally:
                 if not done:
                     printer.interrupt()
-                    await _cancel(client, started)
+                    await call_off(client, started)
 
     done = with_node(args, work, events=True)
     if args.json:
@@ -130,42 +127,13 @@ async def _elsewhere(
     return AskStarted(ask_id=found.ask_id, session_id=found.session_id) if found.ask_id else None
 
 
-async def _start(client: ControlClient, method: str, **params: Any) -> AskStarted:
-    """Put the question. When interrupted just then, wait shortly for its id and call it off, so
-    that no question goes on, and is paid for, behind the back of who stopped it."""
-    outcome: list[AskStarted | Exception] = []
-    answered = anyio.Event()
-
-    async def call() -> None:
-        try:
-            outcome.append(await client.call_as(AskStarted, method, **params))
-        except Exception as exc:  # raised again below, outside the task group
-            outcome.append(exc)
-        finally:
-            answered.set()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(call)
-        try:
-            await answered.wait()
-        except BaseException:
-            with anyio.move_on_after(2, shield=True):
-                await answered.wait()
-            if outcome and isinstance(outcome[0], AskStarted):
-                await _cancel(client, outcome[0])
-            raise
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
-
-
 async def _follow(
     client: ControlClient, stream: EventStream, started: AskStarted, printer: Printer
 ) -> AskDone:
     """Read events until this question is done. Raises its error when it failed."""
     async for event in stream:
         if event.event == "control.lagged":
-            if (result := await _from_history(client, started)) is not None:
+            if (result := await from_history(client, started)) is not None:
                 return result
             continue
         if str(event.data.get("ask_id")) != str(started.ask_id):
@@ -208,45 +176,6 @@ def _show_state(state: AskState) -> None:
 def _clear_state() -> None:
     if style.coloured(sys.stderr):
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
-async def _from_history(client: ControlClient, started: AskStarted) -> AskDone | None:
-    """After events were lost: the finished answer as the conversation holds it, if it is done."""
-    messages = await client.call_as(
-        list[Message], "sessions.messages", session_id=started.session_id, limit=4
-    )
-    newest = max(messages, key=lambda message: message.message_id, default=None)
-    if newest is None or newest.role != "assistant" or newest.meta.state == "streaming":
-        return None
-    if newest.meta.error is not None:
-        raise RemoteError(newest.meta.error)
-    if newest.meta.state == "failed":
-        raise CliError(
-            "The answer failed, and the reason was lost because it was read too slowly.",
-            code="lagged",
-            exit_code=NETWORK,
-            kept="What had arrived is in the conversation.",
-            hint=f"See `peer2prompt sessions show {started.session_id[:8]}`.",
-        )
-    meta = newest.meta
-    result = AskResult(
-        answer=newest.text,
-        tokens_in=meta.tokens_in or 0,
-        tokens_out=meta.tokens_out or 0,
-        cost_msat=meta.cost_msat or 0,
-        ttft_ms=meta.ttft_ms,
-    )
-    return AskDone(ask_id=started.ask_id, session_id=started.session_id, result=result)
-
-
-async def _cancel(client: ControlClient, started: AskStarted) -> None:
-    """Tell the node that nobody waits any more, so that nothing more is paid."""
-    with anyio.move_on_after(2, shield=True):
-        try:
-            await client.call("ask.cancel", ask_id=started.ask_id)
-        except Exception as exc:
-            if not hasattr(exc, "exit_code"):
-                raise
 
 
 def _summary(done: AskDone) -> str:
