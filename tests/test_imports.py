@@ -103,3 +103,16 @@ def test_the_command_starts_light(module: str) -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
+
+
+def test_the_public_face_brings_no_notebook_along() -> None:
+    """A program that imports it needs neither IPython nor a screen nor the node's own parts."""
+    heavy = tuple(f"{name}." for name in (*HEAVY, "IPython", "ipykernel", "rich", "markdown_it"))
+    code = (
+        "import sys, peer2prompt\n"
+        f"print([n for n in sys.modules if (n + '.').startswith({heavy!r})])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (result.stdout.strip(), result.stderr) == ("[]", "")

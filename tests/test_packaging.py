@@ -17,6 +17,7 @@ from packaging.metadata import Metadata
 from tests.helpers.built import ROOT, build, export_tracked, run, tracked_files
 
 PACKAGES = ("engine/", "wallet/", "tui/", "themes/")
+STUBS = "peer2prompt-stubs/"  # a module of one file cannot say itself that it is typed
 SHARED = {
     "share/man/man1/peer2prompt.1",
     "share/bash-completion/completions/peer2prompt",
@@ -69,7 +70,8 @@ def test_wheel_holds_exactly_the_tracked_files(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     held = {name for name in names if ".dist-info/" not in name and ".data/" not in name}
-    wanted = {name for name in tracked_files() if name.startswith(PACKAGES)} | {"peer2prompt.py"}
+    wanted = {name for name in tracked_files() if name.startswith((*PACKAGES, STUBS))}
+    wanted |= {"peer2prompt.py"}
     assert held == wanted
     shared = {name.partition(".data/data/")[2] for name in names if ".data/" in name}
     assert shared == SHARED
@@ -101,7 +103,7 @@ def test_metadata_is_complete_and_valid(wheel: Path) -> None:
     assert found.classifiers
     assert str(found.requires_python) == ">=3.11"
     assert message["Description-Content-Type"] == "text/markdown"
-    assert set(found.provides_extra or ()) >= {"gpu", "web"}
+    assert set(found.provides_extra or ()) >= {"gpu", "notebook", "web"}
 
 
 def test_licence_and_script_are_inside(wheel: Path, sdist: Path) -> None:
@@ -128,6 +130,22 @@ def test_installed_wheel_imports_from_itself(installed: Path, tmp_path: Path) ->
     assert result.returncode == 0, result.stderr
     places = [Path(line) for line in result.stdout.split()]
     assert all(place.is_relative_to(installed.parent) for place in places)
+
+
+def test_type_checkers_see_the_public_face(installed: Path, tmp_path: Path) -> None:
+    source = tmp_path / "use.py"
+    source.write_text(
+        "import peer2prompt\n"
+        "async def main() -> None:\n"
+        "    async with peer2prompt.connect() as p:\n"
+        "        reveal_type(await p.chat('What?', max_sat=3))\n"
+        "        p.chat('What?', max_sats=3)\n"
+    )
+    checker = (sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache")
+    result = run(*checker, "--python-executable", installed / "python", source, cwd=tmp_path)
+    assert 'Revealed type is "tui.notebook.reply.Reply"' in result.stdout, result.stdout
+    assert 'did you mean "max_sat"?' in result.stdout
+    assert "Found 1 error" in result.stdout
 
 
 def test_installed_command_answers(installed: Path, tmp_path: Path) -> None:

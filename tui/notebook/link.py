@@ -138,7 +138,7 @@ class _Line:
         """Whether it was dialled in the event loop that runs now."""
         try:
             return self._loop == anyio.lowlevel.current_token()
-        except anyio.NoEventLoopError:
+        except RuntimeError:  # no event loop at all
             return False
 
     async def hold(self) -> None:
