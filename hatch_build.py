@@ -38,11 +38,14 @@ class ShareHook(BuildHookInterface):
             self._made.cleanup()
 
     def _texts(self) -> dict[str, str]:
-        """Every file by its place under the prefix, made by the source that is being built."""
+        """Every file by its place under the prefix, made by the source that is being built. Our
+        packages are found only meanwhile: the build's own environment does not have them."""
         sys.path.insert(0, self.root)
         try:
             from tui.cli.completion.scripts import INSTALLED, script
             from tui.cli.manpage import manual
+
+            scripts = {place: script(shell) for shell, place in INSTALLED.items()}
+            return {MANUAL: manual(), **scripts}
         finally:
             sys.path.remove(self.root)
-        return {MANUAL: manual(), **{place: script(shell) for shell, place in INSTALLED.items()}}

@@ -24,8 +24,13 @@ OFFLINE = ("Failed to fetch", "error sending request", "dns error", "Connection 
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    source = export_tracked(tmp_path_factory.mktemp("source"))
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout as somebody else has it."""
+    return export_tracked(tmp_path_factory.mktemp("source"))
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path,) = build(source, tmp_path_factory.mktemp("dist"), "wheel").glob("*.whl")
     return path
 
@@ -36,8 +41,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("installed")
 
 
-def install(place: Path, *command: str | Path, **env: str) -> None:
-    done = run(*command, cwd=place, timeout_s=400, UV_CACHE_DIR=str(place / "cache"), **env)
+def install(cache: Path, cwd: Path, *command: str | Path, **env: str) -> None:
+    done = run(*command, cwd=cwd, timeout_s=400, UV_CACHE_DIR=str(cache), **env)
     said = done.stdout + done.stderr
     if done.returncode and any(sign in said for sign in OFFLINE) and not os.environ.get("CI"):
         pytest.skip("no package registry can be reached")
@@ -45,12 +50,13 @@ def install(place: Path, *command: str | Path, **env: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def by_pipx(wheel: Path, place: Path) -> Path:
-    """The folder that `pipx install` puts what people use into: bin, man, completions."""
+def by_pipx(source: Path, place: Path) -> Path:
+    """The folder that `pipx install .` puts what people use into: bin, man, completions."""
     shown = place / "pipx-shown"
     install(
-        place,
-        *(TOOLS / "pipx", "install", wheel),
+        place / "cache",
+        source,
+        *(TOOLS / "pipx", "install", "."),
         PIPX_HOME=str(place / "pipx"),
         PIPX_BIN_DIR=str(shown / "bin"),
         PIPX_MAN_DIR=str(shown / "man"),
@@ -63,9 +69,10 @@ def by_pipx(wheel: Path, place: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def by_uv(wheel: Path, place: Path) -> Path:
-    """The same by `uv tool install`, which shows programs alone."""
+    """The same by `uv tool install` of the wheel; uv shows programs alone."""
     shown = place / "uv-shown"
     install(
+        place / "cache",
         place,
         *(TOOLS / "uv", "tool", "install", "--python", sys.executable, wheel),
         UV_TOOL_DIR=str(place / "uv"),
