@@ -139,6 +139,7 @@ class WalletHandlers:
                 healthy=b.healthy,
                 latency_ms=b.latency_ms,
                 last_error=b.last_error,
+                clock_off_s=b.clock_off_s,
             )
             for b in balances
         ]

@@ -170,10 +170,11 @@ class Node:
             nursery.start_soon(self._accounting.run)
             handlers = dict(self._handlers())
             observing = Observing(
-                self.config,
-                handlers,
+                lambda: self.config,
+                lambda: handlers,
                 clock_warning=lambda: self._relays.clock_doubt.warning,
                 spent_msat=lambda: self._client.chats.spent_msat if self._client else None,
+                wallets=lambda: [role.wallet for role in (self._client, self._ghost) if role],
             )
             handlers.update(observing.table())
             server = ControlServer(self.socket, handlers, self.bus)

@@ -1,46 +1,56 @@
-"""What a running node tells its operator: overview, metrics and its own examination, wired up."""
+"""What a running node tells its operator: overview, metrics and its own examination, wired up.
+
+Settings and methods are asked for anew each time: both change when roles are switched.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import trio
 
 from engine.config import STORE_NAME, NodeConfig
 from engine.control.server import Handler
+from engine.doctor.service import Doctor
 from engine.log.setup import Place
 from engine.metrics.figures import of_log, of_node, of_process
 from engine.metrics.service import Metrics
 from engine.metrics.snapshot import Figure
 from engine.overview import Overseer
+from wallet.wallet import Wallet
 
 
 class Observing:
-    """Answers `node.overview`; `run` serves the metrics."""
+    """Answers `node.overview` and `node.doctor`; `run` serves the metrics."""
 
     def __init__(
         self,
-        config: NodeConfig,
-        handlers: Mapping[str, Handler],
+        config: Callable[[], NodeConfig],
+        handlers: Callable[[], Mapping[str, Handler]],
         *,
         clock_warning: Callable[[], str],
         spent_msat: Callable[[], int | None],
+        wallets: Callable[[], Sequence[Wallet]],
     ) -> None:
-        self._store: Path = config.home / STORE_NAME
-        self.metrics = Metrics(config.metrics, self._figures)
+        first = config()
+        self._store = first.home / STORE_NAME
+        self.metrics = Metrics(first.metrics, self._figures)
         self._overseer = Overseer(
             handlers,
-            Place.of(config.log, config.home, os.environ),
+            Place.of(first.log, first.home, os.environ),
             self.metrics.info,
             clock_warning,
             spent_msat,
         )
+        self._doctor = Doctor(config, self._overseer.look, wallets, clock_warning)
 
     def table(self) -> Mapping[str, Handler]:
         """Method name to handler."""
-        return {"node.overview": self._overseer.overview}
+        return {
+            "node.overview": self._overseer.overview,
+            "node.doctor": self._doctor.examination,
+        }
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""

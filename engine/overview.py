@@ -51,7 +51,7 @@ class Overseer:
 
     def __init__(
         self,
-        handlers: Mapping[str, Handler],
+        handlers: Callable[[], Mapping[str, Handler]],
         log: Place,
         metrics: Callable[[], MetricsInfo],
         clock_warning: Callable[[], str],
@@ -116,7 +116,7 @@ class Overseer:
         return Overview(**{**msgspec.structs.asdict(status), **more})
 
     async def _ask(self, method: str, shape: type[T]) -> T | None:
-        handler = self._handlers.get(method)
+        handler = self._handlers().get(method)
         return None if handler is None else msgspec.convert(await handler({}), shape)
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
 from wallet.ecash.keysets import Keyset
 
 REMEMBERED = 50
+MAX_DATE = 64  # characters; it has 29
 # Fewer exchanges than this say nothing about a habit.
 ENOUGH = 5
 SOON_S = 14 * 86_400
@@ -27,6 +29,17 @@ class Health:
     latencies_ms: list[float] = field(default_factory=list)
     outcomes: list[bool] = field(default_factory=list)
     refused_payments: int = 0
+    clock_off_s: float | None = None
+    """By how much this machine's clock was ahead of the mint's at its last answer; None while it
+    has not told the time. HTTP tells whole seconds, and the way there takes its own."""
+
+    def dated(self, header: str, now: float) -> None:
+        """An answer said when it was made (RFC 9110, Date); what is no date says nothing."""
+        try:
+            told = parsedate_to_datetime(header[:MAX_DATE]).timestamp()
+        except (ValueError, TypeError, OverflowError, IndexError):
+            return
+        self.clock_off_s = now - told
 
     def answered(self, latency_ms: float) -> None:
         """A complete answer came, whatever it said."""

@@ -236,6 +236,7 @@ class MintClient:
         async with self._http.stream(
             method, self.url + path, content=content, headers=headers
         ) as response:
+            self.health.dated(response.headers.get("date", ""), time.time())
             try:
                 return response.status_code, await read_all(response, MAX_ANSWER_BYTES)
             except Unacceptable as exc:

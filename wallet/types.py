@@ -24,6 +24,8 @@ class MintBalance:
     failures_percent: int = 0
     warnings: tuple[str, ...] = ()
     unit: str = "sat"
+    clock_off_s: float | None = None
+    """This machine's clock less the mint's, at its last answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,7 @@ class Wallet:
                     resting_sat=resting,
                     unit=unit_of(url),
                     failures_percent=client.health.failures_percent,
+                    clock_off_s=client.health.clock_off_s,
                     warnings=tuple(
                         warnings(
                             client.health,

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine.control.protocol.overview import Overview
+from engine.control.protocol.overview import Examination, Overview
 from tests.engine.test_main import first_line, free_port
 from tests.helpers.processes import wait_until
 
@@ -53,7 +53,7 @@ class Operated:
             text=True,
             timeout=PATIENCE_S,
             check=False,
-            env={**os.environ, "NO_COLOR": "1"},
+            env={**os.environ, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
         )
 
     def log(self) -> list[dict[str, Any]]:
@@ -123,6 +123,35 @@ def test_the_log_is_of_the_vocabulary_and_says_what_matters(node: Operated) -> N
     own = json.loads(node.cli("status", "--json").stdout)["node"]
     for needle in ("127.", "http", str(node.home), own):
         assert needle not in text
+
+
+def test_the_doctor_of_a_running_node_and_of_one_that_was_killed(node: Operated) -> None:
+    (node.home / "key").chmod(0o644)
+    done = node.cli("doctor", "--json")
+    found = msgspec.convert(json.loads(done.stdout), Examination)
+    states = {one.check: one.state for one in found.findings}
+    assert (found.running, found.worst, done.returncode) == (True, "fail", 11)
+    assert [name for name, state in states.items() if state == "fail"] == [
+        "rights",  # the key file is open to others
+        "network",  # it is alone
+        "mints",  # the one of the settings is not there
+    ]
+    assert {"settings", "store", "socket", "ports", "clock", "terminal"} <= set(states)
+    (node.home / "key").chmod(0o600)
+    node.process.kill()
+    node.process.wait()
+    done = node.cli("doctor")
+    assert done.returncode == 10, done.stdout
+    assert "WARN socket   " in done.stdout
+    assert "is left of a node that was killed" in done.stdout.replace("\n" + " " * 14, " ")
+    assert "ok   store    It opens: schema" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("No node is running here.")
+    (node.home / "config.toml").write_text("roles = 7\n")
+    done = node.cli("doctor", "--json")
+    settings = json.loads(done.stdout)["findings"][0]
+    assert (settings["state"], done.returncode) == ("fail", 11)
+    assert settings["found"] == "The setting roles must be a list."
+    assert node.cli("status", "--check").returncode == 8
 
 
 def test_the_schema_in_the_docs_is_the_one_that_is_spoken() -> None:

@@ -179,6 +179,21 @@ def sample_state() -> dict[str, Any]:
                 "reason": "open for chat",
             }
         ],
+        "node.doctor": {
+            "worst": "warn",
+            "running": True,
+            "findings": [
+                {"check": "disk", "state": "ok", "found": "9,000 MiB are free."},
+                {
+                    "check": "clock",
+                    "state": "warn",
+                    "found": "This clock is 90 s behind 1 mint.",
+                    "means": "Keys go by the time.",
+                    "advice": "Switch time synchronisation on: timedatectl set-ntp true",
+                },
+                {"check": "ghost", "state": "skip", "found": "This node is no ghost."},
+            ],
+        },
         "network": {
             "relays": [
                 {"id": f"{n:08x}", "roles": ["relay"], "age_s": 90_000.0 + 9770 * (n % 64)}
@@ -414,7 +429,7 @@ class ScriptedNode:
             "guide": self._guide,
             "guide.set": self._guide_set,
         }
-        plain: tuple[str, ...] = ("status", "models", "circuits", "network")
+        plain: tuple[str, ...] = ("status", "models", "circuits", "network", "node.doctor")
         plain += ("earnings", "shapes", "traffic", "circuit.notes", "network.invite")
         plain += ("network.join", "ghosts")
         handlers: dict[str, Callable[[dict[str, Any]], Any]] = {}

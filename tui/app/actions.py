@@ -69,6 +69,11 @@ ACTIONS = (
         "What this protects, the words on paper, invites, a mint, money, a model: page by page.",
     ),
     Action(
+        "checkup",
+        "Check this node",
+        "Looks at settings, disk, ports, clock, guards and mints, and says what to do.",
+    ),
+    Action(
         "jump",
         "Jump",
         "Shows a letter on everything that can be reached; the letter goes there.",

@@ -390,6 +390,11 @@ class PeerApp(DiscreetApp):
 
         await Guide(self).run()
 
+    def do_checkup(self) -> None:
+        from tui.app.screens.checkup import CheckupScreen
+
+        self.push_screen(CheckupScreen(self))
+
     def do_help(self) -> None:
         from tui.app.screens.help import HelpScreen
 

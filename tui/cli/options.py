@@ -202,6 +202,21 @@ def add_view_commands(group: Subparsers) -> None:
     status.add_argument(
         "--check", action="store_true", help="exit with 10 when the node warns of something"
     )
+    doctor = command(
+        group,
+        "doctor",
+        "cmd_doctor:run",
+        "look for what keeps the node from working well, and say what to do",
+        ("peer2prompt doctor", "with or without a running node"),
+        ("peer2prompt doctor --json | jq -r '.findings[] | select(.state == \"fail\")'", ""),
+    )
+    doctor.add_argument("--all", action="store_true", help="also show what could not be looked at")
+    doctor.add_argument(
+        "--offline", action="store_true", help="ask no mint; only what the node knows already"
+    )
+    doctor.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings of a node that does not run"
+    )
     command(
         group,
         "network",

@@ -84,6 +84,12 @@ class Store:
         return await trio.to_thread.run_sync(_open, Path(path), secret, create, clock)
 
     @classmethod
+    async def look(cls, path: Path, secret: Secret) -> int:
+        """The schema of a store that nobody has open, which is left as it is. Raises what `open`
+        raises, NewerStore too."""
+        return await trio.to_thread.run_sync(_look, path, secret)
+
+    @classmethod
     async def in_memory(cls, *, clock: Callable[[], float] = time.time) -> Store:
         """An empty store of this process alone: nothing of it is written anywhere."""
         connection = await trio.to_thread.run_sync(_connect_memory)
@@ -194,6 +200,23 @@ def _open(path: Path, secret: Secret, create: bool, clock: Callable[[], float]) 
     return Store(path, connection, lock_fd, clock)
 
 
+def _look(path: Path, secret: Secret) -> int:
+    if not path.exists():
+        raise StoreMissing(f"There is no store at {path}.", hint="The node's start makes one.")
+    _refuse_plain(path)
+    lock_fd = _lock(path)
+    try:
+        connection = _connect(path, keys.unlock(path, secret), migrate=False)
+        try:
+            return schema.version_of(connection)
+        except sqlcipher.DatabaseError as exc:
+            raise damaged(exc) from exc
+        finally:
+            connection.close()
+    finally:
+        os.close(lock_fd)
+
+
 def _refuse_plain(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(len(PLAIN_SQLITE)) == PLAIN_SQLITE:
@@ -218,7 +241,7 @@ def _lock(path: Path) -> int:
     return lock_fd
 
 
-def _connect(path: Path, key: StoreKey) -> Any:
+def _connect(path: Path, key: StoreKey, *, migrate: bool = True) -> Any:
     # Made by us with 0600 first: SQLite would use the umask, and gives the WAL the same mode.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlcipher.connect(
@@ -233,7 +256,8 @@ def _connect(path: Path, key: StoreKey) -> Any:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         _check_pages(connection, path)
-        schema.migrate(connection)
+        if migrate:
+            schema.migrate(connection)
     except sqlcipher.DatabaseError as exc:
         connection.close()
         raise damaged(exc) from exc

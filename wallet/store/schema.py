@@ -215,7 +215,7 @@ CURRENT = STEPS[-1].version
 def migrate(connection: Any, steps: tuple[Step, ...] = STEPS) -> None:
     """Bring the file to the newest step, or refuse a foreign or newer one."""
     check_origin(connection)
-    have = _version(connection)
+    have = version_of(connection)
     for step in steps:
         if step.version <= have:
             continue
@@ -254,7 +254,8 @@ def check_origin(connection: Any) -> None:
     connection.execute("COMMIT")
 
 
-def _version(connection: Any) -> int:
+def version_of(connection: Any) -> int:
+    """The newest step the file has had. Raises NewerStore."""
     row = connection.execute("SELECT version, readable_by FROM schema_version").fetchone()
     if row is None:
         return 0

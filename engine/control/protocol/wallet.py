@@ -40,6 +40,8 @@ class MintInfo(Result, frozen=True):
     last_error: str | None = None
     failures_percent: int = 0
     warnings: list[str] = []
+    clock_off_s: float | None = None
+    """This machine's clock less the mint's, at its last answer; whole seconds."""
 
 
 class MintFacts(Result, frozen=True):
