@@ -115,3 +115,12 @@ def test_tables_of_the_program_are_there(site: Path) -> None:
 def test_the_search_needs_no_server(site: Path) -> None:
     """The index is a script, which a page opened from a file may load; a fetched one may not."""
     assert (site / "searchindex.js").read_text("utf-8").startswith("Search.setIndex(")
+
+
+def test_links_of_the_files_at_the_root() -> None:
+    """Read in the repository, they are on no page of the site that Sphinx would check."""
+    for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "changelog.d/README.md"):
+        text = (ROOT / name).read_text("utf-8")
+        for link in re.findall(r"\]\(([^)#\s]+)", text):
+            if not urlsplit(link).scheme:
+                assert (ROOT / name).parent.joinpath(unquote(link)).exists(), f"{name}: {link}"
