@@ -60,8 +60,9 @@ def class_codes() -> list[tuple[str, int]]:
 def call_codes() -> list[tuple[str, int]]:
     """The code and exit code of every call that names both, as the command line's errors do."""
     found = []
-    for path in sources():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    texts = [path.read_text("utf-8") for path in sources()]
+    for text in texts:
+        for node in ast.walk(ast.parse(text)) if "exit_code=" in text else ():
             if isinstance(node, ast.Call):
                 given = {keyword.arg: keyword.value for keyword in node.keywords}
                 code, number = given.get("code"), given.get("exit_code")
