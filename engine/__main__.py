@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -18,15 +19,20 @@ import trio
 from engine.config import ROLES, NodeConfig, load_config
 from engine.errors import ConfigError, Peer2PromptError
 from engine.footprint import return_start_up_memory
+from engine.home import check_home
 from engine.log import say
 from engine.log.events import NodeFailed, Serving, Stopped
 from engine.log.setup import set_up
 from engine.log.words import Fault, names
 from engine.node import Node
+from engine.service.attending import attend
+from engine.service.notify import Notifier, watchdog_s
+from engine.service.successor import become_successor
 from wallet.errors import WalletError
 
 PARENT_ENV = "PEER2PROMPT_PARENT_PID"
 PARENT_CHECK_S = 1.0
+SERVICE_DRAIN_S = 60.0  # docs/headless.md; the unit allows for it
 
 
 def main() -> int:
@@ -35,10 +41,13 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         config = load_config(options.home, options.config, passphrase_fd=options.passphrase_fd)
+        check_home(config.home)
         _set_up_log(config)
-        trio.run(_run, config)
+        upgrade = trio.run(_run, config)
     except BaseException as error:
         return _end(_first(error))
+    if upgrade:
+        become_successor()
     return 0
 
 
@@ -100,25 +109,32 @@ def _set_up_log(config: NodeConfig) -> None:
         ) from error
 
 
-async def _run(config: NodeConfig) -> None:
-    node, begun = Node(config), trio.current_time()
+async def _run(config: NodeConfig) -> bool:
+    """Serve to the end; True when another program takes over."""
+    notifier = Notifier.of(os.environ)
+    node, begun = Node(config, notifier), trio.current_time()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, node)
+        nursery.start_soon(_stop_on_signal, node, notifier.is_heard)
         nursery.start_soon(_stop_without_parent, node)
         await nursery.start(node.run)
         return_start_up_memory()
         ready = {"node": node.short_id, "pid": os.getpid(), "socket": str(node.socket)}
         print("ready " + json.dumps(ready), flush=True)
         say(Serving(names(config.roles, ROLES), os.getpid()))
+        notifier.ready()
+        watchdog = watchdog_s(os.environ)
+        nursery.start_soon(partial(attend, node, notifier, watchdog, ends=node.drain.wanted))
         await node.stopped.wait()
         nursery.cancel_scope.cancel()
     say(Stopped(round(trio.current_time() - begun)))
+    return node.drain.upgrade
 
 
-async def _stop_on_signal(node: Node) -> None:
+async def _stop_on_signal(node: Node, patient: bool) -> None:
+    """A service lets answers finish; at a terminal whoever ends the node waits for it."""
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for _signal in signals:
-            node.stop()
+            node.stop(SERVICE_DRAIN_S if patient else None, patient=patient)
 
 
 async def _stop_without_parent(node: Node) -> None:

@@ -44,16 +44,15 @@ class Accounts:
             self._days[day.day] = _Running(counts, day.circuits)
 
     def note(self, day: str, totals: Mapping[str, int], circuits: int) -> None:
-        """`totals` are bytes of each role, `circuits` those made, both since the node started."""
+        """`totals` are bytes of each role, `circuits` those made, both since the node, or the
+        role, started: a sum that has fallen counts from nothing."""
         running = self._days.setdefault(day, _Running())
         for role, total in totals.items():
-            before = self._last.get(role, 0)
-            if total > before:
-                running.counts[role] = running.counts.get(role, 0) + total - before
-                self._last[role] = total
-        if circuits > self._last_circuits:
-            running.circuits += circuits - self._last_circuits
-            self._last_circuits = circuits
+            if more := _more(total, self._last.get(role, 0)):
+                running.counts[role] = running.counts.get(role, 0) + more
+            self._last[role] = total
+        running.circuits += _more(circuits, self._last_circuits)
+        self._last_circuits = circuits
         for old in sorted(self._days)[:-DAYS_KEPT]:
             del self._days[old]
 
@@ -71,6 +70,10 @@ class Accounts:
     def dump(self) -> bytes:
         """The rounded days, for the store."""
         return msgspec.json.encode(self.days())
+
+
+def _more(total: int, before: int) -> int:
+    return total - before if total >= before else total
 
 
 def _load(saved: bytes | None) -> list[Day]:

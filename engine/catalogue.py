@@ -81,6 +81,7 @@ SETTINGS: tuple[Known, ...] = (
         "How far mints may drift apart before the wallet evens them out by itself. 0: never.",
     ),
     Known("exit.mint_hosts", [], "HOST:PORT of mints this relay connects its circuits to."),
+    Known("exit.enabled", True, "Whether it does; `peer2prompt role off exit` says no."),
     Known(
         "api.listen",
         "",

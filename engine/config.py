@@ -137,7 +137,7 @@ def parse_config(
         mint_way=parse_way(wallet.take("via", str, ""), wallet.take("proxy", str, ""), mints),
         wallet_policy=_wallet_policy(wallet, network_settings.test),
         ghost=parse_ghost(ghost, base, test=network_settings.test) if "ghost" in roles else None,
-        mint_hosts=tuple(parse_address(host) for host in exits.strings("mint_hosts")),
+        mint_hosts=_mint_hosts(exits),
         shapes=_shape_menu(shape),
         cover=_cover_settings(cover),
         mailbox=_mailbox_settings(mailbox),
@@ -182,6 +182,12 @@ def parse_config(
             hint="Remove ghost.listed, or run the ghost on a node of its own.",
         )
     return config
+
+
+def _mint_hosts(table: Table) -> tuple[tuple[str, int], ...]:
+    """Whom circuits are connected to; none while the exit is switched off."""
+    hosts = tuple(parse_address(host) for host in table.strings("mint_hosts"))
+    return hosts if table.take("enabled", bool, True) else ()
 
 
 def _store_config(table: Table, base: Path, passphrase_fd: int | None) -> StoreConfig:

@@ -29,13 +29,14 @@ from engine.directory.reconcile import Report
 from engine.directory.refresh import Refresh
 from engine.errors import CircuitClosed
 from engine.link.manager import LinkManager
-from engine.wire.advert import Advert
+from engine.wire.advert import MAX_SKEW_S, Advert, UntimelyAdvert
 from engine.wire.shape import BULK_PLAN
 
 PURPOSE = "directory"
 OWN_CHECK_S = 30.0
 PATIENCE_S = 10.0  # a client waits so long for more than one source before its first path
 COMPARE_TIMEOUT_S = 60.0
+FAREWELL_S = 3.0  # to tell others that this node leaves
 
 
 class ServingDirectory:
@@ -90,20 +91,40 @@ class ServingDirectory:
 
     async def _keep_own_advert(self) -> None:
         while True:
-            raw = self._own_advert()
-            advert = Advert.decode(raw, int(self._clock()))
-            known = self._adverts.get(advert.node_id)
-            if known is None or known.raw != raw:
-                self._adverts.keep(advert, raw)
-                self.gossip.on_news()
             self._renewed = trio.Event()
+            self._keep_own()
             with trio.move_on_after(OWN_CHECK_S):
                 await self._renewed.wait()
+
+    def _keep_own(self) -> None:
+        raw, now = self._own_advert(), int(self._clock())
+        try:
+            advert = Advert.decode(raw, now)
+        except UntimelyAdvert:  # the clock has just been set; the advert follows within the hour
+            return
+        known = self._adverts.get(advert.node_id)
+        if known is not None and known.published > now + MAX_SKEW_S:
+            self._adverts.forget(advert.node_id)  # of the time when the clock was fast
+        if known is None or known.raw != raw:
+            self._adverts.keep(advert, raw)
+            self.gossip.on_news()
+
+    def renew(self) -> None:
+        """The own advert is another one: spread it at once."""
+        self._renewed.set()
+
+    async def withdraw(self) -> None:
+        """The own advert says by now that the node leaves: tell a few others. Bounded."""
+        if not self._listed or not self._own_advert():
+            return
+        self._keep_own()
+        with trio.move_on_after(FAREWELL_S):
+            await self.gossip.farewell()
 
     def offer(self, sheet: bytes) -> None:
         """Serve another sheet, and spread the advert that names it at once."""
         self.service.offer(sheet)
-        self._renewed.set()
+        self.renew()
 
     async def _compare(self, peer: Advert) -> bool:
         report = await compare_directly(

@@ -14,6 +14,7 @@
     ├── GhostError             the ghost refused, or broke the session protocol (exit 6)
     ├── PaymentError           a payment could not be made or checked (exit 7)
     ├── ControlError           the node cannot be reached over its socket (exit 8)
+    ├── ShuttingDown           the node ends and begins nothing new (exit 8)
     └── AddressInUse           a listening address is taken (exit 9)
 
 A message is one sentence that says what happened; `kept` says what was kept safe; `hint` says what
@@ -134,6 +135,13 @@ class PaymentError(Peer2PromptError):
 
 class ControlError(Peer2PromptError):
     code = "control"
+    exit_code = 8
+
+
+class ShuttingDown(Peer2PromptError):
+    """The node lets what runs finish and begins nothing new."""
+
+    code = "shutting_down"
     exit_code = 8
 
 

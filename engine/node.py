@@ -9,21 +9,18 @@ from __future__ import annotations
 import os
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import trio
 
 from engine.accounting import Accounting
 from engine.acquaintance import Acquaintance
-from engine.circuit.exits import MintExit
-from engine.circuit.key_keeper import KeyKeeper
-from engine.circuit.relay import StreamHandler
+from engine.asking_part import AskingPart
 from engine.circuit.shape_menu import cost_of
-from engine.circuit.stream import CircuitStream
 from engine.config import PASSPHRASE_FILE_ENV, STORE_NAME, NodeConfig, StoreConfig
 from engine.control.events import EventBus
 from engine.control.paths import control_socket
@@ -39,48 +36,48 @@ from engine.control.protocol.network import (
     NetworkNode,
 )
 from engine.control.protocol.node import Hello, Mailboxes, SettingInfo, Status
+from engine.control.protocol.roles import Draining as DrainingInfo
 from engine.control.server import ControlServer, Handler
 from engine.crypto.identity_work import epoch_ends, epoch_of
-from engine.crypto.keys import x25519_generate
-from engine.crypto.replay import SECRET_BYTES
-from engine.dht_role import DhtRole
 from engine.directory.bootstrap import Bootstrap, merged
 from engine.directory.contacts import Contact
-from engine.directory.dialback import DialBack
 from engine.directory.relays import RelaySet
-from engine.directory.work import OwnWork
-from engine.directory_role import ServingDirectory
-from engine.errors import ConfigError
+from engine.draining import SETTLE_S, Drain
+from engine.errors import ConfigError, ShuttingDown
 from engine.exit.keys import KeyRing
-from engine.guide import GuideHandlers
+from engine.home import check_home
 from engine.identity import Identity
 from engine.keeping import KeepingHandlers
 from engine.log import say
-from engine.log.events import CircuitFaulted, Draining
-from engine.log.words import Fault
+from engine.log.events import Draining
 from engine.observing import Observing
-from engine.relay_role import KnownRelays, RelayRole
+from engine.parts import Part
+from engine.service.notify import Notifier
+from engine.service.successor import check_successor
+from engine.serving import Serving, load_secret
 from engine.settings_tool import described
-from engine.standing import Standing
+from engine.switches import Switches
 from engine.version import VERSION
-from engine.wire.advert import COMMITMENT_BYTES, Advert, Role
-from engine.wire.frames import Purpose
+from engine.wire.advert import Advert, Role
 from engine.wire.shape import ShapeClass
-from engine.wire.sheet import commitment
 from wallet.store import KeyFile, Passphrase, Store
 
 if TYPE_CHECKING:
     from engine.client_role import ClientRole
-    from engine.exit.policy import GhostTerms
+    from engine.dht_role import DhtRole
+    from engine.directory_role import ServingDirectory
+    from engine.exit.desk import Desk
     from engine.gateway.service import Gateway
     from engine.ghost_role import GhostRole
+    from engine.relay_role import RelayRole
+    from engine.standing import Standing
 
 _TIERS = {
     ShapeClass.BULK: "bulk",
     ShapeClass.TEXT: "text-shaped",
     ShapeClass.ALWAYS_ON: "always-on",
 }
-DEFAULT_DRAIN_S = 12.0  # covers the first bucket of the text class
+SERVING_ROLES = frozenset({"relay", "ghost"})
 MAX_PASSPHRASE_BYTES = 4_096
 _ROLE_NAMES = {
     Role.RELAY: "relay",
@@ -94,14 +91,14 @@ _ROLE_NAMES = {
 class Node:
     """One node. `run` serves until `stop`; `stopped` is set when it has drained."""
 
-    def __init__(self, config: NodeConfig) -> None:
+    def __init__(self, config: NodeConfig, notifier: Notifier | None = None) -> None:
+        """`notifier` tells the supervisor, where there is one."""
         self.config = config
         self.bus = EventBus()
         self.socket = control_socket(config.home)
         self.stopped = trio.Event()
         self.short_id = ""
-        self._stopping = trio.Event()
-        self._drain_s = DEFAULT_DRAIN_S
+        self.drain = Drain()
         self._started = time.monotonic()
         self._relays = RelaySet(
             config.network.directory,
@@ -110,31 +107,32 @@ class Node:
             work_bits=config.network.work_bits,
         )
         self._people: Acquaintance
-        self._standing: Standing | None = None
-        self._directory: ServingDirectory | None = None
-        self._dht: DhtRole | None = None
-        self._sheet = b""
-        self._client: ClientRole | None = None
-        self._relay: RelayRole | None = None
-        self._ghost: GhostRole | None = None
-        self._gateway: Gateway | None = None
+        self._serving: Serving | None = None
+        self._serving_part: Part | None = None
+        self._asking: AskingPart | None = None
         self._store: Store
         self._identity: Identity
         self._accounting: Accounting
         self._keeping: KeepingHandlers
-        self._guide: GuideHandlers
+        self._observing: Observing
+        self._table: dict[str, Handler] = {}
+        """Methods of the control protocol by name: those that the present roles offer."""
+        self._nursery: trio.Nursery
+        self._switches = Switches(
+            lambda: self.config,
+            self.use,
+            gateway=lambda: self._gateway,
+            desk=self._desk,
+            notifier=notifier or Notifier(),
+        )
 
-    def stop(self, drain_s: float | None = None) -> None:
-        """Drain and end; a second call ends at once."""
-        if self._stopping.is_set():
-            self._drain_s = 0.0
-        elif drain_s is not None:
-            self._drain_s = drain_s
-        self._stopping.set()
+    def stop(self, drain_s: float | None = None, *, patient: bool = False) -> None:
+        """Drain and end; a second call ends at once. See `Drain.ask`."""
+        self.drain.ask(drain_s, patient=patient)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until stopped. Raises an error with a sentence when a part cannot start."""
-        self.config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        check_home(self.config.home)
         store = await open_store(self.config)
         try:
             await self._serve(store, task_status)
@@ -146,190 +144,151 @@ class Node:
         self._store = store
         self._identity = await _load_identity(store)
         self._keeping = KeepingHandlers(store, self.config, lambda: self.stop(0.0))
-        self._guide = GuideHandlers(store, test=self.config.network.test)
         self.short_id = self._identity.short_id
         self._relays.reload()
         self._people = Acquaintance(self.config.network, self._relays, store)
         await self._people.load()
         async with trio.open_nursery() as nursery:
+            self._nursery = nursery
             await self._look_near(nursery)
-            if self.config.roles & {"relay", "ghost"}:
-                await self._start_serving(nursery, store)
+            if self.config.roles & SERVING_ROLES:
+                await self._start_serving(self.config)
             if "client" in self.config.roles:
-                from engine.client_role import ClientRole  # a relay does without its libraries
-                from engine.gateway.service import Gateway
-
-                self._client = await ClientRole.load(
-                    self.config, store, self._relays, self.bus, self._people
-                )
-                self._gateway = Gateway(
-                    self._client.chats, store, self.config.home, self.config.api
-                )
+                self._asking = await self._load_asking(self.config)
             keep = self.config.limits.keep_totals
             self._accounting = await Accounting.open(store if keep else None, self._totals)
             nursery.start_soon(self._accounting.run)
-            handlers = dict(self._handlers())
-            observing = Observing(
+            self._observing = Observing(
                 lambda: self.config,
-                lambda: handlers,
+                lambda: self._table,
                 clock_warning=lambda: self._relays.clock_doubt.warning,
                 spent_msat=lambda: self._client.chats.spent_msat if self._client else None,
                 wallets=lambda: [role.wallet for role in (self._client, self._ghost) if role],
             )
-            handlers.update(observing.table())
-            server = ControlServer(self.socket, handlers, self.bus)
-            await nursery.start(server.run)
-            if self._client is not None:
-                await nursery.start(self._client.run)
-            if self._gateway is not None:
-                await nursery.start(self._gateway.run)
-            await nursery.start(observing.run)
+            self._renew_table()
+            await nursery.start(ControlServer(self.socket, self._table, self.bus).run)
+            if self._asking is not None:
+                await self._asking.start(nursery)
+            await nursery.start(self._observing.run)
             task_status.started()
-            await self._stopping.wait()
-            await self._drain()
+            await self.drain.wanted.wait()
+            await self._let_finish()
             await self._accounting.keep()
             nursery.cancel_scope.cancel()
 
-    async def _drain(self) -> None:
-        say(Draining(round(self._drain_s)))
-        if self._relay is not None:
-            self._relay.core.draining = True
-        with trio.move_on_after(self._drain_s):
+    async def _let_finish(self) -> None:
+        """Begin nothing new, and let what runs come to its end while there is time."""
+        say(Draining(round(self.drain.wait_s)))
+        self.bus.publish("network.changed", {})
+        with self.drain.begin():
             async with trio.open_nursery() as nursery:
-                if self._client is not None:
-                    nursery.start_soon(self._client.drain)
-                if self._ghost is not None:
-                    nursery.start_soon(self._ghost.drain)
-            if self._relay is not None:
-                await self._relay.core.drain()
-        if self._relay is not None:
-            await self._relay.core.finish()
+                if self._serving is not None:
+                    self._serving.close_door()
+                    nursery.start_soon(self._serving.drain)
+                if self._asking is not None:
+                    nursery.start_soon(self._asking.drain, self.drain.patience_s)
+        if self._serving is not None:
+            await self._serving.finish()
 
     async def _look_near(self, nursery: trio.Nursery) -> None:
         """Search the local network, and be found in it by a node that listens."""
         lan, listen = self._people.lan, self.config.listen
         if lan is None:
             return
-        if listen is not None and self.config.roles & {"relay", "ghost"}:
+        if listen is not None and self.config.roles & SERVING_ROLES:
             lan.announce(Contact(self._identity.node_id, *listen))
         await nursery.start(lan.run)
 
-    # -- serving -------------------------------------------------------------------------------
+    # -- roles ---------------------------------------------------------------------------------
 
-    async def _start_serving(self, nursery: trio.Nursery, store: Store) -> None:
-        config = self.config
-        keeper = await KeyKeeper.open(
-            config.home,
-            await store.get_secret("relay", "onion_keys"),
-            await _load_secret(store, "relay", "replays", lambda: os.urandom(SECRET_BYTES)),
-            lambda data: store.put_secret("relay", "onion_keys", data),
-        )
-        handlers: dict[int, StreamHandler] = {}
-        if config.mint_hosts:
-            handlers[Purpose.TCP] = MintExit(config.mint_hosts).serve
-        if "ghost" in config.roles:
-            from engine.ghost_role import GhostRole  # a relay does without its libraries
+    async def use(self, config: NodeConfig, wait_s: float) -> None:
+        """Run by these roles from now on; what runs for one that is gone may end within `wait_s`
+        seconds. Raises what a part that cannot start raises, and goes on as before."""
+        if self.drain.wanted.is_set():
+            raise ShuttingDown("The node is shutting down.", kept="Nothing was changed.")
+        serves = bool(config.roles & SERVING_ROLES)
+        if serves and self._serving is None:
+            await self._start_serving(config)
+        elif serves and self._serving is not None:
+            await self._serving.use(config, wait_s=wait_s)
+        if "client" in config.roles and self._asking is None:
+            asking = await self._load_asking(config)
+            await asking.start(self._nursery)
+            self._asking = asking
+        self.config = config
+        self._renew_table()
+        if not serves:
+            await self._end_serving(wait_s)
+        if "client" not in config.roles:
+            await self._end_asking(wait_s)
+        self._renew_table()
+        self.bus.publish("network.changed", {})
 
-            self._ghost = await GhostRole.start(config, self._identity, store, nursery, self.bus)
-            handlers[Purpose.SESSION] = self._serve_session
-            self._sheet = self._ghost.service.sheet()
-        self._relay = RelayRole(
-            config,
-            self._identity,
-            await _load_secret(store, "relay", "link_static", x25519_generate),
-            keeper,
-            handlers,
-            on_fault=lambda error: say(CircuitFaulted(Fault.of(error))),
-            is_relay=KnownRelays(self._relays),
-            work=await self._own_work(store),
-            sheet_commitment=commitment(self._sheet) if self._sheet else bytes(COMMITMENT_BYTES),
-        )
-        if self._ghost is not None:
-            self._ghost.service.mail_by(self._relay.reply_sender())
-            self._ghost.desk.on_offer = self._offer
-        self._serve_directory(self._relay)
-        await nursery.start(self._relay.run)
-        if self._standing is not None:
-            nursery.start_soon(self._standing.run)
-            nursery.start_soon(self._take_part, self._standing, self._relay)
+    async def _start_serving(self, config: NodeConfig) -> None:
+        serving = Serving(config, self._identity, self._store, self._people, self.bus)
+        self._serving_part = await Part.start(self._nursery, serving.run)
+        self._serving = serving
 
-    async def _take_part(self, standing: Standing, relay: RelayRole) -> None:
-        """In the directory and the DHT, as soon as there is an address to be found at."""
-        await standing.known.wait()
-        self._serve_dht(relay)
-        async with trio.open_nursery() as nursery:
-            if self._directory is not None:
-                nursery.start_soon(self._directory.run)
-            if self._dht is not None:
-                nursery.start_soon(self._dht.run)
-
-    async def _own_work(self, store: Store) -> OwnWork:
-        work = OwnWork(
-            self._identity.node_id,
-            self.config.network.work_bits,
-            await store.get_secret("identity", "work"),
-            save=lambda data: store.put_secret("identity", "work", data),
-        )
-        await work.ensure(int(time.time()))
-        return work
-
-    def _offer(self, terms: GhostTerms) -> None:
-        """The ghost offers something else: advert, sheet and the DHT follow."""
-        if self._ghost is None or self._relay is None:
+    async def _end_serving(self, wait_s: float) -> None:
+        serving, part = self._serving, self._serving_part
+        if serving is None or part is None:
             return
-        self._ghost.service.serve_by(terms)
-        self._sheet = self._ghost.service.sheet()
-        self._relay.offer(commitment(self._sheet))
-        if self._directory is not None:
-            self._directory.offer(self._sheet)
-        if self._dht is not None:
-            self._dht.offer(self._ghost.models)
+        with trio.move_on_after(wait_s):
+            await serving.drain()
+        await serving.finish()
+        self._serving = self._serving_part = None
+        await part.end()
 
-    def _serve_directory(self, relay: RelayRole) -> None:
-        config = self.config
-        self._directory = ServingDirectory(
-            self._people,
-            relay.links,
-            self._identity.node_id,
-            relay.advert,
-            sheet=self._sheet,
-            listed=config.ghost is None or config.ghost.listed,
-        )
-        served: dict[int, StreamHandler] = {Purpose.DIRECTORY: self._directory.service.serve}
-        relay.core.handlers = {**relay.core.handlers, **served}
-        if config.advertise is not None:
-            self._standing = Standing(
-                relay.links,
-                self._relays,
-                DialBack(relay.links, relay.may_dial),
-                config.advertise,
-                self._identity.node_id,
-                tested=not config.network.test,
-                meet=self._directory.bootstrap.run,
-                advertise=relay.advertise,
-            )
+    async def _load_asking(self, config: NodeConfig) -> AskingPart:
+        return await AskingPart.load(config, self._store, self._people, self.bus)
 
-    def _serve_dht(self, relay: RelayRole) -> None:
-        config = self.config
-        self._dht = DhtRole(
-            relay,
-            self._relays,
-            self._identity,
-            config.network,
-            serves="relay" in config.roles,
-            models=self._ghost.models if self._ghost is not None else (),
-            clock=relay.keeper.clock.now,
-        )
-        if self._dht.lookups is not None:
-            served: dict[int, StreamHandler] = {Purpose.LOOKUP: self._dht.lookups.serve}
-            relay.core.handlers = {**relay.core.handlers, **served}
+    async def _end_asking(self, wait_s: float) -> None:
+        asking = self._asking
+        if asking is None:
+            return
+        with trio.move_on_after(wait_s):
+            await asking.drain(max(0.0, wait_s - SETTLE_S))
+        self._asking = None
+        await asking.end()
 
-    async def _serve_session(self, stream: CircuitStream, _request: bytes) -> None:
-        stream.accept()
-        if self._ghost is not None:
-            await self._ghost.service.serve_session(stream)
+    @property
+    def _client(self) -> ClientRole | None:
+        return self._asking.client if self._asking is not None else None
+
+    @property
+    def _gateway(self) -> Gateway | None:
+        return self._asking.gateway if self._asking is not None else None
+
+    @property
+    def _relay(self) -> RelayRole | None:
+        return self._serving.relay if self._serving is not None else None
+
+    @property
+    def _ghost(self) -> GhostRole | None:
+        part = self._serving.ghost if self._serving is not None else None
+        return part.role if part is not None else None
+
+    @property
+    def _standing(self) -> Standing | None:
+        return self._serving.standing if self._serving is not None else None
+
+    @property
+    def _directory(self) -> ServingDirectory | None:
+        return self._serving.directory if self._serving is not None else None
+
+    @property
+    def _dht(self) -> DhtRole | None:
+        return self._serving.dht if self._serving is not None else None
+
+    def _desk(self) -> Desk | None:
+        return self._ghost.desk if self._ghost is not None else None
 
     # -- control -------------------------------------------------------------------------------
+
+    def _renew_table(self) -> None:
+        found = {**self._handlers(), **self._observing.table()}
+        self._table.clear()
+        self._table.update(found)
 
     def _handlers(self) -> Mapping[str, Handler]:
         own: dict[str, Handler] = {
@@ -342,15 +301,14 @@ class Node:
             "network.invite": self._invite,
             "network.join": self._join,
             "stop": self._stop,
+            "upgrade": self._upgrade,
             "advert": self._advert,
             "config": self._settings,
             **self._keeping.table(),
+            **self._switches.table(),
         }
-        if self._client is not None:
-            own.update(self._client.handlers())
-            own.update(self._guide.table())
-        if self._gateway is not None:
-            own.update(self._gateway.table())
+        if self._asking is not None:
+            own.update(self._asking.handlers())
         if self._ghost is not None:
             own.update(self._ghost.handlers())
         else:
@@ -398,6 +356,32 @@ class Node:
                 *(self._ghost.desk.warnings() if self._ghost else []),
             ],
             mailboxes=self._mailboxes(),
+            state="draining" if self.drain.wanted.is_set() else "serving",
+            draining=self.what_runs(),
+            clock_off_s=self._relay.keeper.clock.disagreement_s if self._relay else 0,
+        )
+
+    # -- for a supervisor ----------------------------------------------------------------------
+
+    async def check(self) -> None:
+        """Returns when the store answers. Raises a WalletError when it cannot."""
+        await self._store.settings.get("service.check")
+
+    def summary(self) -> str:
+        """One line without identities, for everybody on this machine."""
+        return f"Serving as {', '.join(sorted(self.config.roles))}"
+
+    def what_runs(self) -> DrainingInfo | None:
+        """What a node that ends waits for; None while it serves."""
+        if not self.drain.wanted.is_set():
+            return None
+        answers, circuits = self._serving.busy if self._serving is not None else (0, 0)
+        return DrainingInfo(
+            left_s=round(self.drain.left_s, 1),
+            questions=self._asking.answers if self._asking is not None else 0,
+            answers=answers,
+            circuits=circuits,
+            upgrade=self.drain.upgrade,
         )
 
     def _mailboxes(self) -> Mailboxes | None:
@@ -475,7 +459,8 @@ class Node:
 
     async def _invite(self, _params: object) -> Invite:
         raw = self._relay.advert() if self._relay is not None else b""
-        own = Advert.decode(raw, int(time.time())) if raw else None
+        now = self._relay.keeper.clock.now() if self._relay is not None else 0
+        own = Advert.decode(raw, int(now)) if raw else None
         return Invite(
             invite=self._people.invite(own),
             short=self._people.invite(own, most=1),
@@ -501,8 +486,15 @@ class Node:
             raise ConfigError("This node does not know its address yet, so it has no advert.")
         return AdvertResult(advert=b64encode(self._relay.advert()).decode("ascii"))
 
-    async def _stop(self, params: dict[str, float]) -> dict[str, object]:
-        self.stop(params["drain_s"])
+    async def _stop(self, params: dict[str, Any]) -> dict[str, object]:
+        self.stop(params["drain_s"], patient=params["patient"])
+        return {}
+
+    async def _upgrade(self, params: dict[str, float]) -> dict[str, object]:
+        """Drain, then become the program that is installed by now."""
+        await check_successor(self.config)
+        self.drain.upgrade = True
+        self.stop(params["wait_s"], patient=True)
         return {}
 
 
@@ -550,15 +542,7 @@ def _passphrase(raw: bytes) -> Passphrase:
 
 
 async def _load_identity(store: Store) -> Identity:
-    return Identity(await _load_secret(store, "identity", "seed", lambda: Identity.generate().seed))
-
-
-async def _load_secret(store: Store, ns: str, key: str, make: Callable[[], bytes]) -> bytes:
-    saved = await store.get_secret(ns, key)
-    if saved is None:
-        saved = make()
-        await store.put_secret(ns, key, saved)
-    return saved
+    return Identity(await load_secret(store, "identity", "seed", lambda: Identity.generate().seed))
 
 
 def _describe(advert: Advert) -> NetworkNode:

@@ -12,7 +12,7 @@ import trio
 
 from engine.circuit.addresses import DialPolicy, is_local
 from engine.circuit.key_keeper import KeyKeeper
-from engine.circuit.relay import StreamHandler
+from engine.circuit.relay import RelayCircuit, StreamHandler
 from engine.circuit.relay_core import RelayCore
 from engine.config import NodeConfig
 from engine.control.protocol.circuits import RelayTraffic
@@ -28,7 +28,9 @@ from engine.mailbox.outlet import PacketOutlet
 from engine.mailbox.sender import ReplySender
 from engine.mailbox.service import MailboxService
 from engine.mailbox.settings import MailboxSettings
-from engine.wire.advert import COMMITMENT_BYTES, Address, Advert, Role
+from engine.parts import Part, wait_while
+from engine.wire.advert import COMMITMENT_BYTES, MAX_SKEW_S, Address, Advert, Role
+from engine.wire.cells import Command, DestroyReason
 from engine.wire.frames import Purpose
 
 ADVERT_LIFE_S = 6 * 3_600  # how long a node that is gone stays in the others' sets
@@ -36,6 +38,11 @@ ADVERT_RENEW_S = 3_600
 ROTATION_CHECK_S = 300.0
 DIRECTORY_READ_S = 60.0
 _PADDING = {"clients": Padding.ANSWER, "all": Padding.DIAL, "off": Padding.OFF}
+
+
+def has_mailboxes(config: NodeConfig) -> bool:
+    """Whether a node with these settings keeps mailboxes."""
+    return "relay" in config.roles and config.mailbox.enabled
 
 
 class KnownRelays:
@@ -74,14 +81,16 @@ class RelayRole:
         is_relay: Callable[[bytes], bool],
         work: OwnWork,
         sheet_commitment: bytes = bytes(COMMITMENT_BYTES),
+        published: int = 0,
     ) -> None:
+        """`published` is when the last advert that others may have was made (unix seconds)."""
         self._sheet_commitment = sheet_commitment
         self.work = work
         self._config = config
         self._identity = identity
         self.keeper = keeper
         self._address: tuple[str, int] | None = None
-        self._published = 0
+        self._published = published
         self._advert = b""
         self.core = RelayCore(
             identity.node_id,
@@ -114,15 +123,68 @@ class RelayRole:
         self.core.links = self.links
         self.outlet = PacketOutlet(self.links)
         self.mailbox: MailboxService | None = None
-        if "relay" in config.roles and config.mailbox.enabled:
+        self._mailbox_part: Part | None = None
+        self._nursery: trio.Nursery | None = None
+        self._leaving = False
+        if has_mailboxes(config):
             self._offer_mailboxes(config.mailbox)
 
-    def _offer_mailboxes(self, settings: MailboxSettings) -> None:
-        self.mailbox = MailboxService(
+    def _offer_mailboxes(self, settings: MailboxSettings) -> MailboxService:
+        mailbox = self.mailbox = MailboxService(
             settings, self._identity.node_id, self.outlet, address_ok=self._address_ok
         )
-        self.core.handlers = {**self.core.handlers, Purpose.MAILBOX: self.mailbox.serve}
-        self.core.memory.others.append(self.mailbox.bytes_held)
+        self.core.handlers = {**self.core.handlers, Purpose.MAILBOX: mailbox.serve}
+        self.core.memory.others.append(mailbox.bytes_held)
+        return mailbox
+
+    async def use(self, config: NodeConfig) -> None:
+        """Have these roles, mint hosts and mailboxes from now on. What runs for one that is gone
+        is not ended by this; see `settle` and `close_gone`."""
+        self._config, self._advert = config, b""
+        if self.mailbox is not None:
+            self.mailbox.closing = not has_mailboxes(config)
+        elif has_mailboxes(config) and self._nursery is not None:
+            self._mailbox_part = await Part.start(
+                self._nursery, self._offer_mailboxes(config.mailbox).run
+            )
+
+    async def settle(self) -> None:
+        """Wait until nothing runs any more for roles that are gone; the caller bounds it."""
+        if self.mailbox is not None and self.mailbox.closing:
+            hold = self.mailbox.packets.hold
+            await wait_while(lambda: len(hold))
+        if "relay" not in self._config.roles:
+            await wait_while(self._passing)
+
+    async def close_gone(self) -> None:
+        """End what still runs for roles that are gone."""
+        if "relay" not in self._config.roles:
+            for circuit in self._passing():
+                circuit.destroy(DestroyReason.HIBERNATING)
+            self.links.flush()
+        if self.mailbox is not None and self.mailbox.closing:
+            await self._close_mailboxes(self.mailbox)
+
+    def _passing(self) -> list[RelayCircuit]:
+        """Circuits that only pass through."""
+        return [c for c in self.core.circuits.values() if c.next_link is not None]
+
+    async def _close_mailboxes(self, mailbox: MailboxService) -> None:
+        self.mailbox = None
+        self.core.memory.others.remove(mailbox.bytes_held)
+        self.core.handlers = {
+            purpose: handler
+            for purpose, handler in self.core.handlers.items()
+            if purpose != Purpose.MAILBOX
+        }
+        self.links.on_link_cell[Command.PACKET] = lambda _link, _body: None  # late ones are lost
+        if self._mailbox_part is not None:
+            await self._mailbox_part.end()
+
+    def leave(self) -> None:
+        """The advert says from now on that this node has left."""
+        self._leaving = True
+        self._advert = b""
 
     def traffic(self) -> RelayTraffic:
         """What passed through, in sums."""
@@ -162,12 +224,14 @@ class RelayRole:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self.links.run)
                 await nursery.start(self.core.run)
+                self._nursery = nursery
                 if self.mailbox is not None:
-                    await nursery.start(self.mailbox.run)
+                    self._mailbox_part = await Part.start(nursery, self.mailbox.run)
                 await nursery.start(self.links.serve, *self._config.listen)
                 task_status.started()
                 await self._rotate()
         finally:
+            self._nursery = None
             self.keeper.close()  # after the circuits: their tasks have ended
 
     async def _rotate(self) -> None:
@@ -185,6 +249,8 @@ class RelayRole:
         now = int(self.keeper.clock.now())
         if self._address is None:
             return b""
+        if self._published > now + MAX_SKEW_S:  # the clock was fast: nobody took that advert
+            self._published, self._advert = 0, b""
         if not self._advert or now - self._published > ADVERT_RENEW_S:
             # Strictly newer: others keep the newest, and two in one second are no two to them.
             now = self._published = max(now, self._published + 1)
@@ -202,27 +268,30 @@ class RelayRole:
         self._advert = b""
 
     def _make_advert(self, now: int, address: Address) -> Advert:
+        return Advert(
+            ed25519_public=self._identity.public,
+            link_static=self.links.link_static,
+            onion_keys=self.keeper.keys.adverts(),
+            roles=Role(0) if self._leaving else self._roles(),
+            published=now,
+            expires=now + ADVERT_LIFE_S,
+            addresses=(address,),
+            sheet_commitment=self._sheet_commitment,
+            network=self._config.network.tag,
+            work_epoch=self.work.epoch,
+            work_nonce=self.work.nonce,
+        )
+
+    def _roles(self) -> Role:
         config = self._config
         roles = Role.RELAY if "relay" in config.roles else Role(0)
         if "ghost" in config.roles:
             roles |= Role.GHOST
         if config.mint_hosts:
             roles |= Role.MINT_EXIT
-        if self.mailbox is not None:
+        if self.mailbox is not None and not self.mailbox.closing:
             roles |= Role.MAILBOX
-        return Advert(
-            ed25519_public=self._identity.public,
-            link_static=self.links.link_static,
-            onion_keys=self.keeper.keys.adverts(),
-            roles=roles,
-            published=now,
-            expires=now + ADVERT_LIFE_S,
-            addresses=(address,),
-            sheet_commitment=self._sheet_commitment,
-            network=config.network.tag,
-            work_epoch=self.work.epoch,
-            work_nonce=self.work.nonce,
-        )
+        return roles
 
     def _address_ok(self, node_id: bytes, host: str, port: int) -> bool:
         """Where this relay extends circuits and passes packets to."""

@@ -19,6 +19,8 @@ from engine.catalogue import GHOST, SETTINGS, example, set_values
 from engine.config import load_config
 from engine.control.protocol.node import SettingInfo
 from engine.errors import Peer2PromptError
+from engine.version import VERSION
+from wallet.store.schema import CURRENT
 
 
 def described(data: Mapping[str, Any]) -> list[SettingInfo]:
@@ -37,10 +39,17 @@ def described(data: Mapping[str, Any]) -> list[SettingInfo]:
 
 
 def check(home: Path, file: Path | None) -> dict[str, Any]:
-    """The roles of a good file. Raises ConfigError for what is wrong with another."""
+    """The roles of a good file, and what program says so. Raises ConfigError for what is wrong
+    with another."""
     config = load_config(home, file)
     path = file or home / "config.toml"
-    return {"file": str(path), "there": path.exists(), "roles": sorted(config.roles)}
+    return {
+        "file": str(path),
+        "there": path.exists(),
+        "roles": sorted(config.roles),
+        "version": VERSION,
+        "schema": CURRENT,
+    }
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -35,6 +35,11 @@ class MintExit:
         self._allowed = frozenset(allowed)
         self._open: Counter[bytes] = Counter()  # by circuit
 
+    @property
+    def open(self) -> int:
+        """Connections outside."""
+        return self._open.total()
+
     async def serve(self, stream: CircuitStream, request: bytes) -> None:
         """Connect and carry bytes both ways until either side ends."""
         begin = parse_begin(request)

@@ -77,6 +77,12 @@ class Gossip:
             await self._tell(peers)
             await self._rest(self._steady_s)
 
+    async def farewell(self) -> None:
+        """Carry what is news now to a few peers at once: this node ends."""
+        self._news.set()
+        if peers := self._peers():
+            await self._tell(peers)
+
     async def _tell(self, peers: Sequence[Advert]) -> None:
         """Carry news to a few peers, or compare with one."""
         count = 1
@@ -115,9 +121,11 @@ class Gossip:
         self._failed[node_id] = trio.current_time() + RETRY_AFTER_S
 
     def _peers(self) -> list[Advert]:
-        """Everyone but us; those that failed lately only when there is nobody else."""
+        """Everyone but us and who has left; those that failed lately only when there is nobody
+        else."""
         now = trio.current_time()
-        others = [advert for advert in self._relays.adverts if advert.node_id != self._own]
+        known = self._relays.adverts
+        others = [advert for advert in known if advert.roles and advert.node_id != self._own]
         rested = [a for a in others if self._failed.get(a.node_id, 0.0) <= now]
         return rested or others
 

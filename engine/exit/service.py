@@ -273,6 +273,11 @@ class GhostService:
         """Sessions whose client is on a stream now."""
         return sum(live.serving is not None for live in self._sessions.values())
 
+    @property
+    def answering(self) -> int:
+        """Answers under way."""
+        return sum(self._holds_up(live) for live in self._sessions.values())
+
     async def stats(self) -> dict[str, Any]:
         """What the earnings pane shows; no text, no session names."""
         earnings, now = self._store.earnings, self._now()

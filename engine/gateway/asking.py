@@ -120,6 +120,8 @@ class Asker:
         self._open: set[Answer] = set()
         self.waiting = 0
         self.asked = 0
+        self.closing = False
+        """Whether the API is being switched off: nothing new is asked."""
 
     @property
     def under_way(self) -> int:
@@ -134,6 +136,8 @@ class Asker:
         self, body: dict[str, Any], model: str | None, tag: str, label: Label
     ) -> AsyncIterator[Answer]:
         """An answer to take from; left before its end it is stopped. Raises Problem."""
+        if self.closing:
+            raise Problem(503, "shutting_down", "The local API is being switched off.")
         place = await self._place(tag, label)
         answer: Answer
 

@@ -13,7 +13,7 @@ from engine.control.failures import describe
 from engine.control.protocol.frames import ErrorBody
 
 NO_MONEY = frozenset({"insufficient_funds", "payment"})
-NO_PATH = frozenset({"no_route", "circuit_closed"})
+NO_PATH = frozenset({"no_route", "circuit_closed", "shutting_down"})
 OF_THE_QUESTION = frozenset({"moderated", "refused", "bad_request", "too_long", "blocked"})
 FUND = "Put ecash into the wallet: peer2prompt wallet fund 1000"
 LATER = frozenset({"busy", "cap_reached", "rate_limit"})

@@ -80,6 +80,15 @@ class Gateway:
             finally:
                 self._nursery = None
 
+    @property
+    def is_on(self) -> bool:
+        """Whether it listens."""
+        return self._where is not None
+
+    def use(self, listen: Listen | None) -> None:
+        """Where it listens when it is switched on next and nobody says where."""
+        self._set = listen
+
     def table(self) -> Mapping[str, Handler]:
         """Method name to handler."""
         return {

@@ -30,6 +30,29 @@ class Draining(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RoleSwitched(Event):
+    """A role was switched on or off while the node runs."""
+
+    role: Names
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsReloaded(Event):
+    """config.toml was read again: so many settings are in force, so many wait for a restart."""
+
+    applied: Count
+    waiting: Count
+
+
+@dataclass(frozen=True, slots=True)
+class WatchdogUnfed(Event):
+    """The store did not answer in time, so the supervisor got no sign of life."""
+
+    level = ERROR
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped(Event):
     """The node has ended."""
 

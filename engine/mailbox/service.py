@@ -94,6 +94,8 @@ class MailboxService:
         self._address_ok = address_ok
         self._clock = clock
         self._visits = 0
+        self.closing = False
+        """Whether nothing new is taken in; what is kept can still be fetched."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Pass packets on until cancelled."""
@@ -154,6 +156,8 @@ class MailboxService:
             self.slots.discard(tag)
             self.boxes.discard(tag)
             return bytes([Status.OK])
+        if self.closing:
+            return bytes([Status.FULL])
         if isinstance(request, RouteRequest):
             return bytes([await self._add_route(visit, request)])
         return bytes([self._add_box(visit, request)])

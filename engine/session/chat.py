@@ -17,7 +17,7 @@ from engine.control.events import EventBus
 from engine.control.protocol.asking import AskStarted
 from engine.control.protocol.sessions import ContextInfo, Session
 from engine.directory.relays import RelaySet
-from engine.errors import Peer2PromptError
+from engine.errors import Peer2PromptError, ShuttingDown
 from engine.log import say
 from engine.log.events_client import AnswerUnkept
 from engine.log.words import Code
@@ -102,6 +102,8 @@ class ChatService:
         self._waiting: dict[str, Question] = {}
         """By chat: questions that may go to another ghost, if the user says so."""
         self._nursery: trio.Nursery | None = None
+        self.closing = False
+        """Whether the node ends, or asks no more: no new question is taken."""
         self._one_by_one = trio.Lock()
         """Held from the look whether a chat answers until it does."""
 
@@ -141,16 +143,19 @@ class ChatService:
     async def ask(self, params: Mapping[str, Any]) -> AskStarted:
         """Store the question and start answering it; everything else comes as events."""
         async with self._one_by_one:
+            self._check_open()
             return self._begin(await self._intake.new(params, self.is_answering), params)
 
     async def edit(self, params: Mapping[str, Any]) -> AskStarted:
         """Ask a question in other words, on a branch of its own."""
         async with self._one_by_one:
+            self._check_open()
             return self._begin(await self._intake.edited(params, self.is_answering))
 
     async def retry(self, params: Mapping[str, Any]) -> AskStarted:
         """Ask for another answer, on a branch of its own."""
         async with self._one_by_one:
+            self._check_open()
             return self._begin(await self._intake.repeated(params, self.is_answering))
 
     async def failover(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,6 +183,11 @@ class ChatService:
         self._changed(chat.session_id)
         return await self.listing.detailed(chat.session_id)
 
+    @property
+    def answering(self) -> int:
+        """Questions whose answers are under way."""
+        return len(self._asks)
+
     def is_answering(self, chat: str) -> bool:
         return any(ask.chat == chat for ask in self._asks.values())
 
@@ -204,10 +214,15 @@ class ChatService:
         self._start(ask, lambda: self._answerer.go_on(ask, left))
 
     def _start(self, ask: Question, work: Callable[[], Awaitable[dict[str, Any]]]) -> None:
-        if self._nursery is None:
-            raise Peer2PromptError("The node is shutting down.")
+        nursery = self._check_open()
         self._asks[ask.ask_id] = ask
-        self._nursery.start_soon(self._see_to, ask, work)
+        nursery.start_soon(self._see_to, ask, work)
+
+    def _check_open(self) -> trio.Nursery:
+        """Raises ShuttingDown once no new question is taken."""
+        if self._nursery is None or self.closing:
+            raise ShuttingDown("The node is shutting down.", kept="Nothing was asked or paid.")
+        return self._nursery
 
     async def _see_to(self, ask: Question, work: Callable[[], Awaitable[dict[str, Any]]]) -> None:
         """One question to its end, whatever the end is."""

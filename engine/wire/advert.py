@@ -42,7 +42,7 @@ _EPOCH_BYTES = 4
 
 
 class Role(enum.IntFlag):
-    """What a node offers."""
+    """What a node offers. None of them: the node has left, and says so."""
 
     RELAY = 1
     GHOST = 2
@@ -147,8 +147,8 @@ class Advert:
             raise WireError("an advert's network tag has the wrong length")
         if len(self.work_nonce) != NONCE_BYTES or not 0 <= self.work_epoch < 1 << 32:
             raise WireError("an advert's proof of work is malformed")
-        if not self.roles or int(self.roles) & _UNKNOWN_ROLES:
-            raise WireError("an advert has no role, or one this version does not know")
+        if int(self.roles) & _UNKNOWN_ROLES:
+            raise WireError("an advert has a role this version does not know")
         if not 0 < self.expires - self.published <= MAX_LIFE_S:
             raise WireError("an advert's lifetime is empty or longer than 26 hours")
         if not 1 <= len(self.addresses) <= MAX_ADDRESSES:

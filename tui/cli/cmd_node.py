@@ -21,6 +21,8 @@ def run(args: argparse.Namespace) -> int:
             reader = passphrase_pipe(passphrase)
             os.set_inheritable(reader, True)
     command = node_command(home, config=args.config, passphrase_fd=reader) + args.rest
+    if getattr(args, "passphrase_fd", None) is not None:
+        command += ["--passphrase-fd", args.passphrase_fd]
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(command[0], command)

@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
 
     async def work(client: ControlClient) -> bool:
         try:
-            await client.call("stop", drain_s=args.drain)
+            await client.call("stop", drain_s=args.drain, patient=True)
         except ControlClosed:
             return True
         with anyio.move_on_after(args.drain + _MARGIN_S):

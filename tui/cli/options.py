@@ -47,7 +47,8 @@ def command(
     return parser
 
 
-def add_node_commands(group: Subparsers) -> None:
+def add_node_commands(group: Subparsers) -> Parser:
+    """Returns `node`, for the commands below it."""
     attach = command(
         group,
         "attach",
@@ -81,6 +82,7 @@ def add_node_commands(group: Subparsers) -> None:
     node.add_argument(
         "--config", type=Path, metavar="FILE", help="settings (default: config.toml in the home)"
     )
+    node.add_argument("--passphrase-fd", metavar="N", help=argparse.SUPPRESS)
     stop = command(
         group,
         "stop",
@@ -93,6 +95,7 @@ def add_node_commands(group: Subparsers) -> None:
         "--drain", type=seconds, default=5.0, metavar="SECONDS", help="time for them (default: 5)"
     )
     _add_demo(group)
+    return node
 
 
 def _add_demo(group: Subparsers) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tui.cli.argtypes import Subparsers, branch
 from tui.cli.options import command
+from tui.cli.options_service import add_wait
 
 
 def add_config(group: Subparsers) -> None:
@@ -33,6 +34,14 @@ def add_config(group: Subparsers) -> None:
         ("peer2prompt config check --config relay.toml", ""),
     )
     check.add_argument("--config", type=Path, metavar="FILE", help="settings to look at")
+    reload = command(
+        config,
+        "reload",
+        "cmd_role:reload",
+        "have the running node read its settings again, and say what waits for a restart",
+        ("peer2prompt config reload", "roles, mailboxes, mint exits, the API, a ghost's terms"),
+    )
+    add_wait(reload, 30.0, "how long what runs for a role that ends may go on")
     command(
         config,
         "example",

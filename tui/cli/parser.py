@@ -15,6 +15,7 @@ from tui.cli import (
     options_config,
     options_ghost,
     options_market,
+    options_service,
     options_sessions,
     options_shell,
     options_store,
@@ -50,7 +51,9 @@ def build_parser() -> Parser:
     options.add_screen(parser)
     parser.set_defaults(target="tui.cli.cmd_open:run")
     group = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    options.add_node_commands(group)
+    options_service.add_node_ends(options.add_node_commands(group))
+    options_service.add_role(group)
+    options_service.add_service(group)
     options_sessions.add_asking(options.add_asking_commands(group))
     options.add_view_commands(group)
     options_market.add_ghosts(group)

@@ -92,6 +92,13 @@ from engine.control.protocol.node import (
     Wiped,
 )
 from engine.control.protocol.overview import DoctorParams, Examination, Overview
+from engine.control.protocol.roles import (
+    Reloaded,
+    ReloadParams,
+    RoleInfo,
+    RoleParams,
+    UpgradeParams,
+)
 from engine.control.protocol.sessions import (
     Message,
     Model,
@@ -168,7 +175,11 @@ METHODS: Final[dict[str, Method]] = {
     "stop": Method(StopParams, Empty),
     "guide": Method(NoParams, Guide),
     "guide.set": Method(GuideParams, Empty),
+    "upgrade": Method(UpgradeParams, Empty),
+    "roles": Method(NoParams, list[RoleInfo]),
+    "role.set": Method(RoleParams, list[RoleInfo]),
     "config": Method(NoParams, list[SettingInfo]),
+    "config.reload": Method(ReloadParams, Reloaded),
     "store.passphrase": Method(PassphraseParams, Empty),
     "store.check": Method(SecretParams, Lock),
     "store.backup": Method(BackupParams, Backup),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.control.protocol.frames import Params, Result
+from engine.control.protocol.roles import Draining
 
 
 class HelloParams(Params, frozen=True):
@@ -56,10 +57,17 @@ class Status(Result, frozen=True):
     last_cost_msat: int | None = None
     warnings: list[str] = []
     mailboxes: Mailboxes | None = None
+    state: str = "serving"
+    """Or "draining": the node was told to end and lets what runs finish."""
+    draining: Draining | None = None
+    clock_off_s: float = 0
+    """By how much this machine's clock was set away from what the node goes by, in seconds."""
 
 
 class StopParams(Params, frozen=True):
     drain_s: float = 5.0
+    patient: bool = False
+    """Whether answers to this node's own questions may finish within that time."""
 
 
 class SettingInfo(Result, frozen=True):

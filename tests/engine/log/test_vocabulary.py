@@ -21,6 +21,7 @@ SAFE = (int, bool, Code, Fault, Kind, Library, Named, Names)
 FIELD_NAMES = {
     *("after_s", "code", "fault", "faults", "grace_s", "kind", "library", "method", "on_gpu"),
     *("outcome", "pid", "roles", "severity"),
+    *("applied", "on", "role", "waiting"),
 }
 """Whoever adds one asks what it tells of peers, users and payments."""
 

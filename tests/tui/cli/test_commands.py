@@ -343,7 +343,7 @@ async def test_stop_waits_until_the_node_is_gone(home: Path) -> None:
         ran = await cli(home, "stop", "--drain", "2")
         assert ran.code == 0
         assert "has stopped" in ran.out
-        assert node.calls == [("stop", {"drain_s": 2.0})]
+        assert node.calls == [("stop", {"drain_s": 2.0, "patient": True})]
     assert (await cli(home, "status")).code == 8
 
 

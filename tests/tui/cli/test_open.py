@@ -83,9 +83,9 @@ def test_node_becomes_the_engine(scene: SimpleNamespace, monkeypatch: pytest.Mon
     monkeypatch.setattr(cmd_node, "passphrase_for", lambda _home, _config: None)
     monkeypatch.setattr(os, "execv", lambda _path, argv: ran.append(argv))
     with contextlib.suppress(TypeError):
-        main(["node", "--config", "c.toml", "--role", "relay"])
+        main(["node", "--config", "c.toml", "--passphrase-fd", "7"])
     assert ran[0][1:4] == ["-P", "-m", "engine"]
-    assert ran[0][4:] == ["--home", str(scene.home), "--config", "c.toml", "--role", "relay"]
+    assert ran[0][4:] == ["--home", str(scene.home), "--config", "c.toml", "--passphrase-fd", "7"]
 
 
 def test_node_hands_a_typed_passphrase_over_a_pipe(

@@ -1,0 +1,1 @@
+"""A node as a service: what its supervisor is told, and what takes its place on an upgrade."""
