@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import urllib.request
 
 from tests.e2e.demo_process import COMMAND, ScreenDemo, environment, everyone, short_folder
+from tests.engine.log.test_vocabulary import EVENTS
 from tests.helpers.traces import files_in, of_process, of_seed, told
 from wallet.ecash.tokens import decode
 
@@ -46,6 +48,7 @@ def test_no_secret_in_files_arguments_or_environments() -> None:
             tokens = [str(demo.cli("wallet", "send", "21")["token"]) for _ in range(2)]
             typed(demo, tokens[0], "wallet", "receive")
             needles = [PROMPT.encode(), b"quuxpromptmark", answer[:40].encode()]
+            ids_of_ours = [str(one["session_id"]) for one in demo.cli("sessions", "list")]
             ids = keysets(decode(tokens[0]).mint)
             words = str(demo.cli("wallet", "seed", "--yes")["words"])
             needles += of_seed(words.encode(), dict.fromkeys(ids, COUNTERS))
@@ -63,3 +66,41 @@ def test_no_secret_in_files_arguments_or_environments() -> None:
     foreign = str(folder / "home" / "mint" / "data")
     found = told(needles, {k: v for k, v in places.items() if not k.startswith(foreign)})
     assert found == []
+    logs = {place: text.decode() for place, text in places.items() if "/node.log" in place}
+    assert len(logs) > 5
+    assert ids_of_ours
+    assert [line for text in logs.values() for line in strange(text, ids_of_ours)] == []
+
+
+LINE = re.compile(
+    r"[0-9-]{10}T[0-9:]{8}Z (?:DEBUG|INFO|WARNING|ERROR) [a-z]+ ([a-z_]+)"
+    r"((?: [a-z_]+=(?:\"[^\"]*\"|\S+))*)"
+)
+OTHERS = re.compile(r"[0-9]+\.[0-9]+\.|://|[0-9a-f]{8,}|cashu|sat\b|\bsk-")
+"""Addresses, hosts, ids and keys in hex, tokens, amounts, keys of providers."""
+
+
+def strange(text: str, needles: list[str]) -> list[str]:
+    """Lines of a log that are not of the vocabulary, or say more than it may."""
+    names = {event.name() for event in EVENTS}
+    found = []
+    for line in text.splitlines():
+        match = LINE.fullmatch(line)
+        bad = match is None or match[1] not in names or OTHERS.search(match[2])
+        if bad or any(needle in line for needle in needles):
+            found.append(line)
+    return found
+
+
+def test_the_search_of_logs_can_fail() -> None:
+    good = "2026-11-21T14:30:07Z INFO node serving roles=client,relay pid=4711\n"
+    assert strange(good, []) == []
+    for bad in (
+        good.replace("serving", "greeting"),
+        good.replace("4711", "127.0.0.1"),
+        good.replace("4711", "ab12cd34ef"),
+        "INFO:httpx:HTTP Request: POST https://mint.example/v1/swap",
+        "Traceback (most recent call last):",
+    ):
+        assert strange(bad, []) == [bad.rstrip("\n")]
+    assert strange(good, ["4711"]) == [good.rstrip("\n")]
