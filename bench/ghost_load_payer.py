@@ -60,6 +60,9 @@ class ReadyPayer:
         name = f"{purpose}{self.payments}"
         return OutgoingPayment(name, url, amount_sat, amount_sat, 0, self._keyset.id, coins, [])
 
+    def fee_ppk(self, _url: str) -> int:
+        return self._keyset.input_fee_ppk
+
     async def keep_exact(self, _url: str, _lot_sat: int, _lots: int, _least: int) -> None:
         await trio.lowlevel.checkpoint()  # they are
 

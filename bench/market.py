@@ -32,7 +32,7 @@ from trio.testing import MockClock
 from bench.market_books import Verdict, audit
 from bench.market_case import Case
 from bench.market_road import repeatable
-from bench.market_world import CHUNK_MSAT, World
+from bench.market_world import AS_DRAWN, CHUNK_MSAT, Setting, World
 
 LANES = 3
 PER_LANE = 12
@@ -103,7 +103,9 @@ class Faults(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def run_world(seed: int, per_lane: int = PER_LANE) -> tuple[int, Verdict, list[str]]:
+def run_world(
+    seed: int, per_lane: int = PER_LANE, setting: Setting = AS_DRAWN
+) -> tuple[int, Verdict, list[str]]:
     """One world from its seed: (sessions, verdict, internal faults)."""
     faults, logger = Faults(), logging.getLogger("peer2prompt")
     logger.addHandler(faults)
@@ -111,17 +113,17 @@ def run_world(seed: int, per_lane: int = PER_LANE) -> tuple[int, Verdict, list[s
     try:
         with repeatable(seed):
             clock = MockClock(autojump_threshold=0)
-            verdict = trio.run(_world, seed, Path(home), per_lane, clock=clock)
+            verdict = trio.run(_world, seed, Path(home), per_lane, setting, clock=clock)
     finally:
         logger.removeHandler(faults)
         shutil.rmtree(home, ignore_errors=True)
     return LANES * per_lane, verdict, faults.lines
 
 
-async def _world(seed: int, home: Path, per_lane: int) -> Verdict:
+async def _world(seed: int, home: Path, per_lane: int, setting: Setting) -> Verdict:
     with trio.fail_after(LONGEST_S):
         async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
-            world = World(seed, home, nursery, LANES)
+            world = World(seed, home, nursery, LANES, setting)
             await world.open(stack)
             cases: list[Case] = []
             async with trio.open_nursery() as lanes:

@@ -136,27 +136,42 @@ async def _case(world: World, case: Case, ledger: Ledger, verdict: Verdict) -> N
 async def _client(case: Case, ledger: Ledger, verdict: Verdict) -> None:
     """What left the wallet, where it went, and what the client had for it."""
     store = case.client.store
-    left = fees = 0
+    worth = case.accepted_msat + case.unfinished_msat
+    left = fees = lost = 0
+    unused = worth
     for paid in case.payments:
         back = await _came_back(store, paid.op_id, paid.total_sat)
-        left += paid.total_sat - back
-        fees += paid.fee_sat if back < paid.total_sat else 0
+        out, taken = paid.total_sat - back, not await _is_back(store, paid.op_id)
+        left += out
+        fees += paid.fee_sat if out else 0
+        used = min(unused, paid.amount_sat * 1000) if taken else 0
+        unused -= used
+        lost += out * 1000 - used
+        if taken and used == paid.amount_sat * 1000:
+            lost -= paid.fee_sat * 1000  # the price of what was used; else it is lost too
     for slot in case.slots:
         row = await store.run(lambda tx, op=slot: tx.operations.get(op))  # type: ignore[misc]
         result = journal.from_row(row).result if row is not None else None
-        left -= result.amount_sat if result is not None else 0
+        back = result.amount_sat if result is not None else 0
+        left -= back
+        lost -= back * 1000
     held = ledger.held_msat(case.hash)
     verdict.miss((left - fees) * 1000 - held, f"session {case.number}: the client's account")
-    worth = case.accepted_msat + case.unfinished_msat
-    loss = (left - fees) * 1000 - worth
-    if loss > CHUNK_MSAT:
+    if lost > case.stake_msat:
         verdict.notes.append(
-            f"session {case.number} ({case.trick.name}): the client lost {loss} msat;"
-            f" it had answers for {worth}, {case.errors}"
+            f"session {case.number} ({case.trick.name}): the client lost {lost} of"
+            f" {case.stake_msat} msat at stake; it had answers for {worth}, {case.errors}"
         )
-    verdict.loss_client = max(verdict.loss_client, loss)
+    verdict.loss_client = max(verdict.loss_client, lost * CHUNK_MSAT // case.stake_msat)
     rebate = case.accepted_msat - case.billed_msat
     verdict.rebate = max(verdict.rebate, rebate)
+
+
+async def _is_back(store: Store, op_id: str) -> bool:
+    """Whether a payment was not taken, and came back."""
+    row = await store.run(lambda tx: tx.operations.get(op_id))
+    result = journal.from_row(row).result if row is not None else None
+    return result is not None and bool(result.failed)
 
 
 async def _came_back(store: Store, op_id: str, total: int) -> int:

@@ -17,7 +17,7 @@ from bench.market_client import Asker, Paid, Purse, session_name
 from bench.market_road import Circuit, End
 from bench.market_trick import CLIENT, GHOST, Honest, Trick
 from bench.market_tricks import GHOST_TRICKS
-from bench.market_world import MODEL, Host, Party, World, now
+from bench.market_world import CHUNK_MSAT, MODEL, Host, Party, World, now
 from engine.errors import CircuitClosed, Peer2PromptError
 from engine.market.convert import proofs_of
 from engine.session.client import AskSession
@@ -44,6 +44,9 @@ class Case:
     """How often the ghost had crashed when the session began."""
     payments: list[Paid] = field(default_factory=list)
     slots: list[str] = field(default_factory=list)
+    stake_msat: int = CHUNK_MSAT
+    """What may be at stake: a chunk, or what the client's rules say of the beginning of a question
+    that is dearer."""
     accepted_msat: int = 0
     """What answers were worth by the meter that the client followed while it paid, or their bill
     where that is more: what it gets back at the end is credit."""
@@ -58,7 +61,7 @@ class Case:
     def __post_init__(self) -> None:
         kinds: Sequence[type[Trick]] = self.rng.choice(((Honest,), GHOST_TRICKS, CLIENT_TRICKS))
         identity = self.host.identity
-        trick = self.rng.choice(kinds)
+        trick = self.rng.choice(self.world.setting.tricks or kinds)
         self.trick = trick(self._fork(), identity.public, identity.sign)
         self.trick.on_pay = self._hear_of
         self.rough = self.rng.random() < 0.5
@@ -164,7 +167,7 @@ class Case:
 
     async def _talk(self, asker: Asker) -> None:
         for turn in range(self.questions):
-            filler = self.rng.choice((0, 0, 0, 200, 3_000))
+            filler = self.rng.choice((0, 0, 200, 1_200, 3_000))
             self.world.provider.plan(self.number, fails=self.honest_client, filler=filler)
             await self._ask(asker, f"{self.number} {turn} " + "x" * filler)
             await trio.sleep(self.rng.uniform(0, 2))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from engine.market.sizing import first_stake_sat
+from engine.market.weight import metered_bytes
 from engine.session.client import AskSession
 from engine.session.vault import SavedSession
 from engine.wire import session as wire
@@ -25,6 +27,7 @@ class Paid:
     """A payment as it was prepared."""
 
     op_id: str
+    amount_sat: int
     total_sat: int
     fee_sat: int
 
@@ -54,6 +57,14 @@ class Asker(AskSession):
             return answer.tariff.running_msat(answer.out)
         return min(answer.tariff.accepted_msat, answer.tariff.chunk_msat)
 
+    async def _ask(self, run: Any, body: bytes, messages: int) -> Any:
+        session, _ = self._parts()
+        tariff = session.tariff(run.model, metered_bytes(body), messages)
+        ppk = self._case.world.fee_ppk
+        stake = first_stake_sat(tariff.first_msat, tariff.chunk_msat, ppk) * 1000
+        self._case.stake_msat = max(self._case.stake_msat, stake)
+        return await super()._ask(run, body, messages)
+
     async def _failed(self, error: Exception, run: Any) -> Exception:
         before = self.unfinished_msat()
         told = await super()._failed(error, run)
@@ -81,6 +92,8 @@ class Purse:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._last: OutgoingPayment | None = None
+        self._twice: set[str] = set()
+        """Payments that two ghosts were handed."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._case.client.wallet, name)
@@ -91,13 +104,18 @@ class Purse:
         case, trick = self._case, self._case.trick
         if trick.withholds_after is not None and len(case.payments) >= trick.withholds_after:
             raise InsufficientFunds("It pays no more.", needed_sat=amount_sat, available_sat=0)
-        if trick.double_spends == "twin" and self._last is not None:
-            paid, self._last = self._last, None
-            return paid
+        last, self._last = self._last, None
+        if trick.double_spends == "twin" and last is not None and last.amount_sat == amount_sat:
+            self._twice.add(last.id)
+            return last
         paid = await case.client.wallet.pay_prepare(url, amount_sat, purpose)
         self._last = paid
         self._note(paid)
         return paid
+
+    async def pay_abort(self, payment_id: str) -> None:
+        if payment_id not in self._twice:  # the other ghost has it
+            await self._case.client.wallet.pay_abort(payment_id)
 
     async def pay_locked(self, url: str, amount_sat: int, key: str) -> OutgoingPayment | None:
         paid = await self._case.client.wallet.pay_locked(url, amount_sat, key)
@@ -106,7 +124,7 @@ class Purse:
         return paid
 
     def _note(self, paid: OutgoingPayment) -> None:
-        self._case.payments.append(Paid(paid.id, paid.total_sat, paid.fee_sat))
+        self._case.payments.append(Paid(paid.id, paid.amount_sat, paid.total_sat, paid.fee_sat))
 
     async def refund_outputs(self, url: str, max_sat: int) -> RefundSlot:
         slot = await self._case.client.wallet.refund_outputs(url, max_sat)

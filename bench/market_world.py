@@ -17,6 +17,7 @@ import trio
 
 from bench.market_provider import Provider
 from bench.market_road import Circuit
+from bench.market_trick import Trick
 from bench.market_weather import CLIMATES, Weather
 from engine.exit.policy import GhostTerms
 from engine.exit.service import GhostService
@@ -149,7 +150,10 @@ class Host:
             await self.service.run(task_status=task_status)
 
     def serve(self, circuit: Circuit) -> None:
-        """A circuit has come this far."""
+        """A circuit has come this far; nobody answers it while the process is down."""
+        if self._nursery.cancel_scope.cancel_called:
+            circuit.cut()
+            return
         self._circuits.append(circuit)
         self._nursery.start_soon(self.service.serve_session, circuit.ghost)
 
@@ -173,6 +177,18 @@ class Host:
         await trio.sleep(0.001)
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What a world has, whatever its seed says: where one way to lose money is looked at."""
+
+    fee_ppk: int | None = None
+    lock_chunks: str = ""
+    tricks: tuple[type[Trick], ...] = ()
+
+
+AS_DRAWN = Setting()
+
+
 @dataclass
 class World:
     """See the module."""
@@ -181,11 +197,13 @@ class World:
     folder: Path
     nursery: trio.Nursery
     lanes: int
+    setting: Setting = AS_DRAWN
     rng: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
-        self.fee_ppk = self.rng.choice((0, 0, 0, 100))
+        fee_ppk = self.rng.choice((0, 0, 0, 100))
+        self.fee_ppk = fee_ppk if self.setting.fee_ppk is None else self.setting.fee_ppk
         self.climate = self.rng.choice(CLIMATES)
         self.provider = Provider(self.rng)
         self.mints = {url: Weather(self.fork(), url, self.fee_ppk) for url in URLS}
@@ -201,7 +219,11 @@ class World:
         )
         self.offer = offer
         self.hosts = [Host(self, f"ghost{index}") for index in range(2)]
-        policy = Policy(lock_chunks=self.rng.choice(("off", "off", "when-offered", "always")))
+        locks = self.rng.choice(("off", "off", "when-offered", "always"))
+        most = random.Random(f"dear {self.seed}").choice(
+            (CHUNK_MSAT // 1000, 4 * CHUNK_MSAT // 1000)
+        )
+        policy = Policy(lock_chunks=self.setting.lock_chunks or locks, max_chunk_sat=most)
         self.clients = [
             Party(self.folder / f"client{n}.db", self, policy) for n in range(self.lanes)
         ]

@@ -153,8 +153,9 @@ def payable_until(now: float) -> float:
 
 
 def lots_worth(ready: Sequence[tuple[str, int]], amount_sat: int) -> list[str] | None:
-    """Lots of one size that make up this amount exactly, or None."""
-    for size in {sat for _, sat in ready}:
+    """Lots of one size that make up this amount exactly, as large as can be, because each carries
+    a fee; or None."""
+    for size in sorted({sat for _, sat in ready}, reverse=True):
         count, rest = divmod(amount_sat, size)
         fitting = [lot for lot, sat in ready if sat == size][:count]
         if not rest and len(fitting) == count:

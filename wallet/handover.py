@@ -187,6 +187,9 @@ class Handover:
         available = tx.proofs.available(url)
         if amounts.payable_exactly(available, wanted, self._mints.fee_ppk(url)):
             return None
+        return self._split(url, wanted, tx)
+
+    def _split(self, url: str, wanted: Sequence[int], tx: Transaction) -> str:
         per_coin = self._mints.active(url).input_fee_ppk
         parts: list[int] = []
         for amount in wanted:
@@ -212,17 +215,21 @@ class Handover:
             return
         for count in {lots: None, least: None}:
             with suppress(InsufficientFunds):
-                await self.split_ahead(url, [lot_sat] * count)
+                await self._swap(url, partial(self._split, url, [lot_sat] * count))
                 return
 
     def _fits(self, tx: Transaction, url: str, lot: int, lots: int) -> bool:
-        """Whether so many payments can be made one after the other with nothing left over."""
+        """Whether so many payments can be made one after the other with nothing left over, and with
+        coins that carry no more for the fee than new ones would."""
+        per_coin = self._mints.active(url).input_fee_ppk
+        most = lot + amounts.fee_included(lot, per_coin)
         heaps = {(heap.amount, heap.id): heap for heap in heaps_at(tx, self._mints, url)}
         for _ in range(lots):
             chosen = amounts.select_heaps(list(heaps.values()), lot)
             if chosen is None:
                 return False
-            if amounts.value_of(chosen) != lot + amounts.input_fee_of(chosen):
+            value = amounts.value_of(chosen)
+            if value > most or value != lot + amounts.input_fee_of(chosen):
                 return False
             for heap in chosen:
                 left = heaps.pop((heap.amount, heap.id))

@@ -334,7 +334,7 @@ class Market:
             raise PaymentInvalid("There are not enough outputs for this refund.")
         _check_blanks(blanks)
         peers = _peer_outputs(await self._keyset_for(url, keyset_id), parts, blanks)
-        digest = hashlib.sha256(b"".join(blanks)).hexdigest()
+        digest = hashlib.sha256(b"".join(sorted(blanks))).hexdigest()  # one refund, in any order
         op_id = await self._store.run(
             lambda tx: self._prepare_refund(tx, url, amount_sat, peers, session, digest)
         )

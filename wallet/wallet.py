@@ -445,6 +445,11 @@ class Wallet:
         """The most a ghost may want ahead of an answer."""
         return self._policy.max_chunk_sat
 
+    def fee_ppk(self, url: str) -> int:
+        """What the mint takes for each coin that is made now, when it is spent (NUT-02), in 1/1000
+        sat. Raises a MintProblem, or UntrustedMint."""
+        return self._mints.active(self._mints.require_sat(url)).input_fee_ppk
+
     async def keep_exact(self, url: str, lot_sat: int, lots: int, least: int) -> None:
         """Have coins for payments of exactly `lot_sat`, so that a ghost is never handed more than
         it is paid. Asks the mint only when fewer than `least` can be made, then for `lots`; does

@@ -186,12 +186,35 @@ class ClientSession:
     def give_up(self) -> None:
         """Forget the unfinished answer (its ghost cannot be reached or is not honest)."""
         self.answer = None
-        self.credit.ledger.due = 0
+        self.credit.ledger.due = self.credit.needed = 0
+
+    @property
+    def chunk_msat(self) -> int:
+        """What may be at stake: the chunk of the open answer's quote, else of the one there is."""
+        if self.answer is not None:
+            return self.answer.tariff.chunk_msat
+        return 0 if self.quote is None else self.quote.chunk_msat
 
     def top_up_sat(self) -> int:
-        """What to pay now, in sat: never more than brings the credit to one chunk beyond what is
-        metered, unless the ghost said what else the answer waits for."""
-        return 0 if self.quote is None else self.credit.top_up_sat(self.quote.chunk_msat)
+        """What the coins handed out now may be worth, in sat: never more than brings what is at
+        stake to one chunk; 0 when no payment is due."""
+        return self.credit.top_up_sat(self.chunk_msat)
+
+    @property
+    def first_msat(self) -> int:
+        """What the open answer needs until its first word; 0 after that."""
+        answer = self.answer
+        return 0 if answer is None or answer.body else answer.tariff.first_msat
+
+    def payment_sat(self, fee_ppk: int, held_sat: int = 0) -> int:
+        """See `ClientCredit.payment_sat`."""
+        credit, first = self.credit, self.first_msat
+        return credit.payment_sat(self.chunk_msat, fee_ppk, first_msat=first, held_sat=held_sat)
+
+    def room_sat(self, held_sat: int = 0) -> int:
+        """See `ClientCredit.room_sat`."""
+        first = self.first_msat
+        return self.credit.room_sat(self.chunk_msat, first_msat=first, held_sat=held_sat)
 
     # -- what the ghost sends --------------------------------------------------------------------
 
@@ -275,7 +298,7 @@ class ClientSession:
         self.answer = None
         self.disputed = b""
         self.credit.needed = 0
-        self.credit.ledger.close_answer(done.cost)
+        self.credit.close_answer(done.cost)
         sign = self._receipts.accept(receipt, done.receipt)
         return Finished(done.reason, counts, done.cost, receipt.n, done.receipt, sign)
 

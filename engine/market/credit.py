@@ -37,15 +37,6 @@ class Ledger:
         self.due = 0
         self.balance -= cost
 
-    def top_up_sat(self, chunk_msat: int) -> int:
-        """What a client pays now: nothing while half a chunk is left, else up to one chunk.
-
-        So never more than one chunk is at stake beyond what the meter already shows.
-        """
-        if 2 * self.available >= chunk_msat:
-            return 0
-        return max(0, (chunk_msat - self.available) // MSAT)
-
     def accepts(self, sat: int, chunk_msat: int, needed: int = 0) -> bool:
         """Whether a ghost takes this payment: no more than two chunks of credit beyond what the
         running answer has metered or needs to go on (`needed`)."""

@@ -33,6 +33,9 @@ class GhostPayments:
         self._last_paid: tuple[wire.Pay, wire.Paid] | None = None
         self._settle: wire.Settle | None = None
         self._refunds: dict[bytes, tuple[wire.WireSignature, ...]] = {}
+        self._outs: set[bytes] = set()
+        """Outputs that a settlement was made on: what else the mint signed on them, its client
+        would not look for."""
 
     def __repr__(self) -> str:
         return f"GhostPayments(waiting={len(self._pays)})"
@@ -98,6 +101,8 @@ class GhostPayments:
             self._outbox.error("busy", words, retry=True)
         elif (change := self._refunds.get(_outputs_id(settle))) is not None:
             self._outbox.say(wire.Settled(self._reported(), change))
+        elif not self._outs.isdisjoint(settle.outs):
+            self._outbox.error("settle_failed", "An earlier settlement was made on these outputs.")
         else:
             self._settle = settle
             self._outbox.do(Refund(settle, self._refund_sat(settle.sat)))
@@ -114,6 +119,7 @@ class GhostPayments:
         self._ledger.balance = balance
         if settle is not None:
             self._refunds[_outputs_id(settle)] = change
+            self._outs.update(settle.outs)
         self._outbox.say(wire.Settled(self._reported(), change))
 
     def refund_failed(self, message: str, *, retry: bool) -> None:

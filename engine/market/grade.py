@@ -55,19 +55,3 @@ def check_chunk(quote: Quote, most_sat: int) -> None:
             kept="Nothing was paid; the question is kept in the chat.",
             hint="Use another ghost, or: peer2prompt wallet policy --max-chunk-sat SAT",
         )
-
-
-def lot_sat(chunk_msat: int) -> int:
-    """What one locked payment made ahead is worth: half a chunk, so that one of them is due each
-    time half a chunk was used."""
-    return chunk_msat // MSAT // 2
-
-
-def in_lots(sat: int, chunk_msat: int, *, needed: bool) -> int:
-    """The payment in whole lots that stands for one of `sat`: not more, unless so much is `needed`
-    at once; then a few sat more, or exactly that when it is more than a chunk."""
-    lot = lot_sat(chunk_msat)
-    if needed:
-        rounded = -(-sat // lot) * lot
-        return rounded if rounded <= 2 * lot else sat
-    return max(1, sat // lot) * lot

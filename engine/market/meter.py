@@ -141,8 +141,15 @@ class Tariff:
         most = self.running_msat(delivered) + self.chunk_msat // 2
         return min(self.cap_msat, self.exact_msat(counts), most)
 
+    @property
+    def first_msat(self) -> int:
+        """What the credit must cover until the first word is there: the input and one piece."""
+        return self.running_msat(min(tokens_of(PIECE_BYTES), self.offer.max_out))
+
     def may_need(self, due: int, delivered: int, *, started: bool) -> bool:
         """The client's check of a `need`: the next piece or the final bill can really ask this."""
         if not started:
             return due <= self.accepted_msat
-        return due <= self.running_msat(max(delivered, 1)) + self.chunk_msat // 2
+        if not delivered:
+            return due <= self.first_msat
+        return due <= self.running_msat(delivered) + self.chunk_msat // 2

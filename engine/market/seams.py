@@ -139,6 +139,10 @@ class Outcome(Protocol):
 
     @property
     def state(self) -> str: ...
+    @property
+    def returned_sat(self) -> int:
+        """Of a payment that is back: what the mint's fee left of it."""
+        ...
 
 
 class PayingWallet(Protocol):
@@ -152,6 +156,11 @@ class PayingWallet(Protocol):
     @property
     def max_chunk_sat(self) -> int:
         """The most a ghost may want ahead of an answer."""
+        ...
+
+    def fee_ppk(self, url: str) -> int:
+        """What the mint takes for each coin of a payment (NUT-02), in 1/1000 sat. Raises a
+        WalletError."""
         ...
 
     async def keep_exact(self, url: str, lot_sat: int, lots: int, least: int) -> None:

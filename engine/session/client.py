@@ -184,8 +184,10 @@ class AskSession(Talk):
             self._cancel_wanted = False
 
     async def _ask(self, run: Run, body: bytes, messages: int) -> AskResult:
-        session, _ = self._parts()
-        run.quoted_msat = session.tariff(run.model, metered_bytes(body), messages).most_msat
+        session, payer = self._parts()
+        tariff = session.tariff(run.model, metered_bytes(body), messages)
+        await payer.check_first(tariff.first_msat)
+        run.quoted_msat = tariff.most_msat
         self._run = run
         ask = session.ask(run.model, body, messages, await self._exact(run.model, body))
         await self._write_down(ask, messages)

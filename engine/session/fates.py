@@ -52,7 +52,9 @@ class Fates:
 
     def __init__(self, wallet: PayingWallet) -> None:
         self._wallet = wallet
-        self._open: dict[str, int] = {}
+        self._open: dict[str, Payment] = {}
+        self.lost_sat = 0
+        """What taking payments back has cost at the mints."""
 
     def __repr__(self) -> str:
         return f"Fates(open={len(self._open)})"
@@ -60,32 +62,35 @@ class Fates:
     @property
     def at_stake_sat(self) -> int:
         """What the payments of unknown fate are worth."""
-        return sum(self._open.values())
+        return sum(payment.total_sat for payment in self._open.values())
 
-    async def of(self, payment_id: str) -> Fate:
+    async def of(self, payment: Payment) -> Fate:
         """The mint's word on a payment that was sent."""
         with trio.move_on_after(RESOLVE_S, shield=True):
             try:
-                outcome = await self._wallet.pay_resolve(payment_id)
+                outcome = await self._wallet.pay_resolve(payment.id)
             except MintUnreachable:
                 return Fate.UNKNOWN
             except WalletError:
                 return Fate.HELD
-            return Fate.BACK if outcome.state == "reclaimed" else Fate.SPENT
+            if outcome.state != "reclaimed":
+                return Fate.SPENT
+            self.lost_sat += max(0, payment.total_sat - outcome.returned_sat)
+            return Fate.BACK
         return Fate.UNKNOWN
 
     def denied(self, payment: Payment, fate: Fate) -> None:
         """The ghost says that it did not take this payment, whose fate is so."""
         if fate.is_open:
-            self._open[payment.id] = payment.total_sat
+            self._open[payment.id] = payment
 
     async def look_again(self) -> None:
         """Whether the mints can say by now what became of the open ones. Raises PaymentKept."""
-        for payment_id in list(self._open):
-            fate = await self.of(payment_id)
+        for payment in list(self._open.values()):
+            fate = await self.of(payment)
             if fate.is_open:
                 continue
-            del self._open[payment_id]
+            del self._open[payment.id]
             if fate is Fate.SPENT:
                 raise PaymentKept(
                     "The ghost kept a payment that it said it did not take.",

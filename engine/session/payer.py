@@ -19,21 +19,17 @@ from engine.errors import CircuitClosed, PaymentError
 from engine.market.client_events import PaymentRefused, PaymentTaken
 from engine.market.client_session import ClientSession
 from engine.market.convert import pay_message, signatures_of
-from engine.market.credit import MSAT
-from engine.market.grade import in_lots
 from engine.market.seams import PayingWallet, Payment
 from engine.market.signal import Signal
 from engine.session.fates import KEPT, Fate, Fates, PaymentKept
+from engine.session.spending import PASSING, Spending
 from engine.session.stock import Stock
 from engine.wire import session as wire
 from wallet.errors import InsufficientFunds, MintProblem, WalletError
 
 MAX_TRIES = 5
 RETRY_S = 1.0
-PASSING = ("mint_unreachable", "mint_busy")
 REACH_AGAIN_S = (0.5, 1.0, 2.0, 4.0)
-PASSED_OVER_S = 60.0
-"""How long a mint that failed is not paid with while another one can be."""
 OF_THE_MINT = ("mint", "pay_mint", "pay_untrusted_mint")
 """How a ghost's refusals begin that another mint may mend."""
 
@@ -68,7 +64,6 @@ class Payer:
         self._wallet = wallet
         self._session = session
         self._send = send
-        self._mints = mints
         self._on_paid = on_paid
         self._on_change = on_change
         self._on_failure = on_failure
@@ -76,9 +71,8 @@ class Payer:
         self._news: PaymentTaken | PaymentRefused | None = None
         self._surplus = False
         self._unreachable = 0
-        self._passed_over: dict[str, float] = {}
-        self._failed: PaymentError | None = None
         self._fates = Fates(wallet)
+        self._spending = Spending(wallet, session, self._fates, mints)
         self._signal = Signal()
 
     def __repr__(self) -> str:
@@ -137,102 +131,70 @@ class Payer:
             await self._refused(news)
         elif self._pending is not None and not self._pending.sent:
             await self._deliver(self._pending)
-        elif self._pending is None and self.armed and (sat := await self._sat_to_pay()) > 0:
-            await self._prepare(sat)
+        elif self._pending is None and self.armed and self._spending.due:
+            return await self._prepare()
         else:
             return False
         return True
 
-    async def _sat_to_pay(self) -> int:
-        """What to pay now, so that with the payments of unknown fate no more than one chunk is at
-        stake. PaymentError when the answer waits and nothing is left to pay with."""
-        sat = self._sat_left()
-        if sat <= 0 < self._session.top_up_sat() and self._fates.at_stake_sat:
-            await self._fates.look_again()
-            sat = self._sat_left()
-            if sat <= 0 and (self._session.credit.waits or self._session.answer is None):
-                raise self._failed or PaymentError(
-                    "A payment to this ghost waits for its mint, which does not answer.",
-                    kept=KEPT[Fate.UNKNOWN],
-                    hint="Try again later, or use another ghost.",
-                )
-        return sat
-
-    def _wanted_sat(self) -> int:
-        """What to pay now, in lots, which are made ahead."""
-        sat = self._session.top_up_sat()
-        return in_lots(sat, self._chunk_msat, needed=self._session.credit.waits) if sat else 0
-
-    def _sat_left(self) -> int:
-        quote, wanted = self._session.quote, self._wanted_sat()
-        if quote is None or not self._fates.at_stake_sat:
-            return wanted
-        left = quote.chunk_msat - max(0, self._session.credit.ledger.available)
-        return min(wanted, left // MSAT - self._fates.at_stake_sat)
-
-    @property
-    def _chunk_msat(self) -> int:
-        quote = self._session.quote
-        return quote.chunk_msat if quote is not None else 0
+    async def check_first(self, first_msat: int) -> None:
+        """See `Spending.check_first`."""
+        await self._spending.check_first(first_msat)
 
     async def stock_up(self) -> None:
         """Keep coins for the next payments ready, so that none waits for its mint; until
         cancelled."""
         while True:
             version = self._signal.version
-            if self.armed and self._chunk_msat:
-                for mint in (await self._usable_mints())[:1]:
+            if self.armed and self._session.chunk_msat:
+                for mint in (await self._spending.mints())[:1]:
                     with suppress(WalletError):  # then payments wait for their coins
-                        await self.stock.keep(mint, self._chunk_msat)
+                        await self.stock.keep(mint, self._spending.lot_sat(mint))
             await self._signal.changed_since(version)
 
-    async def _prepare(self, sat: int) -> None:
+    async def _prepare(self) -> bool:
+        """Pay what is due; False when the answer goes on without. PaymentError when it does not."""
+        if await self._pay_somewhere():
+            return True
+        if self._fates.at_stake_sat:
+            await self._fates.look_again()
+            self._session.credit.outlay.lost_sat = self._fates.lost_sat
+            if await self._pay_somewhere():
+                return True
+        if (error := self._spending.no_room()) is not None:
+            raise error
+        return False
+
+    async def _pay_somewhere(self) -> bool:
+        """With the first mint that can be paid with; False when there is no room for a payment."""
         errors: list[WalletError] = []
-        for mint in await self._usable_mints():
+        room = True
+        for mint in await self._spending.mints():
             try:
-                await self.stock.make_ready(mint, sat, self._chunk_msat)
+                sat = self._spending.sat_at(mint)
+                room = room and sat > 0
+                if not sat:
+                    continue
+                await self.stock.make_ready(mint, sat, self._spending.lot_sat(mint))
                 if await self._begin(mint, sat):
-                    return
+                    return True
             except (InsufficientFunds, MintProblem) as error:
                 errors.append(error)
-        raise self._why_not(errors)
+        if room or errors:
+            raise self._spending.why_not(errors)
+        return False
 
     async def _begin(self, mint: str, sat: int) -> bool:
         """Journal a payment and have it sent; false when it has to be locked and no coins are."""
         with trio.CancelScope(shield=True):
-            payment = await self.stock.payment(mint, sat)
+            payment = await self.stock.payment(mint, sat, self._spending.room_sat)
             if payment is None:
                 return False
-            n = self._session.credit.begin(sat)
+            n = self._session.credit.begin(sat, payment.total_sat)
             self._pending = _Pending(pay_message(n, mint, payment), payment)
             total = payment.total_sat
         await self._on_paid(mint, total)
         return True
-
-    async def _usable_mints(self) -> list[str]:
-        now = trio.current_time()
-        mints = await self._mints()
-        return [mint for mint in mints if self._passed_over.get(mint, 0.0) <= now]
-
-    def _why_not(self, errors: list[WalletError]) -> PaymentError | WalletError:
-        """Why no mint could be paid with: what may pass first, then what the user can mend."""
-        failed, self._failed = self._failed, None
-        self._passed_over.clear()  # whoever asks again wants all of them tried
-        for error in errors:
-            if error.code in PASSING:
-                return error
-        if failed is not None:
-            return failed
-        for error in errors:
-            if isinstance(error, InsufficientFunds):
-                return error
-        if errors:
-            return errors[-1]
-        return PaymentError(
-            "The wallet holds no ecash of a mint that the ghost accepts.",
-            kept="Nothing was paid.",
-            hint="Fund the wallet at one of the ghost's mints.",
-        )
 
     async def _deliver(self, pending: _Pending) -> None:
         pending.sent = pending.ever_sent = True
@@ -256,11 +218,12 @@ class Payer:
                     pending.payment.id, signatures_of(taken.change)
                 )
             except WalletError:
-                await self._fates.of(pending.payment.id)  # the change was not what was due
+                await self._fates.of(pending.payment)  # the change was not what was due
                 raise
             finally:
                 self._pending = None
                 self._surplus = False
+        self._session.credit.outlay.change_came(change)
         self._on_change(change * 1000)
 
     async def _refused(self, refused: PaymentRefused) -> None:
@@ -285,12 +248,11 @@ class Payer:
         )
         if not (refused.code.startswith(OF_THE_MINT) and self._may_pay_elsewhere(fate)):
             raise error
-        self._failed = error
-        self._passed_over[pending.message.mint] = trio.current_time() + PASSED_OVER_S
+        self._spending.pass_over(pending.message.mint, error)
 
     def _may_pay_elsewhere(self, fate: Fate) -> bool:
         """Whether another mint's ecash may be sent for what this payment was to buy: its ecash is
-        back, or its mint says nothing to anybody (then it counts, see `_sat_to_pay`)."""
+        back, or its mint says nothing to anybody (then it counts, see `Spending`)."""
         return fate in (Fate.BACK, Fate.UNKNOWN)
 
     async def resolve(self) -> None:
@@ -320,7 +282,9 @@ class Payer:
 
     async def _fate_of_sent(self, pending: _Pending) -> Fate:
         if pending.ever_sent:
-            return await self._fates.of(pending.payment.id)
+            fate = await self._fates.of(pending.payment)
+            self._session.credit.outlay.lost_sat = self._fates.lost_sat
+            return fate
         with trio.CancelScope(shield=True):
             await self._wallet.pay_abort(pending.payment.id)
         return Fate.BACK

@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from engine.errors import Peer2PromptError
 from engine.market import client_events as events
 from engine.market.client_session import ClientSession
 from engine.market.convert import keyset_bytes, signatures_of
+from engine.market.credit import MSAT
 from engine.market.seams import PayingWallet
 from engine.session import failures
 from engine.session.link import LOST, GhostLink
@@ -62,7 +64,24 @@ class Settler:
             await self._link.send(self._settle)
 
     async def run(self, session: ClientSession, saved: SavedSession, sat: int) -> tuple[int, int]:
-        """Settle `sat`; returns what came back in sat and the credit that is left in msat."""
+        """Settle `sat`, and what the ghost says is left after that: only it knows of an answer that
+        cost less than was believed. Returns what came back in sat and the credit left in msat."""
+        back, left = await self._once(session, saved, sat)
+        for _ in range(SETTLE_TRIES):
+            if left < MSAT:
+                break
+            try:
+                more, left = await self._once(session, saved, left // MSAT)
+            except (Peer2PromptError, WalletError):
+                return back, left  # the vault keeps the session: it is tried again
+            back += more
+            if not more:
+                break
+        with trio.CancelScope(shield=True):
+            await self._forget()
+        return back, left
+
+    async def _once(self, session: ClientSession, saved: SavedSession, sat: int) -> tuple[int, int]:
         with trio.CancelScope(shield=True):
             slot = await self._wallet.refund_outputs(saved.mint, sat)
             await self._keep(saved.with_slot(slot.id))
@@ -80,7 +99,6 @@ class Settler:
             session.credit.settling = False
         with trio.CancelScope(shield=True):
             back = await self._wallet.refund_settle(slot.id, signatures_of(settled.change))
-            await self._forget()
         return back, settled.credit_msat
 
     async def _ask(self, settle: wire.Settle) -> events.SettledUp:

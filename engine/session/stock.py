@@ -7,9 +7,11 @@ ghost's key when that is the grade of the session. Every swap is journalled by t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import trio
 
-from engine.market.grade import LOTS, Grade, lot_sat
+from engine.market.grade import LOTS, Grade
 from engine.market.seams import PayingWallet, Payment
 from wallet.errors import MintBusy
 
@@ -26,18 +28,17 @@ class Stock:
         self._wallet = wallet
         self._lock = trio.Lock()
 
-    async def keep(self, mint: str, chunk_msat: int) -> None:
+    async def keep(self, mint: str, lot_sat: int) -> None:
         """Have coins for the next payments ready. Raises a WalletError."""
-        await self._fill(mint, lot_sat(chunk_msat), LOTS // 2)
+        await self._fill(mint, lot_sat, LOTS // 2)
 
-    async def make_ready(self, mint: str, sat: int, chunk_msat: int) -> None:
+    async def make_ready(self, mint: str, sat: int, lot_sat: int) -> None:
         """Have the coins for this payment when it can be made in no other way, which costs nothing
         while they are there. Raises a WalletError."""
-        lot = lot_sat(chunk_msat)
         if self.grade.key and not self.grade.must:
             return  # what is not ready is paid open
-        if sat in (lot, 2 * lot):
-            await self._fill(mint, lot, sat // lot)
+        if sat in (lot_sat, 2 * lot_sat):
+            await self._fill(mint, lot_sat, sat // lot_sat)
             return
         with trio.move_on_after(SWAP_S, shield=True):
             if self.grade.must:
@@ -53,20 +54,25 @@ class Stock:
                 else:
                     await self._wallet.keep_exact(mint, lot, LOTS, least)
 
-    async def payment(self, mint: str, sat: int) -> Payment | None:
-        """A payment, journalled, or None when it has to be locked and no coins are ready. Raises a
-        WalletError, also when no coins of the right size are to be had."""
+    async def payment(self, mint: str, sat: int, room_sat: Callable[[], int]) -> Payment | None:
+        """A payment, journalled, or None when it has to be locked and no coins are ready. Its coins
+        are worth no more than `room_sat`, asked when they are chosen. Raises a WalletError, also
+        when no coins of the right size are to be had."""
         if self.grade.key:
             payment = await self._wallet.pay_locked(mint, sat, self.grade.key)
-            if payment is not None or self.grade.must:
+            if payment is not None and payment.total_sat <= room_sat():
                 return payment
+            if payment is not None:
+                await self._wallet.pay_abort(payment.id)
+            if self.grade.must:
+                return None
             with trio.move_on_after(SWAP_S, shield=True):
                 await self._wallet.keep_exact(mint, sat, 1, 1)
-        return await self._exactly(mint, sat)
+        return await self._exactly(mint, sat, room_sat)
 
-    async def _exactly(self, mint: str, sat: int) -> Payment:
+    async def _exactly(self, mint: str, sat: int, room_sat: Callable[[], int]) -> Payment:
         payment = await self._wallet.pay_prepare(mint, sat)
-        if payment.change_due_sat:
+        if payment.change_due_sat or payment.total_sat > room_sat():
             await self._wallet.pay_abort(payment.id)
             raise MintBusy(
                 "The mint gave no coins of the right size in time.",

@@ -187,9 +187,13 @@ class FakePayer:
         self.prepared = 0
         self.lock_chunks = "off"
         self.max_chunk_sat = 1000
+        self.fees = 0
         self.locked: list[tuple[str, int]] = []
         """Lots that are ready: key and sat."""
         self._ids = itertools.count(1)
+
+    def fee_ppk(self, url: str) -> int:
+        return self.fees
 
     async def keep_exact(self, url: str, lot_sat: int, lots: int, least: int) -> None:
         await trio.lowlevel.checkpoint()

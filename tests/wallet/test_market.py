@@ -133,6 +133,8 @@ async def test_a_repeated_refund_is_made_once(tmp_path: Path, real_mint: RealMin
         assert await m.credit() == 10_000
         with pytest.raises(PaymentInvalid):
             await m.ghost.refund(m.url, 10, slot.outputs, SESSION)
+        with pytest.raises(PaymentInvalid):  # in another order: the client looks for no more
+            await m.ghost.refund(m.url, 10, slot.outputs[::-1], SESSION)
         other = await m.client.refund_outputs(m.url, 40)
         with pytest.raises(InsufficientFunds):
             await m.ghost.refund(m.url, 11, other.outputs, SESSION)

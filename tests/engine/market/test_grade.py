@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.errors import GhostError
-from engine.market.credit import Ledger
-from engine.market.grade import LOTS, Grade, in_lots, lot_sat
+from engine.market.grade import Grade
 from tests.engine.market.make_vectors import POINT, quote
 
 OPEN = replace(quote(), lock=b"")
@@ -41,23 +38,3 @@ def test_policies_that_do_not_meet(found: object, policy: str) -> None:
         Grade.of(found, policy)  # type: ignore[arg-type]
     assert "Nothing was paid" in caught.value.kept
     assert "lock_chunks" in caught.value.hint
-
-
-@given(st.integers(2, 1000), st.integers(-500_000, 1_000_000))
-def test_lots_never_bring_the_credit_beyond_a_chunk(chunk_sat: int, available: int) -> None:
-    chunk = 1000 * chunk_sat
-    ledger = Ledger(balance=max(available, 0), due=max(-available, 0))
-    sat = ledger.top_up_sat(chunk)
-    if sat:
-        paid = in_lots(sat, chunk, needed=False)
-        assert paid % lot_sat(chunk) == 0
-        assert lot_sat(chunk) <= paid <= sat
-
-
-@given(st.integers(2, 1000), st.integers(1, 10_000))
-def test_what_is_needed_is_paid_at_once(chunk_sat: int, sat: int) -> None:
-    chunk = 1000 * chunk_sat
-    paid = in_lots(sat, chunk, needed=True)
-    assert sat <= paid < sat + lot_sat(chunk)
-    assert paid == sat or paid <= 2 * lot_sat(chunk)
-    assert LOTS * lot_sat(chunk) >= 2 * lot_sat(chunk)

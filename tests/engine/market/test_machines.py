@@ -20,8 +20,8 @@ from engine.errors import ProtocolError
 from engine.identity import Identity
 from engine.market import client_events as cs
 from engine.market import commands as gs
+from engine.market.client_credit import ClientCredit
 from engine.market.client_session import ClientSession
-from engine.market.credit import Ledger
 from engine.market.ghost_answer import Phase as AnswerPhase
 from engine.market.ghost_answering import QUOTE_GRACE_S
 from engine.market.ghost_session import GhostSession
@@ -144,15 +144,15 @@ class Pair(RuleBasedStateMachine):
         self.pay()
 
     def pay(self) -> None:
-        sat = self.client.top_up_sat()
+        sat = self.client.payment_sat(0)
         if sat and self.pending is None and self.client.answer is not None:
             # One chunk at most beyond what is metered, when it is handed over. (A question that
             # fails later frees what it had metered, so credit can stand higher for a while.)
-            before = self.client.credit.ledger.available
-            # Before the first word: one chunk, or what the input needs if that is more.
-            needed = self.client.credit.needed - self.client.credit.ledger.due
-            assert before + sat * 1000 <= max(self.quote.chunk_msat, needed + 999)
             n = self.client.credit.begin(sat)
+            # Before the first word: one chunk, or what the input needs if that is more.
+            answer, stake = self.client.answer, self.client.credit.stake_msat
+            first = 0 if answer.body else answer.tariff.first_msat + 2000
+            assert stake <= max(answer.tariff.chunk_msat, first)
             proof = wire.WireProof(sat, KEYSET, str(n), bytes(33))
             self.pending = wire.Pay(n, MINT, sat, KEYSET, (proof,), ())
             self.up.append(self.pending)
@@ -335,15 +335,16 @@ def test_final_bill_is_bounded_by_what_the_client_can_check() -> None:
     assert found.most_msat == min(60_000, 464 * 50 + 400 * 100)
 
 
-def test_ledger_top_up_keeps_one_chunk() -> None:
-    ledger = Ledger()
-    assert ledger.top_up_sat(5000) == 5
+def test_a_payment_is_due_when_half_a_chunk_is_used() -> None:
+    credit = ClientCredit()
+    ledger = credit.ledger
+    assert credit.top_up_sat(5000) == 5
     ledger.deposit(5000)
-    assert ledger.top_up_sat(5000) == 0
+    assert credit.top_up_sat(5000) == 0
     ledger.due = 2500
-    assert ledger.top_up_sat(5000) == 0
+    assert credit.top_up_sat(5000) == 0
     ledger.due = 2501
-    assert ledger.top_up_sat(5000) == 2
+    assert credit.top_up_sat(5000) == 2
     assert ledger.accepts(5, 5000)
     assert not ledger.accepts(8, 5000)
     ledger.close_answer(700)
