@@ -7,6 +7,7 @@
     │   ├── StoreLocked          another process has it open
     │   ├── ForeignStore         the file is not a Peer2Prompt store
     │   ├── NewerStore           a newer program wrote it
+    │   ├── StoreFull            nothing can be written: no room, or a read-only disk
     │   └── StoreDamaged         it is ours, but unreadable or cut short
     ├── InsufficientFunds        not enough available sat at this mint (exit 7)
     ├── TokenInvalid             a token is malformed, spent, locked or worthless (exit 2)
@@ -76,6 +77,12 @@ class ForeignStore(StoreError):
 
 class NewerStore(StoreError):
     code = "store_newer"
+
+
+class StoreFull(StoreError):
+    """Nothing can be written now. What is stored can be read, and it may pass."""
+
+    code = "store_full"
 
 
 class StoreDamaged(StoreError):

@@ -17,9 +17,16 @@ from typing import Any, Self, TypeVar
 import sqlcipher3.dbapi2 as sqlcipher
 import trio
 
-from wallet.errors import ForeignStore, StoreDamaged, StoreError, StoreLocked, StoreMissing
+from wallet.errors import (
+    ForeignStore,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreLocked,
+    StoreMissing,
+)
+from wallet.store import archive, schema
 from wallet.store import key as keys
-from wallet.store import schema
 from wallet.store.chat import Sessions
 from wallet.store.evidence import Evidence
 from wallet.store.ghost import GhostBook
@@ -161,13 +168,24 @@ class Store:
                 os.close(self._lock_fd)
 
 
+def is_full(exc: BaseException) -> bool:
+    """Whether a write failed for want of room."""
+    return "disk is full" in str(exc)
+
+
 def damaged(exc: BaseException) -> StoreError:
     """A database error in words. SQLite's own text names no content."""
-    if "disk is full" in str(exc):
-        return StoreError(
+    if is_full(exc):
+        return StoreFull(
             "The disk is full, so the store cannot be written.",
             kept="Everything written before is safe.",
             hint="Free some space and try again.",
+        )
+    if "readonly database" in str(exc):
+        return StoreFull(
+            "The store's disk or folder is read-only, so it cannot be written.",
+            kept="Everything written before is safe.",
+            hint="Make it writable again; the node goes on by itself then.",
         )
     return StoreDamaged(
         f"The store cannot be read or written: {exc}.",
@@ -257,7 +275,10 @@ def _connect(path: Path, key: StoreKey, *, migrate: bool = True) -> Any:
         connection.execute("PRAGMA foreign_keys = ON")
         _check_pages(connection, path)
         if migrate:
+            if version := schema.outdated(connection):
+                archive.copy_before(connection, path, version)
             schema.migrate(connection)
+            archive.expire_copies(path)
     except sqlcipher.DatabaseError as exc:
         connection.close()
         raise damaged(exc) from exc

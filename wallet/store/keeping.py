@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 import tarfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import trio
 
 from wallet.errors import ForeignStore, StoreDamaged, StoreError
+from wallet.store import archive
 from wallet.store import key as keys
+from wallet.store.archive import SIDECAR_MEMBER, STORE_MEMBER
 from wallet.store.core import Store
 from wallet.store.key import Secret
 
-STORE_MEMBER, SIDECAR_MEMBER = "store.db", "store.db.kdf"
 # What belongs to one store, by what follows its name. The sidecar comes first: without it the rest
 # is noise, even when the power goes after the first file.
 SUFFIXES = (".kdf", "", "-wal", "-shm", ".lock", ".brought-back")
@@ -31,7 +30,12 @@ SUFFIXES = (".kdf", "", "-wal", "-shm", ".lock", ".brought-back")
 
 async def change_secret(store: Store, old: Secret, new: Secret) -> None:
     """From now on `new` opens the store. Raises WrongPassphrase when `old` does not."""
-    await store.exclusively(lambda _connection: keys.change(store.path, old, new))
+
+    def change(_connection: object) -> None:
+        keys.change(store.path, old, new)
+        archive.destroy_copies(store.path)  # they are opened by the old one
+
+    await store.exclusively(change)
 
 
 async def check_secret(store: Store, secret: Secret) -> None:
@@ -43,39 +47,9 @@ async def back_up(store: Store, target: Path) -> int:
     """Write a backup to `target`, which must not exist; its size in bytes."""
     if target.exists():
         raise StoreError(f"The file {target} exists already.", hint="Choose another name.")
-    return await store.exclusively(lambda connection: _back_up(connection, store.path, target))
-
-
-def _back_up(connection: Any, path: Path, target: Path) -> int:
-    # Everything into the one file; nobody writes while we hold the store.
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            with tarfile.open(fileobj=file, mode="w") as archive:
-                _add(archive, SIDECAR_MEMBER, keys.sidecar_path(path))
-                _add(archive, STORE_MEMBER, path)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, target)
-    except OSError as exc:
-        raise StoreError(
-            f"The backup {target} cannot be written ({exc.strerror}).",
-            kept="The store was not changed.",
-        ) from exc
-    finally:
-        temporary.unlink(missing_ok=True)
-    return target.stat().st_size
-
-
-def _add(archive: tarfile.TarFile, name: str, source: Path) -> None:
-    """Without owner, time or path: a backup says nothing about the machine."""
-    with source.open("rb") as file:
-        member = tarfile.TarInfo(name)
-        member.size = source.stat().st_size
-        member.mode = 0o600
-        archive.addfile(member, file)
+    return await store.exclusively(
+        lambda connection: archive.write_archive(connection, store.path, target)
+    )
 
 
 def bring_back(backup: Path, path: Path) -> None:
@@ -97,10 +71,10 @@ def bring_back(backup: Path, path: Path) -> None:
 def _members(backup: Path) -> dict[str, bytes]:
     """The two files of a backup, and nothing else that an archive might want to write."""
     try:
-        with tarfile.open(backup, "r:") as archive:
+        with tarfile.open(backup, "r:") as found_in:
             found = {
-                member.name: _content(archive, member)
-                for member in archive
+                member.name: _content(found_in, member)
+                for member in found_in
                 if member.isfile() and member.name in (STORE_MEMBER, SIDECAR_MEMBER)
             }
     except tarfile.TarError as exc:
@@ -114,8 +88,8 @@ def _members(backup: Path) -> dict[str, bytes]:
     return found
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(member) or io.BytesIO()
+def _content(found_in: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = found_in.extractfile(member) or io.BytesIO()
     data = file.read()
     if len(data) != member.size:
         raise StoreDamaged("The backup is cut short.", hint="Use another backup.")
@@ -144,7 +118,7 @@ def wipe(path: Path, key_file: Path | None = None) -> list[str]:
     backup, or a copy that the disk kept by itself can bring anything back.
     """
     files = [path.with_name(path.name + suffix) for suffix in SUFFIXES]
-    gone = []
+    gone = archive.destroy_copies(path)
     for file in [*([key_file] if key_file else []), *files]:
         small = file.name.endswith(".kdf") or file == key_file
         with suppress(FileNotFoundError):

@@ -233,6 +233,14 @@ def migrate(connection: Any, steps: tuple[Step, ...] = STEPS) -> None:
             raise
 
 
+def outdated(connection: Any) -> int:
+    """The version of one of our files that `migrate` would change; 0 for none. Raises NewerStore
+    and ForeignStore."""
+    check_origin(connection)
+    have = version_of(connection)
+    return have if have < CURRENT else 0
+
+
 def check_origin(connection: Any) -> None:
     """Ours, or empty and about to become ours."""
     (found,) = connection.execute("PRAGMA application_id").fetchone()
