@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import shlex
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
@@ -23,6 +23,9 @@ TOPICS: Final = {
     "help": "this list",
 }
 
+_OPTION: Final = re.compile(r"\s*(--[a-z][a-z-]*)(?=[=\s]|$)")
+_VALUE: Final = re.compile(r"""(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))(?=\s|$)""")
+
 
 class Asked(argparse.Namespace):
     """What `%ask` and `%%ask` were given."""
@@ -35,7 +38,6 @@ class Asked(argparse.Namespace):
     max_tokens: int | None
     attach: list[Path]
     into: str | None
-    text: list[str]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,25 +57,57 @@ def ask_parser() -> argparse.ArgumentParser:
     option("--max-tokens", type=int, metavar="N", help="the longest answer")
     option("--attach", type=Path, action="append", default=[], metavar="FILE", help="send a file")
     option("--into", metavar="VAR", help="keep the answer in a variable")
-    option("text", nargs="*", help="the question; below the line for %%%%ask")
     return parser
 
 
 def read_asked(line: str, cell: str | None) -> tuple[Asked, str]:
-    """The options and the question. Raises `UsageError`, which IPython shows as one line."""
-    try:
-        words = shlex.split(line)
-    except ValueError as exc:
-        raise UsageError(f"{exc}: quotes open and close in pairs.") from None
-    asked = ask_parser().parse_intermixed_args(words, Asked())
-    question = " ".join(asked.text)
+    """The options and the question. Raises `UsageError`, which IPython shows as one line.
+
+    Options stand first; what follows them is the question as it is, apostrophes and all.
+    """
+    words, question = _split(line)
+    asked = ask_parser().parse_args(words, Asked())
+    if late := set(question.split()) & set(options_of_ask()):
+        raise UsageError(f"Options come before the question: {', '.join(sorted(late))}.")
     if cell is not None:
         question = "\n".join(part for part in (question, cell.strip("\n")) if part)
     if not question.strip() and not asked.attach:
-        raise UsageError("There is no question: write it below the line of %%ask.")
+        raise UsageError("There is no question: write it behind %ask, or below the line of %%ask.")
     if asked.into is not None and not asked.into.isidentifier():
         raise UsageError("--into takes the name of a variable.")
     return asked, question
+
+
+def _split(line: str) -> tuple[list[str], str]:
+    """The options with their values, and the rest of the line."""
+    takes_none = {n for a in ask_parser()._actions if a.nargs == 0 for n in a.option_strings}
+    words: list[str] = []
+    while option := _OPTION.match(line):
+        words.append(option[1])
+        line = line[option.end() :]
+        bare = option[1] in takes_none and not line.startswith("=")
+        if bare or not (value := _VALUE.match(line)):
+            continue
+        words[-1] += "=" + next(part for part in value.groups() if part is not None)
+        line = line[value.end() :]
+    return words, line.strip()
+
+
+def questions(lines: list[str]) -> list[str]:
+    """Lines of a cell in which `%ask What is an onion?` is no call for help on an onion.
+
+    IPython takes a name with a question mark at the end of any line for one. Behind a quoted text
+    of several lines nothing is touched, since there a line may be part of one.
+    """
+    done: list[str] = []
+    for number, line in enumerate(lines):
+        if '"""' in line or "'''" in line or line.startswith("%%"):
+            return done + lines[number:]
+        begin, magic, question = line.partition("%ask ")
+        if magic and not begin.strip() and question.rstrip().endswith("?"):
+            line = f"{begin}get_ipython().run_line_magic('ask', {question.rstrip()!r})\n"
+        done.append(line)
+    return done
 
 
 def help_text() -> str:

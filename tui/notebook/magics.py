@@ -12,13 +12,26 @@ from concurrent.futures import Future, wait
 from typing import Any, Final
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    line_magic,
+    magics_class,
+    no_var_expand,
+)
 
 from engine.control.client import ControlError, Peer2PromptError
 from engine.control.protocol.sessions import Session
 from tui.app.text import clean_line
 from tui.notebook.answer import Answer
-from tui.notebook.arguments import TOPICS, Asked, help_text, options_of_ask, read_asked
+from tui.notebook.arguments import (
+    TOPICS,
+    Asked,
+    help_text,
+    options_of_ask,
+    questions,
+    read_asked,
+)
 from tui.notebook.backstage import Backstage
 from tui.notebook.conversation import Conversation
 from tui.notebook.peer import Peer
@@ -58,9 +71,13 @@ class PromptMagics(Magics):
         self.backstage = Backstage()
         self._chats: dict[str, Conversation] = {}
 
+    @no_var_expand
     @line_cell_magic
     def ask(self, line: str, cell: str | None = None) -> None:
-        """Ask a question and show its answer as it comes; `%p2p help` has the options."""
+        """Ask a question and show its answer as it comes; `%p2p help` has the options.
+
+        What is written is what is asked: no variable is put in for `$name` or `{name}`.
+        """
         asked, question = read_asked(line, cell)
         shell: Any = self.shell
         try:
@@ -183,6 +200,7 @@ def install(shell: Any) -> None:
         ("%%ask", options_of_ask()),
     ):
         shell.set_hook("complete_command", _completer(words), str_key=name)
+    shell.input_transformers_cleanup.append(questions)
     atexit.register(magics.backstage.close)
 
 
@@ -193,6 +211,8 @@ def remove(shell: Any) -> None:
         return
     atexit.unregister(magics.backstage.close)
     magics.backstage.close()
+    if questions in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(questions)
     for kind, name in (("line", "ask"), ("cell", "ask"), ("line", "p2p")):
         shell.magics_manager.magics[kind].pop(name, None)
 
