@@ -81,6 +81,13 @@ def test_the_page_runs_as_it_stands(kernel: Kernel) -> None:
             inspected(shown)
 
 
+def test_the_doctor_comes_to_a_notebook(kernel: Kernel) -> None:
+    kernel.run("%load_ext peer2prompt")
+    cell = kernel.run("%p2p doctor")
+    assert "clock" in cell.text, cell.trace
+    inspected(cell.html[0])
+
+
 def test_the_stop_button_ends_the_answer_of_a_magic(kernel: Kernel) -> None:
     kernel.run("%load_ext peer2prompt")
     cell = kernel.run(

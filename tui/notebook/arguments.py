@@ -20,6 +20,7 @@ TOPICS: Final = {
     "ghosts": "who answers, and what was seen of them",
     "earnings": "what this node's ghost earned",
     "chats": "the chats the node keeps",
+    "doctor": "what is wrong, and what to do about it",
     "help": "this list",
 }
 

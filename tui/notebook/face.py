@@ -32,7 +32,17 @@ from tui.notebook.errors import (
 from tui.notebook.extension import load_ipython_extension, unload_ipython_extension
 from tui.notebook.peer import Peer
 from tui.notebook.reply import Call, Messages, Reply
-from tui.notebook.results import Chats, Earnings, Estimate, Ghost, Ghosts, Model, Models, Status
+from tui.notebook.results import (
+    Chats,
+    Earnings,
+    Estimate,
+    Examination,
+    Ghost,
+    Ghosts,
+    Model,
+    Models,
+    Status,
+)
 from tui.notebook.wallet import Balance, History, Invoice, Mints, Received, Token
 
 __all__ = [
@@ -53,6 +63,7 @@ __all__ = [
     "Estimate",
     "Event",
     "EventStream",
+    "Examination",
     "Ghost",
     "GhostFailed",
     "Ghosts",

@@ -187,6 +187,7 @@ _LOOKS: Final[dict[str, Callable[[Peer], Awaitable[object]]]] = {
     "ghosts": lambda peer: peer.ghosts(),
     "earnings": lambda peer: peer.earnings(),
     "chats": lambda peer: peer.chats(),
+    "doctor": lambda peer: peer.doctor(),
 }
 
 

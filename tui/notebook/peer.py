@@ -17,6 +17,7 @@ from tui.notebook.results import (
     Chats,
     Earnings,
     Estimate,
+    Examination,
     Ghosts,
     GhostsFound,
     Model,
@@ -86,6 +87,11 @@ class Peer(Shown):
     async def status(self) -> Status:
         """How the node is doing."""
         return await self._link.call_as(Status, "status")
+
+    async def doctor(self, *, network: bool = True) -> Examination:
+        """Have the node look for what keeps it from working well; without `network` it asks no
+        mint and no relay."""
+        return await self._link.call_as(Examination, "node.doctor", network=network)
 
     async def _earnings(self) -> Earnings:
         return await self._link.call_as(Earnings, "earnings")

@@ -11,6 +11,7 @@ from engine.control.protocol.earnings import Earnings as EarningsShape
 from engine.control.protocol.frames import Result
 from engine.control.protocol.market import Ghost as GhostShape
 from engine.control.protocol.node import Status as StatusShape
+from engine.control.protocol.overview import Examination as ExaminationShape
 from engine.control.protocol.sessions import Model as ModelShape
 from engine.control.protocol.sessions import Session as SessionShape
 from tui.app.text import age, msat, percent, plural, sat, took
@@ -46,6 +47,16 @@ class Status(Shown, StatusShape, frozen=True):
         )
         warnings = [Words(text, loud=True) for text in self.warnings]
         return View(f"Node {self.node}", [facts, *warnings])
+
+
+class Examination(Shown, ExaminationShape, frozen=True):
+    """What is wrong with the node or its machine, and what to do about it."""
+
+    def _view(self) -> View:
+        rows = [(one.check, one.state, one.found, one.advice or None) for one in self.findings]
+        wrong = [Words(one.means, loud=True) for one in self.findings if one.state == "fail"]
+        heads = ("check", "state", "found", "advice")
+        return View("", [Table(heads, rows, "Nothing was examined."), *wrong])
 
 
 class Model(Shown, ModelShape, frozen=True):
