@@ -1,26 +1,30 @@
-"""Serves HTTP on this machine: one socket that is made here, and hypercorn on it."""
+"""Serves HTTP on this machine: one listener that is made here, and hypercorn behind it."""
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import trio
 from hypercorn.config import Config
-from hypercorn.trio import serve
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
+from hypercorn.utils import wrap_app
 
 from engine.control.listen import control_listener
 from engine.errors import AddressInUse
 from engine.gateway.app import Api
+from engine.gateway.doorway import MAX_CONNECTIONS, Doorway
 from engine.gateway.settings import Listen
 
 BACKLOG = 256
 KEEP_ALIVE_S = 30.0
-GRACE_S = 3.0
+"""For a connection to bring a whole request's head, counted from its opening or its last answer."""
 
 
 async def serve_api(
@@ -41,30 +45,48 @@ async def serve_app(
 ) -> None:
     """Serve an ASGI application until cancelled. Reports where, once it listens. Raises
     AddressInUse, in which `name` cannot listen and `hint` says what to do."""
-    with _bound(listen, name, hint) as (handle, where):
-        config = Config()
-        config.bind = [f"fd://{handle}"]
-        config.backlog = BACKLOG
-        config.accesslog = None
-        config.errorlog = None  # a traceback could hold a question
-        config.include_server_header = False
-        config.keep_alive_timeout = KEEP_ALIVE_S
-        config.graceful_timeout = GRACE_S
+    with _bound(listen, name, hint) as (listener, where):
+        doorway = Doorway(listener, MAX_CONNECTIONS)
+        serve = partial(
+            _Connection,
+            wrap_app(cast(Any, app), 0, "asgi"),
+            _config(),
+            WorkerContext(None),
+            ConnectionState({}),
+        )
         async with trio.open_nursery() as nursery:
-
-            async def run(task_status: trio.TaskStatus[list[str]]) -> None:
-                await serve(cast(Any, app), config, mode="asgi", task_status=task_status)
-
-            await nursery.start(run)
+            await nursery.start(trio.serve_listeners, serve, [doorway])
             task_status.started(where)
+            try:
+                await trio.sleep_forever()
+            finally:
+                doorway.close_all()
+
+
+class _Connection(TCPServer):
+    """One connection. When its other side has gone it is over at once, not only when its time to
+    say something is."""
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
+
+
+def _config() -> Config:
+    config = Config()
+    config.accesslog = None
+    config.errorlog = None  # a traceback could hold a question
+    config.include_server_header = False
+    config.keep_alive_timeout = KEEP_ALIVE_S
+    return config
 
 
 @contextmanager
-def _bound(listen: Listen, name: str, hint: str) -> Iterator[tuple[int, Listen]]:
-    """A listening socket's descriptor, which its user closes, and where it really listens."""
+def _bound(listen: Listen, name: str, hint: str) -> Iterator[tuple[trio.SocketListener, Listen]]:
+    """A listener, and where it really listens."""
     if listen.socket is not None:
         with control_listener(listen.socket) as listener:
-            yield os.dup(listener.socket.fileno()), listen
+            yield listener, listen
         return
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     try:
@@ -75,5 +97,7 @@ def _bound(listen: Listen, name: str, hint: str) -> Iterator[tuple[int, Listen]]
             kept="The node goes on without it.",
             hint=hint,
         ) from error
-    port = sock.getsockname()[1]
-    yield sock.detach(), replace(listen, port=port)
+    with sock:
+        sock.setblocking(False)
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+        yield listener, replace(listen, port=sock.getsockname()[1])
