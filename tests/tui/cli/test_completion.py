@@ -117,11 +117,22 @@ def test_fish(line: str, offered: set[str], tmp_path: Path) -> None:
     ],
 )
 def test_zsh_at_its_prompt(typed: str, becomes: str, tmp_path: Path) -> None:
-    """Typed at a terminal, with a Tab; the line is then shown by a key of our own."""
+    assert becomes in typed_in_zsh(typed, tmp_path, "compinit -D -u; source ./_peer2prompt")
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_finds_it_in_a_folder(tmp_path: Path) -> None:
+    """As an installation has it: the file is loaded at the first Tab, and must serve that one."""
+    setting_up = f"fpath=({shlex.quote(str(tmp_path))} $fpath); compinit -D -u"
+    assert "wallet balance " in typed_in_zsh("peer2prompt wallet bal", tmp_path, setting_up)
+
+
+def typed_in_zsh(typed: str, tmp_path: Path, setting_up: str) -> str:
+    """The line after it was typed at a terminal with a Tab; a key of our own writes it down."""
     (tmp_path / "relay.toml").touch()
-    (tmp_path / "script").write_text(script("zsh"), "utf-8")
+    (tmp_path / "_peer2prompt").write_text(script("zsh"), "utf-8")
     lines = [
-        "autoload -U compinit; compinit -D -u; source ./script",
+        f"autoload -U compinit; {setting_up}",
         'shown() { print -r -- "<<$BUFFER>>" > shown; }; zle -N shown; bindkey "^X" shown',
         "touch ready",
     ]
@@ -133,7 +144,7 @@ def test_zsh_at_its_prompt(typed: str, becomes: str, tmp_path: Path) -> None:
     try:
         wait_for(tmp_path / "ready", terminal)
         os.write(terminal, f"{typed}\t\x18".encode())
-        assert becomes in wait_for(tmp_path / "shown", terminal)
+        return wait_for(tmp_path / "shown", terminal)
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)
