@@ -50,6 +50,11 @@ def skip(why: str) -> Finding:
     return Finding("", SKIP, why)
 
 
+def many(number: int, name: str) -> str:
+    """ "1 relay", "2 relays"."""
+    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
+
+
 async def examine(checks: Sequence[Check], *, running: bool) -> Examination:
     """All checks side by side; their findings in the order of the checks."""
     found: list[Finding | None] = [None] * len(checks)

@@ -15,7 +15,7 @@ from engine.control.protocol.ghost import GhostStatus
 from engine.control.protocol.network import Network
 from engine.control.protocol.overview import Finding
 from engine.control.protocol.wallet import MintInfo
-from engine.doctor.findings import Check, fail, good, skip, warn
+from engine.doctor.findings import Check, fail, good, many, skip, warn
 from engine.overview import Seen
 from wallet.errors import WalletError
 from wallet.wallet import Wallet
@@ -133,7 +133,7 @@ def clock_of(doubt: str, off_s: float, mints: Sequence[MintInfo]) -> Finding:
     told = [mint.clock_off_s for mint in mints if mint.clock_off_s is not None]
     by_mints = median(told) if told else 0.0
     ahead = "ahead of" if by_mints > 0 else "behind"
-    words = f"{abs(by_mints):.0f} s {ahead} {len(told)} {'mint' if len(told) == 1 else 'mints'}"
+    words = f"{abs(by_mints):.0f} s {ahead} {many(len(told), 'mint')}"
     if abs(off_s) > CLOCK_WARN_S:
         return fail(
             f"The clock was set by {abs(off_s):.0f} s while the node ran; it goes on by the time "
@@ -153,7 +153,7 @@ def known_of(seen: Seen) -> Finding:
     """Whether there is a network."""
     relays, directory = seen.status.relays_known, seen.network.directory
     own = "relay" in seen.status.roles
-    told = f"{relays} relays and {seen.status.ghosts_known} ghosts are known"
+    told = f"Known: {many(relays, 'relay')}, {many(seen.status.ghosts_known, 'ghost')}"
     if relays <= int(own):
         return fail(
             "No other relay is known.",
@@ -189,7 +189,7 @@ def guards_of(network: Network) -> Finding:
         )
     primary = [guard for guard in paths.guards if guard.state in ("in use", "primary")]
     silent = [guard for guard in primary if not guard.reachable]
-    told = f"{len(primary) - len(silent)} of {len(primary)} first guards answer"
+    told = f"{len(primary) - len(silent)} of {many(len(primary), 'first guard')} in reach"
     if primary and len(silent) == len(primary):
         return fail(
             f"{told}.",
@@ -219,7 +219,7 @@ def mints_of(mints: Sequence[MintInfo], wanted: Sequence[str] = ()) -> Finding:
     if not mints:
         return skip("The wallet knows no mint.")
     silent = [mint for mint in mints if not mint.healthy]
-    told = f"{len(mints) - len(silent)} of {len(mints)} mints answer"
+    told = f"{len(mints) - len(silent)} of {many(len(mints), 'mint')} answered"
     if silent:
         names = "; ".join(f"{mint.url}: {mint.last_error}" for mint in silent)
         stuck = sum(mint.available_sat for mint in silent)
@@ -274,6 +274,11 @@ def ghost_of(ghost: GhostStatus | None) -> Finding:
             "Look at keys and providers: peer2prompt ghost status",
         )
     if failing or ghost.paused:
-        why = "It is paused" if ghost.paused else f"{len(failing)} providers fail"
+        why = (
+            "It is paused"
+            if ghost.paused
+            else f"{len(failing)} of {many(len(ghost.upstreams), 'provider')} failing"
+        )
         return warn(f"{why}.", "Fewer questions are answered.", "See: peer2prompt ghost status")
-    return good(f"{len(ghost.models)} models, {len(ghost.upstreams)} providers.")
+    models, providers = many(len(ghost.models), "model"), many(len(ghost.upstreams), "provider")
+    return good(f"It offers {models}, of {providers}.")

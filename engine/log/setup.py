@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from engine.log.saying import ATTRIBUTE, ROOT, say
 from engine.log.settings import FILE, STDERR, USUAL_FILE, LogSettings, under_journal
 from engine.log.words import Fault, Kind, Library, Named
 
+DEBUG_ENV = "PEER2PROMPT_DEBUG"
 REPEAT_S = 60.0
 MOST_REPEATS = 256  # lines that are remembered; the vocabulary bounds them, this bounds mistakes
 _SEVERITIES = ("warning", "error", "critical")
@@ -158,9 +160,11 @@ def _library(filename: str) -> str:
 
 
 def _uncaught(
-    _kind: type[BaseException], error: BaseException, _trace: TracebackType | None
+    _kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     _told(error)
+    if os.environ.get(DEBUG_ENV) == "1" and sys.stderr is not None:  # lines of source, no values
+        sys.stderr.write("".join(traceback.format_tb(trace)) + type(error).__name__ + "\n")
 
 
 def _told(error: BaseException | None) -> None:

@@ -72,11 +72,12 @@ def _indented(text: str, width: int) -> str:
 
 def _summary(found: Examination) -> str:
     counts = {state: _count(found.findings, state) for state in ("fail", "warn", "skip")}
-    skipped = f" {counts['skip']} checks were skipped (see --all)." if counts["skip"] else ""
+    skipped = f" Skipped: {style.many(counts['skip'], 'check')} (--all)." if counts["skip"] else ""
     node = "" if found.running else " No node is running here."
     if found.worst == "ok":
         return f"Nothing is wrong.{skipped}{node}"
-    return f"{counts['fail']} failed, {counts['warn']} warn.{skipped}{node}"
+    bad = f"{style.many(counts['fail'], 'failure')}, {style.many(counts['warn'], 'warning')}"
+    return f"{bad}.{skipped}{node}"
 
 
 def _count(findings: list[Finding], state: str) -> int:

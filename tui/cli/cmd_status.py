@@ -50,6 +50,7 @@ def _read(raw: Any) -> Overview:
 def _show(found: Overview) -> None:
     relays, ghosts = found.relays_known, found.ghosts_known
     banned = f" ({found.ghosts_quarantined} in quarantine)" if found.ghosts_quarantined else ""
+    known = f"{style.many(relays, 'relay')}, {style.many(ghosts, 'ghost')}"
     last = None if found.last_cost_msat is None else style.sat(found.last_cost_msat)
     spent = style.sat(found.spent_msat) if found.spent_msat else None
     style.facts(
@@ -64,7 +65,7 @@ def _show(found: Overview) -> None:
             ("log", log(found.log)),
             ("clock", found.clock.warning),
             ("address", reach(found.reach)),
-            ("network", f"knows {_count(relays, 'relay')}, {_count(ghosts, 'ghost')}{banned}"),
+            ("network", f"knows {known}{banned}"),
             ("links", f"{found.links_open} open" if found.links_open else None),
             ("circuits", f"{found.circuits_open} open"),
             ("passing on", relay(found.relay)),
@@ -107,7 +108,3 @@ def _mailboxes(status: Status) -> str | None:
         f"{kept.boxes} boxes, {kept.slots} slots; packets: {kept.packets_held} held, "
         f"{kept.packets_passed} passed on, {kept.packets_dropped} dropped"
     )
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number} {name}" if number == 1 else f"{number} {name}s"

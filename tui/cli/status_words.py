@@ -17,7 +17,8 @@ def log(found: LogInfo) -> str | None:
     """Where it goes, and whether there is something to read in it."""
     if not found.to:
         return None
-    return f"{found.to}  ({found.errors} errors, {found.warnings} warnings since the start)"
+    errors, warnings = style.many(found.errors, "error"), style.many(found.warnings, "warning")
+    return f"{found.to}  ({errors}, {warnings} since the start)"
 
 
 def reach(found: ReachInfo | None) -> str | None:
@@ -33,7 +34,7 @@ def relay(found: RelayTraffic | None) -> str | None:
         return None
     busy = f"; new circuits must bring work ({found.work_bits} bits)" if found.work_bits else ""
     return (
-        f"{found.circuits} circuits, {found.links.links} links, "
+        f"{style.many(found.circuits, 'circuit')}, {style.many(found.links.links, 'link')}, "
         f"{found.circuits_created} made since the start, {found.circuits_refused} refused{busy}"
     )
 
@@ -45,8 +46,8 @@ def ghost(found: GhostStatus | None) -> str | None:
     state = "paused" if found.paused else "serving"
     models = ", ".join(style.clean(model) for model in found.models) or "no model"
     return (
-        f"{state} {models}; {found.running} answers running, {found.waiting} waiting, "
-        f"{found.sessions_open} sessions"
+        f"{state} {models}; {style.many(found.running, 'answer')} running, {found.waiting} "
+        f"waiting, {style.many(found.sessions_open, 'session')}"
     )
 
 

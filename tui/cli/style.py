@@ -75,6 +75,11 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: s
         print(_line(row, widths, numeric))
 
 
+def many(number: int, name: str) -> str:
+    """ "1 relay", "2 relays"."""
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
+
+
 def sat(msat: int) -> str:
     """An amount in millisatoshi for people."""
     whole, rest = divmod(msat, 1000)

@@ -162,7 +162,7 @@ async def test_a_real_mint_that_is_stopped(tmp_path: Path) -> None:
             assert (clock.state, "1 mint" in clock.found) == (OK, True)
         assert (await state_of("mints", ask=False)).state == OK, "as it was last seen"
         gone = await state_of("mints", ask=True)
-        assert (gone.state, "0 of 1 mints answer" in gone.found) == (FAIL, True)
+        assert (gone.state, "0 of 1 mint answered" in gone.found) == (FAIL, True)
 
 
 async def test_checks_run_side_by_side_within_their_time(

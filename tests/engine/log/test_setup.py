@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import stat
 import subprocess
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.log.events import NodeFailed
 from engine.log.settings import LogSettings, parse_log, under_journal
+from engine.log.setup import LineForm, Repeats
+from engine.log.words import Fault
 from engine.settings_table import Table
 
 SECRET = "quuxleekmark"
@@ -20,6 +24,7 @@ import asyncio, gc, logging, os, sys, threading, warnings
 from pathlib import Path, PosixPath
 from engine.log import say
 from engine.log.events import ApiOpened, NodeFailed, SessionClosed
+from engine.log.events import NodeFailed
 from engine.log.settings import LogSettings
 from engine.log.setup import set_up
 from engine.log.words import Code, Fault
@@ -122,6 +127,41 @@ def test_under_systemd_lines_have_priorities_and_no_time(tmp_path: Path) -> None
     assert any(line.startswith("<4>node: python_warned") for line in lines)
     assert SECRET not in "".join(lines)
     assert not (tmp_path / "log").exists()
+
+
+def test_a_line_that_comes_again_says_how_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1_000.0]
+    monkeypatch.setattr("engine.log.setup.time.monotonic", lambda: now[0])
+    repeats, form = Repeats(), LineForm("text")
+
+    def record(fault: str) -> logging.LogRecord:
+        made = logging.LogRecord("peer2prompt.node", 40, "", 0, fault, None, None)
+        made.peer2prompt_event = NodeFailed(Fault.of(ValueError() if fault else KeyError()))
+        made.created = 0
+        return made
+
+    assert repeats.filter(record("one"))
+    assert repeats.filter(record(""))
+    for _ in range(7):
+        assert not repeats.filter(record("one"))
+    now[0] += 61
+    again = record("one")
+    assert repeats.filter(again)
+    line = "1970-01-01T00:00:00Z ERROR node node_failed fault=ValueError repeated=7"
+    assert form.format(again) == line
+
+
+def test_where_it_broke_is_shown_when_debugging(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path), "{}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PEER2PROMPT_DEBUG": "1"},
+    )
+    assert done.stderr.splitlines()[-1] == "RuntimeError"
+    assert SECRET not in done.stderr
 
 
 def test_standard_error_is_not_the_journal_by_mere_claim() -> None:
