@@ -85,14 +85,14 @@ class Overseer:
         """Answers `node.overview`."""
         seen = await self.look()
         status, relay, paths = seen.status, seen.traffic.relay, seen.network.paths
-        draining = relay is not None and relay.draining
+        draining = status.state == "draining"
         own = seen.traffic.links.links if seen.traffic.links is not None else 0
         directory = seen.network.directory
         more: dict[str, Any] = {
             "health": "draining" if draining else "warning" if status.warnings else "ok",
             "started": time.time() - status.uptime_s,
             "clock": ClockInfo(
-                off_s=relay.clock_off_s if relay is not None else 0.0,
+                off_s=status.clock_off_s,
                 warning=self._clock_warning(),
             ),
             "links_open": own + (relay.links.links if relay is not None else 0),

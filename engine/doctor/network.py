@@ -98,8 +98,7 @@ def network_checks(
 
     async def clock() -> Finding:
         seen, mints = await rounds.seen(), await rounds.mints()
-        relay = seen.traffic.relay
-        return clock_of(clock_warning(), relay.clock_off_s if relay is not None else 0.0, mints)
+        return clock_of(clock_warning(), seen.status.clock_off_s, mints)
 
     async def known() -> Finding:
         return known_of(await rounds.seen())

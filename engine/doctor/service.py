@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from engine.catalogue import set_values
 from engine.config import NodeConfig, StoreConfig, load_config
 from engine.control.protocol.overview import Examination, Finding
 from engine.doctor import home as homes
 from engine.doctor import machine, ports
-from engine.doctor.findings import Check, blocking, examine, good, skip
+from engine.doctor.findings import Check, blocking, examine, good, skip, warn
 from engine.doctor.network import Rounds, network_checks
 from engine.errors import ConfigError
 from engine.overview import Seen
@@ -24,17 +25,29 @@ NETWORK_CHECKS = ("clock", "network", "reach", "guards", "mints", "ghost")
 
 
 def local_checks(
-    home: Path, file: Path | None, *, running: bool, secret_of: SecretOf | None
+    home: Path,
+    file: Path | None,
+    *,
+    running: bool,
+    secret_of: SecretOf | None,
+    written: Mapping[str, Any] | None = None,
 ) -> list[Check]:
     """What can be seen without asking anybody. Reads the settings anew: a running node does not
-    know what its file has become."""
+    know what its file has become since it was `written` so."""
     config = _config(home, file)
 
     def settings() -> Finding:
-        path = file or home / "config.toml"
-        roles = ", ".join(sorted(load_config(home, file).roles))
+        path, found = file or home / "config.toml", load_config(home, file)
         there = "" if path.exists() else " (it does not exist: every default holds)"
-        return good(f"{path} is good{there}; roles: {roles}.")
+        told = f"{path} is good{there}; roles: {', '.join(sorted(found.roles))}"
+        changed = _changed(found.written, written)
+        if changed:
+            return warn(
+                f"{told}; not what the node runs by: {', '.join(changed)}.",
+                "The file was changed since the node read it.",
+                "Run: peer2prompt config reload (it says what waits for a restart).",
+            )
+        return good(f"{told}.")
 
     async def store() -> Finding:
         if secret_of is None:
@@ -56,6 +69,14 @@ def local_checks(
         blocking("entropy", machine.entropy),
         blocking("systemd", partial(machine.systemd, os.environ)),
     ]
+
+
+def _changed(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[str]:
+    """Names of settings that differ; none when there is no node to compare with."""
+    if before is None:
+        return []
+    new, old = set_values(now), set_values(before)
+    return sorted(name for name in new.keys() | old.keys() if new.get(name) != old.get(name))
 
 
 def _config(home: Path, file: Path | None) -> NodeConfig | None:
@@ -95,7 +116,9 @@ class Doctor:
         """All checks, side by side."""
         config = self._config()
         rounds = Rounds(self._look, self._wallets, ask=params["network"])
-        checks = local_checks(config.home, config.file, running=True, secret_of=None)
+        checks = local_checks(
+            config.home, config.file, running=True, secret_of=None, written=config.written
+        )
         return await examine(
             checks + network_checks(rounds, self._clock_warning, config.mints), running=True
         )

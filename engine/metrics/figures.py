@@ -25,6 +25,8 @@ def of_node(seen: Seen, spent_msat: int | None) -> Iterator[Figure]:
     """What the node's own methods say."""
     status, traffic = seen.status, seen.traffic
     yield Figure("uptime_seconds", status.uptime_s)
+    yield Figure("draining", float(status.state == "draining"))
+    yield Figure("clock_off_seconds", abs(status.clock_off_s))
     yield Figure("warnings", len(status.warnings))
     yield Figure("nodes_known", status.relays_known, ("relay",))
     yield Figure("nodes_known", status.ghosts_known, ("ghost",))
@@ -65,8 +67,6 @@ def of_log() -> Iterator[Figure]:
 
 
 def _relay(relay: RelayTraffic) -> Iterator[Figure]:
-    yield Figure("draining", float(relay.draining))
-    yield Figure("clock_off_seconds", abs(relay.clock_off_s))
     yield Figure("relay_circuits", relay.circuits)
     yield Figure("relay_circuits_total", relay.circuits_created, ("made",))
     yield Figure("relay_circuits_total", relay.circuits_refused, ("refused",))

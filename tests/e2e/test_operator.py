@@ -127,6 +127,8 @@ def test_the_log_is_of_the_vocabulary_and_says_what_matters(node: Operated) -> N
 
 def test_the_doctor_of_a_running_node_and_of_one_that_was_killed(node: Operated) -> None:
     (node.home / "key").chmod(0o644)
+    with (node.home / "config.toml").open("a") as file:
+        file.write("[shape]\ntick_ms = 250\n")
     done = node.cli("doctor", "--json")
     found = msgspec.convert(json.loads(done.stdout), Examination)
     states = {one.check: one.state for one in found.findings}
@@ -136,6 +138,8 @@ def test_the_doctor_of_a_running_node_and_of_one_that_was_killed(node: Operated)
         "network",  # it is alone
         "mints",  # the one of the settings is not there
     ]
+    assert states["settings"] == "warn", "the file is not what the node runs by"
+    assert "shape.tick_ms" in found.findings[0].found
     assert {"settings", "store", "socket", "ports", "clock", "terminal"} <= set(states)
     (node.home / "key").chmod(0o600)
     node.process.kill()

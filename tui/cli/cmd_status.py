@@ -10,7 +10,7 @@ from engine.control.protocol.overview import Overview
 from tui.cli import style
 from tui.cli.call import print_json, with_node
 from tui.cli.failures import WARNED
-from tui.cli.status_words import api, ghost, guard, log, mints, reach, relay, shape
+from tui.cli.status_words import api, draining, ghost, guard, log, mints, reach, relay, shape
 
 OLDER = frozenset({"unknown_method", "unavailable"})
 
@@ -57,6 +57,7 @@ def _show(found: Overview) -> None:
         [
             ("node", f"{found.node}  ({', '.join(found.roles)})"),
             ("health", found.health),
+            ("ending", draining(found.draining)),
             ("version", found.version),
             ("up for", style.age(found.uptime_s)),
             ("home", found.home),

@@ -9,8 +9,20 @@ from engine.control.protocol.circuits import RelayTraffic
 from engine.control.protocol.ghost import GhostStatus
 from engine.control.protocol.network import ReachInfo
 from engine.control.protocol.overview import LogInfo, Overview
+from engine.control.protocol.roles import Draining
 from engine.control.protocol.wallet import MintInfo
 from tui.cli import style
+
+
+def draining(found: Draining | None) -> str | None:
+    """What a node that ends still waits for."""
+    if found is None:
+        return None
+    return (
+        f"in {style.age(found.left_s)} at the latest; still "
+        f"{style.many(found.questions, 'question')}, "
+        f"{style.many(found.answers, 'answer')}, {style.many(found.circuits, 'circuit')}"
+    )
 
 
 def log(found: LogInfo) -> str | None:

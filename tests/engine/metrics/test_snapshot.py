@@ -37,6 +37,8 @@ def seen() -> Seen:
             node="ab12cd34",
             roles=["client", "relay", "ghost"],
             uptime_s=301,
+            state="draining",
+            clock_off_s=-7,
             relays_known=9,
             ghosts_known=3,
             circuits_open=12,
@@ -97,6 +99,8 @@ def test_every_number_is_rounded_up_to_its_step_and_names_nobody() -> None:
     assert found[("relay_circuits", ())] == 16
     assert found[("relay_circuits_total", ("made",))] == 128
     assert found[("relay_cells_total", ("forward",))] == 8_192
+    assert found[("draining", ())] == 1
+    assert found[("clock_off_seconds", ())] == 10
     assert found[("client_circuits", ())] == 4
     assert found[("client_link_bytes_total", ("in",))] == 32 << 20
     assert found[("wallet_sat", ())] == 2_000
