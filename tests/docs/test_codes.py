@@ -12,7 +12,13 @@ from tests.docs.pages import ROOT
 from tui.cli import failures
 from tui.cli.failures import EXIT_CODES
 
-SAID = re.compile(r"\bcode\s*=\s*\"([a-z_]+)\"")
+SAID = re.compile(
+    r"(?:"
+    r"\bcode(?:: str)?\s*=\s*"  # a class, an argument, a default
+    r"|\b_Refused\(\s*|= refusal\(\s*"  # the control socket
+    r"|\bProblem\(\s*[\w.]+,\s*"  # the local API
+    r')"([a-z_]+)"'
+)
 ROW = re.compile(r"^\| `([a-z_]+)` \| (\d*) ?\| (.+) \| (.+) \|$", re.MULTILINE)
 
 
