@@ -121,9 +121,12 @@ class Composer:
         numbers = [one.message_id for one in chosen]
         found = await book.take(numbers)
         files = await book.files([one.message_id for one in chosen if one.file_bytes])
+        options = {**branch.own.params, **params}
+        # Some providers take calls only from who offers tools.
+        tools = bool(options.get("tools")) and "tools" in offer.features
         return Composed(
-            messages=messages_of(branch.own.system, found, files),
-            params={**branch.own.params, **params},
+            messages=messages_of(branch.own.system, found, files, tools=tools),
+            params=options,
             earlier=len(chosen) - 1,
             earlier_bytes=sum(one.text_bytes + one.file_bytes for one in chosen[:-1]),
         )
@@ -140,14 +143,14 @@ class Composer:
         return frozenset(needs)
 
 
-def to_come(text: str, files: Sequence[Enclosed]) -> Measured:
-    """The size of a question that is not stored yet."""
+def to_come(text: str, files: Sequence[Enclosed], raw: str | None = None) -> Measured:
+    """The size of a question that is not stored yet; `raw` has its tools' results."""
     pictures = [len(file.data) for file in files if is_picture(file)]
     return Measured(
         message_id=1 << 62,
         role="user",
         state="",
-        text_bytes=len(text.encode()),
+        text_bytes=len((raw or text).encode()),
         file_bytes=sum(len(file.data) for file in files),
         pictures=len(pictures),
         picture_bytes=sum(pictures),

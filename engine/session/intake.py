@@ -23,6 +23,7 @@ from engine.session.files.attach import is_picture, read_files
 from engine.session.preferences import Preferences
 from engine.session.question import Question, still_answering
 from engine.session.telling import Teller
+from engine.session.tooling import check_results, results_of, with_results
 from wallet.store import ChatMessage, ChatSession, Enclosed, Measured
 
 TITLE_CHARS = 48
@@ -54,19 +55,24 @@ class Intake:
         """`ask`: a question at the end of a chat, or of a new one."""
         text: str = params["text"]
         files = read_files(params.get("attachments", ()))
-        check_text(text, files)
+        results = [{"id": one.id, "content": one.content} for one in params.get("results", ())]
+        raw = with_results(text, results)
+        check_text(raw or text, files)
         options = _options(params)
         check_params(options)
+        await self._check_results(params["session_id"], results)
         chat = await self._chat_of(params, text, answering)
         want = await self._want(chat, chat.leaf, params, options, files)
         try:
-            await self._check_room(chat, want, to_come(text, files), options, params.get("trim"))
+            await self._check_room(
+                chat, want, to_come(text, files, raw), options, params.get("trim")
+            )
         except Peer2PromptError:
             if not chat.messages and params["session_id"] is None:
                 await self._books.delete(chat.session_id)
             raise
         book = self._books.of(chat.session_id).messages
-        message = await book.add(chat.session_id, "user", text, files=files)
+        message = await book.add(chat.session_id, "user", text, files=files, raw=raw)
         return self._question(chat, message.message_id, want, params, options)
 
     async def edited(self, params: Mapping[str, Any], answering: Answering) -> Question:
@@ -77,7 +83,9 @@ class Intake:
         book = self._books.of(chat.session_id).messages
         found = await book.files([message.message_id])
         files = found.get(message.message_id, [])
-        check_text(params["text"], files)
+        results = [{"id": i, "content": c} for i, c in results_of(message).items()]
+        raw = with_results(params["text"], results)
+        check_text(raw or params["text"], files)
         want = await self._want(chat, message.parent, params, {}, files)
         added = await book.add(
             chat.session_id,
@@ -86,6 +94,7 @@ class Intake:
             parent=message.parent,
             as_root=message.parent is None,
             files=files,
+            raw=raw,
         )
         return self._question(chat, added.message_id, want, params, {})
 
@@ -162,6 +171,15 @@ class Intake:
             )
             chat = await self._books.get(chat.session_id)
         return chat
+
+    async def _check_results(self, chat_id: str | None, results: list[dict[str, str]]) -> None:
+        """Raises BadResult for results of calls that the chat's last answer did not make."""
+        before = None
+        if results and chat_id is not None:
+            chat = await self._books.get(chat_id)
+            if chat.leaf is not None:
+                before = await self._books.of(chat_id).messages.get(chat_id, chat.leaf)
+        check_results(results, before)
 
     async def _want(
         self,

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 from engine.session.files.attach import is_picture
+from engine.session.tooling import calls_of, results_of, told, turn_of
 from wallet.store import ChatMessage, Enclosed, Measured
 
 FINISHED = ("", "done", "cancelled")
@@ -28,17 +31,35 @@ def sent_of(branch: Sequence[Measured]) -> list[Measured]:
     return [m for m in branch if is_sent(m.role, m.state, m.text_bytes)]
 
 
-def messages_of(system: str, chat: Sequence[ChatMessage], files: Files) -> list[dict[str, Any]]:
-    """The question's messages, the chat's own words to the model first."""
-    head = [{"role": "system", "content": system}] if system else []
-    return [
-        *head,
-        *(
-            {"role": message.role, "content": content_of(message, files)}
-            for message in chat
-            if is_sent(message.role, message.meta.get("state", ""), len(message.text))
-        ),
-    ]
+def messages_of(
+    system: str, chat: Sequence[ChatMessage], files: Files, *, tools: bool = False
+) -> list[dict[str, Any]]:
+    """The question's messages, the chat's own words to the model first. With `tools`, calls and
+    their results keep their form; without it an answer is its text."""
+    found: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+    called = False
+    for message, after in zip_longest(chat, chat[1:]):
+        state = message.meta.get("state", "")
+        calls = calls_of(message) if tools and state in FINISHED else []
+        if calls:
+            found += turn_of(message, calls, after)
+        elif message.role == "user":
+            found += _asked(message, files, in_form=called)
+        elif is_sent(message.role, state, len(message.text)):
+            found.append({"role": message.role, "content": content_of(message, files)})
+        called = bool(calls)
+    return found
+
+
+def _asked(message: ChatMessage, files: Files, *, in_form: bool) -> list[dict[str, Any]]:
+    """A question; the results it brought are words of it, unless they were sent `in_form`."""
+    results = results_of(message)
+    if results and not in_form:
+        words = "\n\n".join(filter(None, (told(results.values()), message.text)))
+        message = replace(message, text=words)
+    if results and in_form and not message.text and not files.get(message.message_id):
+        return []
+    return [{"role": "user", "content": content_of(message, files)}]
 
 
 def content_of(message: ChatMessage, files: Files) -> str | list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from engine.control.protocol.sessions import (
     Session,
 )
 from engine.session.chat_settings import ChatSettings
+from engine.session.tooling import results_of
 from engine.wire import answer
 from wallet.store import ChatMessage, ChatSession, Enclosed, Hit
 
@@ -71,11 +72,17 @@ def message_view(
         parent=message.parent,
         siblings=beside,
         place=beside.index(message.message_id) + 1 if beside else 1,
-        parts=parts_of(message.raw) if message.raw is not None else [],
+        parts=_parts(message),
         attachments=[
             AttachmentInfo(name=f.name, mime=f.mime, bytes=len(f.data), note=f.note) for f in files
         ],
     )
+
+
+def _parts(message: ChatMessage) -> list[Part]:
+    parts = parts_of(message.raw) if message.raw is not None else []
+    results = results_of(message).items()
+    return parts + [Part(kind="result", id=call, text=content) for call, content in results]
 
 
 def parts_of(raw: str) -> list[Part]:

@@ -29,7 +29,8 @@ class Trouble:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Piece:
-    """What of an answer is not its text: reasoning, a tool call, a refusal, an embedding."""
+    """What of an answer is not its text: reasoning, a tool call, a refusal, an embedding; of a
+    question, what came of a tool's call."""
 
     kind: str
     text: str = ""
@@ -47,7 +48,10 @@ class Piece:
         """One line that stands for it while it is folded."""
         if self.kind == "call":
             return f"Tool call: {self.name or 'without a name'}"
-        return {"reasoning": "Reasoning", "embedding": "An embedding"}.get(self.kind, self.kind)
+        return _TITLES.get(self.kind, self.kind)
+
+
+_TITLES = {"reasoning": "Reasoning", "embedding": "An embedding", "result": "Result of a tool"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,8 @@ class MessageLines:
     def _body(self, renderer: Renderer, waiting_words: str) -> list[Strip]:
         message = self.message
         if message.role == "user":
-            return [*renderer.plain(message.text), *renderer.enclosures(message)]
+            words = renderer.plain(message.text) if message.text else []
+            return [*words, *renderer.pieces(message), *renderer.enclosures(message)]
         extras = renderer.pieces(message)
         return extras + self._answer(renderer, waiting_words)
 

@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         "params": params_of(args.param),
         "temporary": args.temporary,
         "trim": True if args.trim else None,
+        "results": results_of(args.result),
     }
 
     async def prepare(client: ControlClient) -> dict[str, Any]:
@@ -124,6 +125,17 @@ def params_of(given: list[str]) -> dict[str, Any]:
     return found
 
 
+def results_of(given: list[str]) -> list[dict[str, str]]:
+    """What came of tools' calls, as CALL=TEXT."""
+    found = []
+    for one in given:
+        call, equals, content = one.partition("=")
+        if not equals or not call:
+            raise usage(f"{one[:40]!r} is not of the form CALL=TEXT.")
+        found.append({"id": call, "content": content})
+    return found
+
+
 def _attached(path: Path) -> dict[str, str]:
     """A file as the node takes it. Only its own name goes along, not where it lies."""
     try:
@@ -138,10 +150,11 @@ def _attached(path: Path) -> dict[str, str]:
 
 def _question(args: argparse.Namespace) -> str:
     words = " ".join(args.text)
-    if not words and not args.attach and not sys.stdin.isatty():
+    has_more = bool(args.attach or args.result)
+    if not words and not has_more and not sys.stdin.isatty():
         words = "-"
     text = text_or_stdin(words, "question")
-    if not text.strip() and not args.attach:
+    if not text.strip() and not has_more:
         raise usage("There is no question.", hint='Write it behind the command: ask "What ...?"')
     if args.temperature is not None and not 0 <= args.temperature <= 2:
         raise usage("The temperature must be between 0 and 2.")

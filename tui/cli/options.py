@@ -156,6 +156,7 @@ def add_asking_commands(group: Subparsers) -> Parser:
         ('peer2prompt ask --shape bulk "A long list"', "weaker, and faster for long texts"),
         ('peer2prompt ask --attach notes.txt "What is missing?"', "with a file"),
         ('peer2prompt ask --estimate "A long list"', "only what it would cost"),
+        ("peer2prompt ask --session 3f2a --result call_1=21", "what a tool's call brought"),
         ("peer2prompt ask --session 3f2a --failover once", "let another ghost answer"),
         ('peer2prompt ask --json "Name a bulb." | jq -r .answer', "for programs"),
     )

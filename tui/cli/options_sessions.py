@@ -21,6 +21,14 @@ def add_asking(ask: Parser) -> None:
         metavar="FILE",
         help="a text or a picture to go with the question; may be given several times",
     )
+    ask.add_argument(
+        "--result",
+        action="append",
+        default=[],
+        metavar="CALL=TEXT",
+        help="what came of a tool's call in the answer before, by the call's id; the question may "
+        "then be left out; may be given several times",
+    )
     ask.add_argument("--system", metavar="TEXT", help="words to the model before everything else")
     _add_params(ask)
     ask.add_argument(

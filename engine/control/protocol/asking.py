@@ -16,6 +16,13 @@ class Attachment(Params, frozen=True):
     mime: str = ""
 
 
+class ToolResult(Params, frozen=True):
+    """What came of a call of a tool: `id` is the call's."""
+
+    id: str
+    content: str
+
+
 class AskParams(Params, frozen=True):
     text: str
     session_id: str | None = None
@@ -35,6 +42,8 @@ class AskParams(Params, frozen=True):
     """Words to the model before everything else, for this chat from now on."""
     params: dict[str, Any] = {}
     """More options for the model, for this question alone."""
+    results: list[ToolResult] = []
+    """What came of the calls that the chat's last answer made; `text` may then be empty."""
     temporary: bool = False
     """A new chat of which nothing is left on disk."""
     trim: bool | None = None

@@ -136,7 +136,8 @@ class MessageMeta(Result, frozen=True):
 
 class Part(Result, frozen=True):
     """A piece of an answer. `kind` is text, reasoning, call, embedding or refusal; a call has an
-    id, a name, and its arguments (JSON) as text."""
+    id, a name, and its arguments (JSON) as text. A question can hold text and pieces of kind
+    result, with the id of the call."""
 
     kind: str
     text: str = ""
