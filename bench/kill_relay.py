@@ -26,7 +26,8 @@ from pathlib import Path
 
 import trio
 
-from tests.helpers.kill_world import Fate, Outcome, run_fate, threads_inline, virtual_clock
+from tests.helpers.kill_world import Fate, Outcome, run_fate
+from tests.helpers.virtual_time import threads_inline, virtual_clock
 
 MEMORY = Path("/dev/shm")
 

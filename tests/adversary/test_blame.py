@@ -39,7 +39,7 @@ async def test_every_tagged_circuit_is_counted_against_the_guard(
             circuit = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
             guard.leaving = mark
             stream = circuit.open_stream(SESSION)
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 with pytest.raises(CircuitClosed):
                     await stream.wait_connected()
                 await circuit.closed_event.wait()

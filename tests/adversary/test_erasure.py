@@ -94,7 +94,7 @@ async def used_circuit(network: LocalNetwork) -> ClientCircuit:
     """A circuit that has carried enough to ratchet, with a stream still open."""
     circuit = await network.circuit()
     stream = circuit.open_stream(SESSION)
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         await stream.send_all(b"question")
         await stream.receive_some()
     return circuit
@@ -102,7 +102,7 @@ async def used_circuit(network: LocalNetwork) -> ClientCircuit:
 
 async def closed(network: LocalNetwork, circuit: ClientCircuit) -> None:
     circuit.close("done")
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while any(node.core.circuits for node in network.nodes):
             await trio.sleep(0.01)
     await trio.testing.wait_all_tasks_blocked()
@@ -135,7 +135,7 @@ async def test_a_circuit_torn_down_by_force_leaves_no_key(monkeypatch: pytest.Mo
         circuit = await used_circuit(network)
         for link in network.nodes[1].links.links:
             link.close()
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await circuit.closed_event.wait()
         await closed(network, circuit)
         del circuit

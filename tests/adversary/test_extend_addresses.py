@@ -44,7 +44,7 @@ class Prober:
         _state, payload = ClientHop.start(1, node_id, onion_key)
         circuit.send(pack_frame(FrameType.EXTEND, 0, address + payload))
         circuit.flush()
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             while not answers:
                 await trio.sleep(0.005)
         circuit.close("probed")

@@ -46,7 +46,7 @@ async def seen_on_the_wire(question: bytes) -> tuple[Tap, tuple[int, int]]:
         stream = circuit.open_stream(SESSION)
         stream.set_busy(True)
         await stream.send_all(question)
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             while await stream.receive_some():
                 pass
             stream.set_busy(False)

@@ -93,7 +93,7 @@ async def test_a_relay_over_its_budget_ends_circuits_until_it_is_under() -> None
         assert set(ends) - set(core.circuits.values()) == {ends[2], ends[3]}
         link._unsent = memoryview(b"")
         link.flush()
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             await circuits[3].closed_event.wait()
             await circuits[2].closed_event.wait()
         assert circuits[5].state is CircuitState.OPEN
@@ -110,7 +110,7 @@ async def test_unread_streams_at_an_exit_count_and_their_circuit_goes() -> None:
         core.memory = MemoryWatch(1_500_000)
         attacker, victim = await network.circuit(), await network.circuit()
         reading = victim.open_stream(encode_begin(Begin(Purpose.TCP, "mint.example", 443)))
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_push, attacker.open_stream(SESSION))
                 await _read_until(reading, core, lambda: core.memory.used > 500_000)

@@ -25,9 +25,8 @@ from tests.helpers.kill_world import (
     Client,
     KillWorld,
     kill_world,
-    threads_inline,
-    virtual_clock,
 )
+from tests.helpers.virtual_time import threads_inline, virtual_clock
 
 LEARNING = 5  # chats before the first probe
 TURNS = 0.35  # the chance that this user asks once more

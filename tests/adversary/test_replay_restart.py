@@ -76,7 +76,7 @@ class Recorder:
             heard: list[tuple[int, bytes]] = []
             circ_id = link.new_circ_id(lambda command, body: heard.append((command, bytes(body))))
             put_cell(link, circ_id, Command.CREATE, create_body(payload))
-            with trio.fail_after(5):
+            with trio.fail_after(60):
                 while not heard:
                     await trio.sleep(0.005)
             command, body = heard[0]

@@ -95,7 +95,7 @@ async def test_a_block_used_twice_is_used_once(tmp_path: Path) -> None:
     the same handles. Pass: the first of each arrives, all others are dropped and counted, the
     ghost's link carries not one record back, and the answer is untouched."""
     async with mailbox_network(tmp_path, 2) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             pickup, ghost = await prepared(world)
             first, box = (world.relay(leg.node_id) for leg in pickup.legs)
             link = await ghost.link()
@@ -118,7 +118,7 @@ async def test_a_packet_replayed_by_the_return_relay_is_dropped(tmp_path: Path) 
     after the box was read. Pass: the box holds each packet once and the second answer is the
     first."""
     async with mailbox_network(tmp_path, 2) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             pickup, _ = await prepared(world)
             first, box = (world.relay(leg.node_id) for leg in pickup.legs)
             passed: list[bytes] = []
@@ -149,7 +149,7 @@ async def test_a_hoarded_block_opens_nothing(tmp_path: Path, ending: str) -> Non
     restarted, and then uses all of it. Pass: no packet passes and nothing is answered."""
     now = [1_000.0]
     async with mailbox_network(tmp_path, 2, clock=lambda: now[0]) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             pickup, ghost = await prepared(world)
             first, box = (world.relay(leg.node_id) for leg in pickup.legs)
             if ending == "expiry":
@@ -171,7 +171,7 @@ async def test_forged_handles_reach_nobody(tmp_path: Path) -> None:
     handles of the batch behind the first relay. Pass: all are dropped, no slot is spent, and the
     block works afterwards."""
     async with mailbox_network(tmp_path, 2) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             pickup, ghost = await prepared(world)
             first, box = (world.relay(leg.node_id) for leg in pickup.legs)
             real = [slot_handle(ghost.block.handle_seed, place) for place in range(16)]
@@ -260,7 +260,7 @@ async def test_a_mark_is_lost_and_acknowledged_like_any_packet(tmp_path: Path) -
     packets the client acknowledges. Pass: the answer is whole all the same (spare slots repeat
     it), and the client acknowledges all packets, marked or not."""
     async with mailbox_network(tmp_path, 2) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             pickup, _ = await prepared(world)
             first, box = (world.relay(leg.node_id) for leg in pickup.legs)
             outlet = first.service.packets._outlet

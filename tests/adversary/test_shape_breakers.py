@@ -88,7 +88,7 @@ async def test_an_exit_that_sends_before_the_shape_is_agreed_is_left() -> None:
         exit_.say(
             pack_frame(FrameType.CONNECTED, 1) + pack_frame(FrameType.DATA, 1, b"before the shape")
         )
-        with trio.fail_after(10), pytest.raises(CircuitClosed):
+        with trio.fail_after(20), pytest.raises(CircuitClosed):
             await stream.receive_some()
 
 
@@ -98,7 +98,7 @@ async def test_an_exit_that_agrees_to_another_shape_is_left() -> None:
     async with local_network(2, {Purpose.SESSION: answer}, kinds={1: MaliciousExit}) as network:
         circuit = await network.circuit(plan=PLAN)
         exit_at(network).say(pack_frame(FrameType.SHAPE, 0, weaker))
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await circuit.closed_event.wait()
 
 
@@ -119,7 +119,7 @@ async def test_a_guard_that_delays_gets_the_same_cells_later(direction: str) -> 
             network.nursery.start_soon(circuit.run)
             stream = circuit.open_stream(SESSION)
             got = b""
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 await stream.send_all(b"question")
                 while part := await stream.receive_some():
                     got += part

@@ -100,14 +100,14 @@ async def zeros(stream: CircuitStream, _request: bytes) -> None:
 async def open_circuit(network: LocalNetwork) -> tuple[ClientCircuit, CircuitStream]:
     circuit = await network.circuit()
     stream = circuit.open_stream(SESSION)
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         await stream.wait_connected()
     return circuit, stream
 
 
 async def gone(network: LocalNetwork, circuit: ClientCircuit) -> None:
     """The circuit must end at the client and at every hop."""
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         await circuit.closed_event.wait()
         while any(node.core.circuits for node in network.nodes):
             await trio.sleep(0.01)
@@ -185,12 +185,12 @@ async def test_early_data_for_a_refused_stream_is_not_kept() -> None:
         refused = encode_begin(Begin(Purpose.TCP, "127.0.0.1", 9))
         for _ in range(20):
             stream = circuit.open_stream(refused)
-            with trio.fail_after(10), suppress(CircuitClosed):
+            with trio.fail_after(60), suppress(CircuitClosed):
                 await stream.send_all(bytes(200_000))
                 await stream.wait_connected()
                 raise AssertionError("the stream was taken")
         stream = circuit.open_stream(SESSION)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await stream.receive_some()
         (at_exit,) = network.nodes[1].core.circuits.values()
         assert at_exit.endpoint is not None
@@ -233,7 +233,7 @@ async def test_a_path_that_is_not_read_does_not_fill_up(cheat: str) -> None:
         tap.paused.add(DOWN)
         (at_guard,) = guard.core.circuits.values()
         most = acknowledged = 0
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             while guard.core.circuits:
                 most = max(most, len(at_guard.prev_queue.cells))
                 if cheat == "exit ignores windows":

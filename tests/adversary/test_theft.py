@@ -92,7 +92,7 @@ async def recorded_session(monkeypatch: pytest.MonkeyPatch) -> Recording:
         await circuit.build(network.client_links)
         network.nursery.start_soon(circuit.run)
         stream = circuit.open_stream(SESSION)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await stream.send_all(PROMPT)
             assert await stream.receive_some() == PROMPT
         circuit.close("done")

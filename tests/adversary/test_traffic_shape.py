@@ -176,7 +176,7 @@ async def on_real_links(plan: ShapePlan, tokens: int, cells: int) -> tuple[Tap, 
         await network.nursery.start(tap.run, guard.host, guard.port)
         path = tap.in_front_of(network.path())
         circuit = ClientCircuit(path, default_suite(), "test", plan)
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             await circuit.build(network.client_links)
             network.nursery.start_soon(circuit.run)
             up, down = circuit.cells_up, tap.counts()[1]

@@ -25,8 +25,8 @@ from tui.demo.urls import answers
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "tui.cli.main")
-RUN_TIMEOUT_S = 180.0
-READY_TIMEOUT_S = 90.0
+RUN_TIMEOUT_S = 300.0
+READY_TIMEOUT_S = 180.0
 
 
 def environment(temporary: Path, **more: str) -> dict[str, str]:
@@ -160,7 +160,7 @@ class ScreenDemo:
     def press(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
-    def cli(self, *words: str, node: str = "client", timeout_s: float = 90) -> Any:
+    def cli(self, *words: str, node: str = "client", timeout_s: float = 180) -> Any:
         """A command of the CLI against one of the demo's nodes: its JSON."""
         done = subprocess.run(
             [*COMMAND, "--home", str(self.home / node), "--json", *words],
@@ -192,7 +192,7 @@ class ScreenDemo:
         if not self._hung_up.is_set():
             self.hang_up()
         try:
-            self.process.wait(timeout=40)
+            self.process.wait(timeout=90)
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()

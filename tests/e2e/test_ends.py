@@ -41,7 +41,7 @@ def test_signals_stop_everything(number: signal.Signals) -> None:
     with short_folder() as folder:
         with running(folder) as process:
             process.send_signal(number)
-            process.wait(timeout=60)
+            process.wait(timeout=120)
         assert process.returncode == 130
         assert gone(folder)
         assert [path.name for path in folder.iterdir()] == ["stderr"]
@@ -89,7 +89,7 @@ def test_leaving_the_screen_stops_everything() -> None:
         demo.wait_open()
         wait_until(lambda: "text-shaped" in demo.screen, "the screen shows the node's state")
         demo.press("\x11")  # Ctrl+Q
-        demo.process.wait(timeout=60)
+        demo.process.wait(timeout=120)
         demo.close()
         assert demo.process.returncode == 0
         assert gone(folder)
@@ -102,7 +102,7 @@ def test_asking_twice_to_stop_is_faster_and_as_thorough() -> None:
             process.send_signal(signal.SIGINT)
             wait_for_line(folder, "stopping")
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=60)
+            process.wait(timeout=120)
         assert process.returncode == 130
         assert "client did not stop in time and was killed" in (folder / "stderr").read_text()
         assert gone(folder)

@@ -155,7 +155,7 @@ def _earn_and_pay_out(demo: ScreenDemo, ghost: Ghost) -> None:
         offers[:] = [offer for offer in demo.cli("models") if offer["in_price"] == PRICE]
         return bool(offers)
 
-    wait_until(offered, "the client hears of the ghost", timeout_s=60)
+    wait_until(offered, "the client hears of the ghost")
     policy = offers[0]["policy"]
     assert (policy["retention"], policy["jurisdiction"]) == ("none", "CH")
 
@@ -167,10 +167,10 @@ def _earn_and_pay_out(demo: ScreenDemo, ghost: Ghost) -> None:
     assert earned["hours"][-1]["msat"] == earned["days"][-1]["msat"] == earned["total_msat"]
 
     assert ghost.cli("ghost", "pause")["paused"]
-    wait_until(lambda: not offered(), "the client hears of the pause", timeout_s=60)
+    wait_until(lambda: not offered(), "the client hears of the pause")
     assert not ghost.cli("ghost", "resume")["paused"]
 
-    wait_until(lambda: not ghost.cli("earnings")["credit_msat"], "the client settles", timeout_s=60)
+    wait_until(lambda: not ghost.cli("earnings")["credit_msat"], "the client settles")
     (paid,) = ghost.cli("ghost", "payout", "--yes")
     assert (paid["state"], paid["address"]) == ("paid", ADDRESS), paid
     assert 0 < paid["amount_sat"] <= earned["total_msat"] // 1000

@@ -72,7 +72,7 @@ class Terminal:
             self._read()
             return question in self.text[self._at :] and self.text.endswith((" ", ": "))
 
-        wait_until(asked, f"{question!r} is asked", timeout_s=30)
+        wait_until(asked, f"{question!r} is asked")
         self._at = len(self.text)
         os.write(self.master, f"{words}\n".encode())
 
@@ -81,7 +81,7 @@ class Terminal:
             self._read()
             return self.process.poll() is not None
 
-        wait_until(ended, "the command ends", timeout_s=30)
+        wait_until(ended, "the command ends")
         self._read()
         os.close(self.master)
         return self.process.returncode

@@ -51,7 +51,6 @@ def test_everything_works_after_a_kill(demo: ScreenDemo, victim: str) -> None:
     wait_until(
         lambda: f"{victim} is running again" in (demo.home / "log" / "demo.log").read_text(),
         f"{victim} serves again",
-        timeout_s=60,
     )
     assert ask(demo, "What is a leek?")["answer"]
     assert demo.process.poll() is None

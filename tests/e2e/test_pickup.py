@@ -26,7 +26,7 @@ def demo() -> Iterator[ScreenDemo]:
         demo = ScreenDemo(folder, "--provider-url", url)
         try:
             demo.wait_open()
-            wait_until(lambda: boxes(demo) >= 2, "two mailboxes stand by", timeout_s=60)
+            wait_until(lambda: boxes(demo) >= 2, "two mailboxes stand by")
             yield demo
         finally:
             demo.press("\x11")
@@ -90,12 +90,12 @@ def test_a_killed_client_finds_its_answers(demo: ScreenDemo) -> None:
     assert answer["meta"]["cost_msat"] > 0
 
     ghost = everyone(demo.home)["ghost"]
-    wait_until(lambda: boxes(demo) >= orphaned + 2, "two mailboxes stand by", timeout_s=60)
+    wait_until(lambda: boxes(demo) >= orphaned + 2, "two mailboxes stand by")
     kill_midway(demo)
     with kept_from_starting(demo):
         time.sleep(AWAY_S)
         os.kill(ghost, signal.SIGTERM)
         wait_until(lambda: not is_alive(ghost), "the ghost has stopped")
-    answer = wait_until(lambda: newest_answer(demo), "the answer is whole", timeout_s=120)
+    answer = wait_until(lambda: newest_answer(demo), "the answer is whole")
     assert answer["text"] == TEXT
     assert answer["meta"]["by_mail"]

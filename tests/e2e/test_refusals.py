@@ -32,12 +32,11 @@ from tests.helpers.kill_world import (
     Client,
     Relay,
     SimWallet,
-    threads_inline,
-    virtual_clock,
 )
 from tests.helpers.market_fakes import MINT, FakeEarner, FakeMint, FakeStore
 from tests.helpers.market_world import MODEL
 from tests.helpers.network import LocalNode
+from tests.helpers.virtual_time import threads_inline, virtual_clock
 from tests.helpers.wire_server import Reply, WireServer, events
 from wallet.store import KeyFile, Store
 

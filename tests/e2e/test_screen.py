@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is no
 
 FIRST, LAST = "An onion is a layered", TEXT.split()[-1]
 PAUSE_S = "0.25"  # between words: an answer lasts four seconds
-PATIENCE_S = 45.0
+PATIENCE_S = 90.0
 _NUMBERS = itertools.count()  # a tmux that ends takes its socket with it a moment later
 
 

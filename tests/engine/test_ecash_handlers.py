@@ -78,7 +78,7 @@ async def test_a_wait_is_ended_by_its_handle_and_by_its_time(
             found = await call("wallet.wait", kind="fund", id=quote.quote_id, handle=handle)
             ended.append((handle, found.state))
 
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(wait, "one")
                 nursery.start_soon(wait, "two")

@@ -96,7 +96,7 @@ async def test_news_of_an_onion_mint_come_through_the_proxy() -> None:
         proxy = parse_proxy(f"socks5h://127.0.0.1:{server.port}")
         transport = proxy.transport(ONION)
         async with open_feed(ONION, transport, Topic.MINT_QUOTE, ["q"], 5) as feed:
-            with trio.fail_after(5):
+            with trio.fail_after(60):
                 assert await feed.next() == News("q", "PAID")
         nursery.cancel_scope.cancel()
     assert [host for _, host, _ in server.asked] == [ONION.removeprefix("http://")]

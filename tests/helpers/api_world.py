@@ -35,7 +35,7 @@ class ApiWorld:
         return httpx.AsyncClient(
             base_url=self.url,
             headers={"Authorization": f"Bearer {self.key}", **headers},
-            timeout=30,
+            timeout=90,
         )
 
     async def ask(self, *said: str, headers: dict[str, str] | None = None, **more: Any) -> Any:

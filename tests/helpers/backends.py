@@ -70,7 +70,7 @@ async def answer(backend: Backend, request: ChatRequest | EmbedRequest) -> list[
     found: list[BackendEvent] = []
     embeds = isinstance(request, EmbedRequest)
     asked = backend.embed(request) if embeds else backend.stream_chat(request)
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         async with aclosing(asked) as stream:
             async for event in stream:
                 last = found[-1] if found else None

@@ -30,9 +30,10 @@ from engine.session.route import GhostGone
 from engine.wire.advert import Role
 from engine.wire.quote import ModelOffer
 from engine.wire.shape import ShapeClass, ShapePlan
-from tests.helpers.kill_world import SimWallet, threads_inline, virtual_clock
+from tests.helpers.kill_world import SimWallet
 from tests.helpers.market_fakes import FakeEarner, FakeMint, FakeStore, ScriptedBackend, stream_pair
 from tests.helpers.market_world import MODEL, terms
+from tests.helpers.virtual_time import threads_inline, virtual_clock
 from wallet.store import KeyFile, Store
 from wallet.wallet import Wallet
 

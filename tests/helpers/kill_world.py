@@ -7,17 +7,14 @@ virtual time does not wait for them.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar, cast
-from unittest import mock
+from typing import Any, cast
 
 import trio
-from trio.testing import MockClock
 
 from engine.circuit.client import ClientCircuit
 from engine.circuit.pool import CircuitPool
@@ -63,27 +60,6 @@ PAUSE_S = 0.06
 WORDS = [f"word{index} " for index in range(50)]
 ANSWER = "".join(WORDS)
 CHEAP = ModelOffer.plain(MODEL, 1_000_000, 10_000_000, 1000)  # one chunk buys the whole answer
-T = TypeVar("T")
-
-
-def virtual_clock() -> MockClock:
-    """Jumps as soon as nothing can happen; loopback sockets need a moment to show what came."""
-    return MockClock(autojump_threshold=0.001)
-
-
-@contextlib.contextmanager
-def threads_inline() -> Iterator[None]:
-    """Work for threads is done on the spot."""
-
-    async def run_sync(work: Callable[..., T], *args: Any, **_options: Any) -> T:
-        await trio.lowlevel.checkpoint()
-        return work(*args)
-
-    with (
-        mock.patch.object(trio.to_thread, "run_sync", run_sync),
-        mock.patch.object(trio.from_thread, "check_cancelled", return_value=None),
-    ):
-        yield
 
 
 @dataclass
@@ -209,10 +185,15 @@ class Client(Part):
 
     def path(self) -> list[bytes]:
         """The relays of the chat's circuit: guard, middle, middle; empty while there is none."""
+        circuit = self.circuit()
+        return [] if circuit is None else [hop.node_id for hop in circuit.path[:3]]
+
+    def circuit(self) -> ClientCircuit | None:
+        """The chat's circuit. Another one may lead over the same relays."""
         for circuit in self.pool.circuits.values():
             if circuit.purpose == "chat" and len(circuit.path) == 4:
-                return [hop.node_id for hop in circuit.path[:3]]
-        return []
+                return circuit
+        return None
 
     def mail_relays(self) -> list[bytes]:
         """Return relays and mailboxes that stand by for the answer."""

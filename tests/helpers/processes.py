@@ -11,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(fact: Callable[[], T], what: str, *, timeout_s: float = 30.0) -> T:
+def wait_until(fact: Callable[[], T], what: str, *, timeout_s: float = 120.0) -> T:
     """Poll until `fact()` is true and return its value; the deadline only ends a broken test."""
     deadline = time.monotonic() + timeout_s
     while not (value := fact()):

@@ -15,7 +15,7 @@ from tui.app.app import PeerApp
 from tui.app.conversation import Conversation
 from tui.app.panes.chat import ChatPane
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @dataclass

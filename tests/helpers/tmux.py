@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 class Terminal:
@@ -32,7 +32,7 @@ class Terminal:
     def tmux(self, *arguments: str) -> str:
         command = ["tmux", "-S", str(self.socket), *arguments]
         done = subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, check=False, timeout=20
+            command, env=self._environment, capture_output=True, text=True, check=False, timeout=60
         )
         return done.stdout
 

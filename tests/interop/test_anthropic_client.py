@@ -27,7 +27,7 @@ TOOL: dict[str, Any] = {"name": "weather", "input_schema": {"type": "object", "p
 async def using(w: ApiWorld, work: Callable[[anthropic.Anthropic], T], key: str = "") -> T:
     def run() -> T:
         url = w.url.removesuffix("/v1")
-        with anthropic.Anthropic(base_url=url, api_key=key or w.key, timeout=20) as client:
+        with anthropic.Anthropic(base_url=url, api_key=key or w.key, timeout=90) as client:
             return work(client)
 
     return await in_thread(run)

@@ -22,7 +22,7 @@ HI = [{"role": "user", "content": "What is an onion?"}]
 
 async def using(w: ApiWorld, work: Callable[[openai.OpenAI], T], key: str = "") -> T:
     def run() -> T:
-        with openai.OpenAI(base_url=w.url, api_key=key or w.key, timeout=20) as client:
+        with openai.OpenAI(base_url=w.url, api_key=key or w.key, timeout=90) as client:
             return work(client)
 
     return await in_thread(run)

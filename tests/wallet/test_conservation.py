@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,8 +17,8 @@ import pytest
 import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from trio.testing import MockClock
 
+from tests.helpers.virtual_time import threads_inline, virtual_clock
 from tests.wallet.fake_mint import URL, FakeMint
 from tests.wallet.support import SESSION, fund, open_store
 from wallet.ecash.conditions import lock_to_keys
@@ -244,6 +244,11 @@ async def play(
     await world.stop()
 
 
+def run(work: Callable[[], Awaitable[None]]) -> None:
+    with threads_inline():
+        trio.run(work, clock=virtual_clock())
+
+
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from([0, 100]),
@@ -253,9 +258,7 @@ async def play(
 def test_nothing_is_lost(fee_ppk: int, moves: list[tuple[str, int]], fates: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("wallet.ecash.amounts.WANTED_EACH", len(moves) % 3)
-        trio.run(
-            play, Path(folder), fee_ppk, moves, fates, clock=MockClock(autojump_threshold=0.05)
-        )
+        run(lambda: play(Path(folder), fee_ppk, moves, fates))
 
 
 TOGETHER = MOVES.filter(lambda move: move[0] not in ("restart", "rotate"))
@@ -273,10 +276,7 @@ def test_nothing_is_lost_by_moves_at_the_same_time(
     """Operations that reserve, fail and recover beside each other. Trio's order is random on
     purpose, so an example that failed may pass when it is run again: look at the books it left."""
     with tempfile.TemporaryDirectory() as folder:
-        trio.run(
-            lambda: play(Path(folder), fee_ppk, moves, fates, together=True),
-            clock=MockClock(autojump_threshold=0.05),
-        )
+        run(lambda: play(Path(folder), fee_ppk, moves, fates, together=True))
 
 
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
@@ -291,7 +291,4 @@ def test_nothing_is_lost_when_all_of_it_is_cut_off(
 ) -> None:
     """Moves at the same time, all of them ended in the middle, then a new start."""
     with tempfile.TemporaryDirectory() as folder:
-        trio.run(
-            lambda: play(Path(folder), fee_ppk, moves, fates, together=True, cut=cut),
-            clock=MockClock(autojump_threshold=0.05),
-        )
+        run(lambda: play(Path(folder), fee_ppk, moves, fates, together=True, cut=cut))

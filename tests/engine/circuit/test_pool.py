@@ -105,7 +105,7 @@ async def test_retired_circuits_are_closed_and_forgotten(tmp_path: Path) -> None
     async with bench(tmp_path) as b:
         circuit = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
         b.pool.retire(circuit)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await circuit.closed_event.wait()
             while b.pool.circuits:
                 await trio.sleep(0.01)
@@ -123,7 +123,7 @@ async def test_tags_of_one_purpose_never_share_a_circuit(tmp_path: Path) -> None
 async def test_a_clean_circuit_waits_for_the_purpose_that_wants_one(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
         b.pool.keep_ready("wallet", BULK_PLAN)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while not any(c.state is CircuitState.OPEN for c in b.pool.circuits.values()):
                 await trio.sleep(0.01)
         (spare,) = b.pool.circuits.values()
@@ -182,7 +182,7 @@ async def test_a_circuit_cut_in_use_is_charged_once_a_link(tmp_path: Path) -> No
             if node.identity.node_id == circuits[0].path[0].node_id:
                 for link in node.links.links:
                     link.close()
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             for circuit in circuits:
                 await circuit.closed_event.wait()
             while b.pool.circuits:
@@ -196,7 +196,7 @@ async def test_circuits_that_fall_silent_with_their_link_are_charged_once(tmp_pa
         circuits = [await b.pool.build_to(b.ghost, "chat", BULK_PLAN) for _ in range(3)]
         guard = b.pool.guards.in_use
         assert guard is not None
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             for circuit in circuits:
                 await circuit.open_stream(SESSION).wait_connected()
             for circuit in circuits:

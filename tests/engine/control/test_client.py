@@ -89,7 +89,7 @@ class NodeThread:
         thread = threading.Thread(target=trio.run, args=(self._main, ready))
         thread.start()
         try:
-            ready.get(timeout=10)
+            ready.get(timeout=60)
             yield self
         finally:
             with suppress(trio.RunFinishedError):
@@ -109,7 +109,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], Awaitable[None
 
     def runner(main: Callable[[], Awaitable[None]]) -> None:
         async def limited() -> None:
-            with anyio.fail_after(10):
+            with anyio.fail_after(60):
                 await main()
 
         anyio.run(limited, backend=request.param)

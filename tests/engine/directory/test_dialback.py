@@ -116,7 +116,7 @@ async def test_few_are_dialled_for_one_network(monkeypatch: pytest.MonkeyPatch) 
 
 async def run_until(standing: Standing, done: trio.Event | None = None) -> None:
     """Run it until it knows (or `done`)."""
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(standing.run)
             await (done or standing.known).wait()

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.trio
 TAG = network_tag("near")
 LOOPBACK = ["127.0.0.1"]
 NODE = bytes(range(32))
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def line(*contacts: Contact, tag: bytes = TAG) -> bytes:

@@ -45,7 +45,7 @@ async def ghost(*servers: WireServer) -> AsyncIterator[World]:
 
 async def failure(w: World) -> ProviderError:
     """What the client is told; nothing was billed."""
-    with trio.fail_after(20), pytest.raises(ProviderError) as caught:
+    with trio.fail_after(60), pytest.raises(ProviderError) as caught:
         await w.asker().ask(HI, MODEL)
     assert sum(row[4] for row in w.ghost_store.earnings.rows) == 0
     assert "SECRET" not in repr(caught.value.as_dict())
@@ -80,7 +80,7 @@ async def test_a_revoked_key_is_asked_once() -> None:
 
 async def test_another_upstream_takes_over_before_the_first_word() -> None:
     async with serving(refused(503, "x")) as bad, serving(OK) as good, ghost(bad, good) as w:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             for _ in range(4):
                 assert (await w.asker().ask(HI, MODEL)).answer == "Hello world"
         assert len(good.seen) == 4
@@ -107,7 +107,7 @@ async def test_a_crowd_is_spread_within_bounds() -> None:
         async with trio.open_nursery() as nursery:
             for _ in range(60):
                 nursery.start_soon(ask)
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 while one.open + two.open < 20:
                     await trio.sleep(0.01)
             gate.set()
@@ -125,7 +125,7 @@ async def test_who_leaves_makes_the_provider_stop() -> None:
         async with aclosing(target.stream_chat(chat())) as stream:
             assert await anext(stream) == Delta("word ")
             assert server.open == 1
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while server.open:
                 await trio.sleep(0.01)
         await target.aclose()

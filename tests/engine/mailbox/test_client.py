@@ -36,7 +36,7 @@ async def answered(world: MailboxNetwork, size: int, cells: int) -> tuple[bytes,
 
 async def test_relays_differ_from_each_other_and_from_those_to_avoid(tmp_path: Path) -> None:
     async with mailbox_network(tmp_path, 4) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             avoid = world.relays[0].advert
             for _ in range(6):
                 pickup = await world.client.prepare(16, [avoid])
@@ -55,7 +55,7 @@ async def test_a_network_that_is_too_small_is_refused(tmp_path: Path, relays: in
 
 async def test_a_relay_that_fails_is_passed_over(tmp_path: Path) -> None:
     async with mailbox_network(tmp_path, 4) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             for relay in world.relays[:2]:
                 relay.node.core.draining = True
             for _ in range(4):
@@ -78,7 +78,7 @@ async def test_an_answer_that_fills_a_large_block(tmp_path: Path) -> None:
 
 async def test_a_cut_visit_goes_on_over_a_fresh_circuit(tmp_path: Path) -> None:
     async with mailbox_network(tmp_path, 2) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             pickup = await world.client.prepare(256)
             answer = os.urandom(200 * CHUNK_BYTES)
             assert await world.sender.send([pickup.block], answer) == 1
@@ -106,7 +106,7 @@ async def test_a_cut_visit_goes_on_over_a_fresh_circuit(tmp_path: Path) -> None:
 
 async def test_a_box_that_cannot_be_reached_keeps_what_it_has(tmp_path: Path) -> None:
     async with mailbox_network(tmp_path, 2) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             pickup = await world.client.prepare(16)
             assert await world.sender.send([pickup.block], b"answer") == 1
             relay = world.relay(pickup.legs[-1].node_id)
@@ -120,7 +120,7 @@ async def test_a_box_that_cannot_be_reached_keeps_what_it_has(tmp_path: Path) ->
 
 async def test_nothing_there_is_an_empty_answer_after_every_round(tmp_path: Path) -> None:
     async with mailbox_network(tmp_path, 2) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             pickup = await world.client.prepare(16)
             fetched = await world.client.fetch(pickup)
             assert (fetched.data, fetched.complete) == (b"", False)
@@ -131,7 +131,7 @@ async def test_nothing_there_is_an_empty_answer_after_every_round(tmp_path: Path
 
 async def test_the_reader_may_say_that_it_has_enough(tmp_path: Path) -> None:
     async with mailbox_network(tmp_path, 2) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             pickup = await world.client.prepare(16)
             asked: list[bytes] = []
 
@@ -145,7 +145,7 @@ async def test_the_reader_may_say_that_it_has_enough(tmp_path: Path) -> None:
 
 async def test_discarding_never_fails(tmp_path: Path) -> None:
     async with mailbox_network(tmp_path, 2) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             pickup = await world.client.prepare(16)
             for relay in world.relays:
                 relay.node.core.draining = True
@@ -156,7 +156,7 @@ async def test_a_price_that_rose_is_paid_and_one_too_high_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with mailbox_network(tmp_path, 2, settings=MailboxSettings(hold_ms=0)) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             prices = iter([8, 8, 10, 10, 10, 10, 10])
             monkeypatch.setattr(service_module, "base_bits", lambda _fill: next(prices, 8))
             await world.client.prepare(16)
@@ -209,7 +209,7 @@ async def test_a_relay_that_breaks_the_rules_is_as_good_as_gone(
 
     monkeypatch.setattr("engine.mailbox.visit.ANSWER_TIMEOUT_S", 0.2)
     async with mailbox_network(tmp_path, 2) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             pickup = await world.client.prepare(16)
             for relay in world.relays:
                 relay.node.core.handlers = {Purpose.MAILBOX: rogue}

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.trio
 @pytest.mark.parametrize(("relays", "return_relays"), [(2, 1), (4, 3)])
 async def test_an_answer_comes_back(tmp_path: Path, relays: int, return_relays: int) -> None:
     async with mailbox_network(tmp_path, relays, return_relays=return_relays) as world:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             pickup = await world.client.prepare(10)
             answer = os.urandom(9_000)
             assert await world.sender.send([pickup.block], answer) == 1

@@ -36,7 +36,7 @@ async def visiting(
     folder: Path, settings: MailboxSettings = NO_HOLD
 ) -> AsyncIterator[tuple[MailboxNetwork, Visitor]]:
     async with mailbox_network(folder, 2, settings=settings) as world:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             yield world, await visit(world)
 
 

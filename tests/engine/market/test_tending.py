@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from engine.control.events import EventBus
 from engine.market.tending import REFRESH_S, SENT_S, tend_wallet
+from tests.helpers.virtual_time import threads_inline, virtual_clock
 from tests.wallet.fake_mint import URL, FakeMint, Json, Refused
 from tests.wallet.support import a_wallet, available, fund, open_store
 from tests.wallet.test_quotes import ONE, TWO, Two
@@ -22,10 +22,10 @@ Play = Callable[[Path], Awaitable[None]]
 
 
 def by_the_hour(play: Play, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time jumps once the store's thread is at rest; the pauses are longer, so that a day of them
-    is short."""
+    """The pauses are longer, so that a day of them is short."""
     monkeypatch.setattr("engine.market.tending.PAUSE_S", (1200.0, 1800.0))
-    trio.run(play, folder, clock=MockClock(autojump_threshold=0.02))
+    with threads_inline():
+        trio.run(play, folder, clock=virtual_clock())
 
 
 async def tended(wallet: Wallet, hours: float) -> None:

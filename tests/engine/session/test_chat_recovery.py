@@ -14,9 +14,8 @@ from tests.helpers.kill_world import (
     Client,
     KillWorld,
     kill_world,
-    threads_inline,
-    virtual_clock,
 )
+from tests.helpers.virtual_time import threads_inline, virtual_clock
 from wallet.store import ChatMessage
 
 Act = Callable[[KillWorld, Client, str], Awaitable[None]]
@@ -53,11 +52,12 @@ async def ended(world: KillWorld, chat: str, longest_s: float = 300.0) -> ChatMe
 
 def test_a_machine_that_wakes_goes_on_at_once(tmp_path: Path) -> None:
     async def act(world: KillWorld, client: Client, chat: str) -> None:
-        before = client.path()
+        before = client.circuit()
+        assert before is not None
         client.chats.desk.wake()
         answer = await ended(world, chat, 30)
         assert answer.text == ANSWER
-        assert client.path() != before
+        assert client.circuit() is not before
 
     play(tmp_path, act)
 

@@ -16,9 +16,8 @@ from tests.helpers.kill_world import (
     Client,
     KillWorld,
     kill_world,
-    threads_inline,
-    virtual_clock,
 )
+from tests.helpers.virtual_time import threads_inline, virtual_clock
 
 
 async def ask(world: KillWorld, client: Client, **changes: Any) -> str:

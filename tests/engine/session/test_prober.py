@@ -20,9 +20,8 @@ from tests.helpers.kill_world import (
     Client,
     KillWorld,
     kill_world,
-    threads_inline,
-    virtual_clock,
 )
+from tests.helpers.virtual_time import threads_inline, virtual_clock
 from tests.wallet.support import open_store
 
 SHAPES = ShapeMenu(ShapeClass.BULK)

@@ -476,7 +476,7 @@ def command_line(*argv: str) -> list[str]:
 
 async def cli(home: Path, *argv: str, stdin: str = "", **env: str) -> Ran:
     """Run a command with pipes for its input and output."""
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         done = await trio.run_process(
             command_line(*argv),
             stdin=stdin.encode(),

@@ -25,7 +25,7 @@ from tui.cli.main import main
 from tui.web.guard import seal
 from tui.web.serving import ROOT_WORDS, listen
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
+# ruff: noqa: ARG001 - virtual time is asked for by naming its fixture
 """A ghost's records: renewed, carried into the next epoch, paid for with more where it is asked."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -17,6 +19,14 @@ from engine.wire.dht import Verdict
 from engine.wire.network import MAIN_NETWORK
 from engine.wire.record import MAX_LIFE_S, OVERLAP_S, Record
 from tests.helpers.records import MODEL, NOW, signed_advert
+from tests.helpers.virtual_time import threads_inline
+
+
+@pytest.fixture(autouse=True)
+def inline() -> Iterator[None]:
+    """Work is done in threads, which virtual time does not wait for."""
+    with threads_inline():
+        yield
 
 
 @dataclass
@@ -64,7 +74,6 @@ def publisher(dht: FakeDht, ghost: Identity, bits: int = 0, begin: int = BEGIN) 
 async def test_records_lie_under_all_keys_and_are_renewed_in_time(
     autojump_clock: MockClock,
 ) -> None:
-    autojump_clock.autojump_threshold = 0.01  # work is done in threads
     dht, ghost = FakeDht(), Identity.generate()
     with trio.move_on_after(1.3 * RENEW_S):
         await publisher(dht, ghost).run()
@@ -81,7 +90,6 @@ async def test_records_lie_under_all_keys_and_are_renewed_in_time(
 
 @pytest.mark.trio
 async def test_before_an_epoch_begins_records_lie_under_its_keys(autojump_clock: MockClock) -> None:
-    autojump_clock.autojump_threshold = 0.01  # work is done in threads
     dht = FakeDht()
     with trio.move_on_after(OVERLAP_S + 120):
         await publisher(dht, Identity.generate(), begin=BEGIN - OVERLAP_S - 60).run()
@@ -95,7 +103,6 @@ async def test_before_an_epoch_begins_records_lie_under_its_keys(autojump_clock:
 
 @pytest.mark.trio
 async def test_a_full_key_is_paid_more(autojump_clock: MockClock) -> None:
-    autojump_clock.autojump_threshold = 0.3  # work is done in threads
     dht, ghost = FakeDht(verdict=(Verdict.FULL, 5)), Identity.generate()
     made = publisher(dht, ghost, bits=2)
     with trio.move_on_after(100):
@@ -109,7 +116,6 @@ async def test_a_full_key_is_paid_more(autojump_clock: MockClock) -> None:
 
 @pytest.mark.trio
 async def test_while_nobody_is_known_nothing_is_published(autojump_clock: MockClock) -> None:
-    autojump_clock.autojump_threshold = 0.01  # work is done in threads
     dht = FakeDht(members=0)
     with trio.move_on_after(5):
         await publisher(dht, Identity.generate()).run()

@@ -80,7 +80,7 @@ async def test_the_loop_stays_free_while_the_model_computes() -> None:
 
 async def test_closing_the_answer_frees_its_place() -> None:
     async with served(TWO) as backend:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             async with aclosing(backend.stream_chat(request("A story!", tokens=200))) as events:
                 await anext(events)
                 assert backend.stats.running == 1
@@ -221,7 +221,7 @@ async def test_it_loads_when_first_asked_and_again_after_unloading() -> None:
 async def test_an_idle_node_forgets() -> None:
     async with served(replace(TWO, kept_s=0.2)) as backend:
         await answer(backend, request("Hi", tokens=3, session=b"s"))
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             while backend.stats.resting:
                 await trio.sleep(0.01)
         assert (await answer(backend, request("Hi", tokens=3, session=b"s"))).usage.cached == 0
@@ -238,10 +238,10 @@ async def test_a_fault_in_the_thread_ends_its_answers_and_not_the_node(
 
         with monkeypatch.context() as patch:
             patch.setattr("engine.exit.backends.llama_cpp.answers.Answers.step", fault)
-            with pytest.raises(ProviderError) as found, trio.fail_after(30):
+            with pytest.raises(ProviderError) as found, trio.fail_after(60):
                 await answer(backend, request("Hi"))
         assert found.value.kind == "overloaded"
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             assert (await answer(backend, request("Hi", tokens=3))).usage.tokens_out <= 3
 
 
