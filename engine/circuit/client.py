@@ -205,18 +205,28 @@ class ClientCircuit:
         return state.create_payload(refusal.seed, nonce)
 
     async def _ask_hop(self, links: LinkManager, hop: Hop, payload: bytes) -> bytes | Refusal:
+        self._check_building()  # it may have ended while work was done
         self._reply = _Reply()
         self._answered = False
-        if self._layers.hops:
+        # Not the layers: a circuit that has ended has none, and only the guard is ever dialled.
+        if self.hops_built:
             self.endpoint.mux.control(FrameType.EXTEND, encode_extend(hop.host, hop.port, payload))
             while (region := self.endpoint.mux.next_region()) is not None:
                 self.send(region)
         else:
-            self._create(await links.get(hop.node_id, hop.host, hop.port), payload)
+            link = await links.get(hop.node_id, hop.host, hop.port)
+            self._check_building()
+            self._create(link, payload)
         self.flush()
         answer = await self._reply.get()
         self._reply = None
+        self._check_building()  # its end may have come with the answer
         return answer
+
+    def _check_building(self) -> None:
+        """Raise CircuitClosed when the circuit has ended: it must not be built any further."""
+        if self.state is not CircuitState.BUILDING:
+            raise CircuitClosed("The circuit closed while it was being built.")
 
     def _create(self, link: Link, payload: bytes) -> None:
         self._link = link

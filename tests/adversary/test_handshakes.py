@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable
 import pytest
 import trio
 
-from engine.circuit.client import ClientCircuit
+from engine.circuit import client as client_module
+from engine.circuit.client import CircuitState, ClientCircuit
 from engine.circuit.extending import extend
 from engine.circuit.relay import RelayCircuit
 from engine.circuit.relay_core import RelayCore
@@ -24,6 +25,7 @@ from engine.crypto.hop import (
 from engine.crypto.keys import x25519_generate
 from engine.crypto.suite import Suite, default_suite
 from engine.crypto.work import NONCE_BYTES
+from engine.errors import CircuitClosed
 from engine.wire.cells import RECORD_BYTES, Command, DestroyReason
 from engine.wire.frames import FrameType, pack_frame
 from engine.wire.refusal import Refusal
@@ -238,3 +240,31 @@ async def test_no_field_of_a_handshake_may_change_on_the_way(command: int, offse
 
         guard.arriving = guard.leaving = flip
         await refused(network)
+
+
+@pytest.mark.parametrize("place", [1, 2])
+async def test_a_circuit_that_ends_while_work_is_done_makes_nobody_dial_the_next_hop(
+    monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    """Adversary: a relay asks for work for the next hop and ends the circuit while the client does
+    it. Pass: the circuit has failed, and the client has no link but the one to its guard: before,
+    it took the next hop for the first one, and the ghost saw its address."""
+    async with local_network(3) as network:
+        guard, asked = network.nodes[0], Refusal(DestroyReason.WORK_NEEDED, 1, bytes(range(16)))
+        monkeypatch.setattr(network.nodes[place].core._admission, "admit", lambda *_a, **_k: asked)
+        circuit = ClientCircuit(network.path(), default_suite(), "test", BULK_PLAN)
+
+        async def ended_meanwhile(_challenge: bytes, _bits: int) -> bytes:
+            for relayed in list(guard.core.circuits.values()):
+                relayed.destroy(DestroyReason.NONE)
+            guard.links.flush()
+            await circuit.closed_event.wait()
+            return bytes(NONCE_BYTES)
+
+        monkeypatch.setattr(client_module, "solve_in_thread", ended_meanwhile)
+        with trio.fail_after(60), pytest.raises(CircuitClosed):
+            await circuit.build(network.client_links)
+        assert circuit.state is CircuitState.CLOSED
+        assert {link.peer_node_id for link in network.client_links.links} == {
+            guard.identity.node_id
+        }
