@@ -71,6 +71,8 @@ def _one(token: Token) -> str:
             return f'<div role="heading" aria-level="{level + 2}" style="{style}">'
         case "heading_close":
             return "</div>\n"
+        case "table_open":
+            return '<table style="border-collapse:collapse;margin:.5em 0">'
         case "th_open" | "td_open":
             return f'<{token.tag} style="{_CELL.format(_alignment(token))}">'
         case "th_close" | "td_close":

@@ -6,6 +6,7 @@ drawn here from numbers alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 from tui.app.text import clean_line
 
 T = TypeVar("T")
+_AMOUNT = re.compile(r"[+-]?\d[\d,.]*( %| [a-zµ]{1,4})?")  # 7, -4 sat, 0.73, 12 ms, 86 %
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Table:
         return [[_words(value) for value in row] for row in self.rows]
 
     def numeric(self, column: int) -> bool:
-        return all(isinstance(row[column], int | float | None) for row in self.rows)
+        known = [_words(row[column]) for row in self.rows if row[column] is not None]
+        return bool(known) and all(_AMOUNT.fullmatch(text) for text in known)
 
 
 @dataclass(frozen=True)

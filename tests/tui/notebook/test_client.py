@@ -12,6 +12,7 @@ import pytest
 
 import peer2prompt
 from engine.control.paths import control_socket
+from tests.helpers.processes import is_alive
 from tests.helpers.scripted_node import ANSWER, ScriptedError, ScriptedNode
 from tui.notebook.conversation import ChatOptions, QuestionOptions
 
@@ -338,11 +339,13 @@ def test_a_node_that_went_away_is_connected_to_again(node: ScriptedNode, run: Ru
 def test_it_outlives_its_event_loop(backend: str) -> None:
     """Cells under `%autoawait trio`, and scripts that run twice, each have a loop of their own."""
     p = anyio.run(_connected, backend=backend)
+    later = p.chat("What is an onion?")  # made where no loop runs at all
 
     async def again() -> str:
         return (await p.status()).node
 
     assert anyio.run(again, backend=backend) == "c0ffee12"
+    assert anyio.run(later.whole, backend=backend).text == ANSWER
     anyio.run(p.close, backend=backend)
 
 
@@ -388,5 +391,34 @@ def test_an_error_of_the_block_comes_out_as_it_is(run: Run) -> None:
         with pytest.raises(ZeroDivisionError):
             async with peer2prompt.connect():
                 raise ZeroDivisionError
+
+    run(main)
+
+
+def test_a_node_is_started_when_wanted_and_stopped_at_the_end(home: Path) -> None:
+    """A real one on an empty home: it serves, and knows nobody to ask."""
+
+    async def main() -> int:
+        async with peer2prompt.connect(home, start=True, passphrase="open sesame") as p:
+            status = await p.status()
+            assert is_alive(status.pid)
+            async with peer2prompt.connect(home, start=True) as other:
+                assert (await other.status()).pid == status.pid  # one runs already
+            with pytest.raises(peer2prompt.NetworkFailed):
+                await p.chat("What is an onion?")
+            return status.pid
+
+    assert not is_alive(anyio.run(main))
+
+
+def test_a_node_that_cannot_start_says_why(home: Path, run: Run) -> None:
+    (home / "config.toml").write_text("roles = 3\n")
+
+    async def main() -> None:
+        with pytest.raises(peer2prompt.NodeStartFailed) as caught:
+            await peer2prompt.connect(home, start=True)
+        assert "roles" in caught.value.message
+        with pytest.raises(peer2prompt.NodeNotRunning):
+            await peer2prompt.connect(home)
 
     run(main)

@@ -128,6 +128,17 @@ def test_money_is_not_shown_by_itself() -> None:
         assert "21 sat" in shown
 
 
+def test_amounts_stand_to_the_right() -> None:
+    heads = ("name", "cost", "share", "speed", "missing", "id")
+    rows = [("a", "4 sat", "86 %", "12 ms", None, "32ccfaf2"), ("b", 1_000, 0.5, None, None, "7")]
+    assert [Table(heads, rows).numeric(n) for n in range(6)] == [0, 1, 1, 1, 0, 0]
+    assert plain(View("", [Table(heads[:2], [row[:2] for row in rows])])).splitlines() == [
+        "name   cost",
+        "a     4 sat",
+        "b     1,000",
+    ]
+
+
 def test_nothing_to_show_says_so() -> None:
     assert "No ghost is known" in str(Models())
     assert "No ghost is known" in Models()._repr_html_()
