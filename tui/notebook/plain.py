@@ -29,7 +29,7 @@ def _block(block: Block) -> str:
             mark = "! " if block.loud else ""
             return textwrap.fill(mark + clean_line(block.text, 4000), _WIDTH)
         case Answered() | Verbatim():
-            return clean(block.text)
+            return clean(block.text).strip("\n")
         case Picture():
             return block.text
         case Folded():

@@ -66,7 +66,7 @@ class TerminalStage:
     def end(self, answer: Answer) -> None:
         self.show(answer)
         if self._shown:
-            sys.stdout.write("\n\n")
+            sys.stdout.write("\n" if answer.text.endswith("\n") else "\n\n")
         if answer.reply is not None:
             sys.stdout.write(f"{clean(cost_line(answer.reply))}\n")
 
