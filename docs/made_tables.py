@@ -6,6 +6,7 @@ people change at once. An unknown name stops the build.
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -80,6 +81,44 @@ def environment() -> str:
     return table(("variable", "meaning"), ((f"`{name}`", text) for name, text in ENVIRONMENT))
 
 
+def python_api() -> str:
+    """What programs and notebooks call: the methods of the objects they get."""
+    from tui.notebook.answer import Answer
+    from tui.notebook.circuit import CircuitFace
+    from tui.notebook.conversation import Conversation
+    from tui.notebook.peer import Peer
+    from tui.notebook.wallet import Invoice, WalletFace
+
+    objects = {
+        "p": Peer,
+        "p.wallet": WalletFace,
+        "p.circuit": CircuitFace,
+        "answer": Answer,
+        "chat": Conversation,
+        "invoice": Invoice,
+    }
+    return table(
+        ("call", "what it does"),
+        (
+            (f"`{name}.{method}({arguments(of)})`", sentence(of))
+            for name, kind in objects.items()
+            for method, of in vars(kind).items()
+            if inspect.isfunction(of) and not method.startswith("_")
+        ),
+    )
+
+
+def arguments(of: Callable[..., object]) -> str:
+    """The names of a function's arguments, defaults left out."""
+    names = [p.name for p in inspect.signature(of).parameters.values() if p.name != "self"]
+    return ", ".join("..." if name == "options" else name for name in names)
+
+
+def sentence(of: object) -> str:
+    """The first paragraph of a docstring on one line."""
+    return " ".join((inspect.getdoc(of) or "").partition("\n\n")[0].split())
+
+
 def fields(struct: type[msgspec.Struct]) -> str:
     """The names of a shape's fields; those that may be left out are in brackets."""
     known = msgspec.structs.fields(struct)
@@ -111,4 +150,5 @@ TABLES: dict[str, Callable[[], str]] = {
     "methods": methods,
     "events": events,
     "environment": environment,
+    "python api": python_api,
 }

@@ -25,7 +25,8 @@ LIMIT_S = 180
 @pytest.fixture(scope="module")
 def demo() -> Iterator[dict[str, str]]:
     """A demo network; the environment of a notebook on its client's machine."""
-    with short_folder() as folder:
+    with short_folder() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_RUNTIME_DIR", str(folder / "jupyter"))
         process = subprocess.Popen(
             [*COMMAND, "demo", "--api", "--json", "--home", str(folder / "home")],
             cwd=folder,

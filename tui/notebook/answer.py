@@ -94,6 +94,13 @@ class Answer(Guarded):
             await self._advance()
         return self.reply
 
+    async def show(self) -> None:
+        """In a notebook: show it while it comes, in one display that is updated. Then `reply` is
+        there. Needs IPython."""
+        from tui.notebook.stage import follow, stage_of
+
+        await follow(self, stage_of())
+
     async def cancel(self) -> Reply | None:
         """Stop it, and wait for its account. None when it had not begun: nothing is charged."""
         if self._started is None:

@@ -1,4 +1,7 @@
-"""Showing an answer while it comes: one display that is updated, or lines of a terminal."""
+"""Showing an answer while it comes: one display that is updated, or lines of a terminal.
+
+Only imported where there is an IPython.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ import sys
 import time
 from typing import Any, Protocol
 
+import anyio
+from IPython import get_ipython
 from IPython.display import display
 
+from engine.control.client import Peer2PromptError
 from tui.app.text import clean
 from tui.notebook.answer import Answer
 from tui.notebook.reply import cost_line
@@ -71,6 +77,28 @@ class TerminalStage:
             sys.stdout.write(f"{clean(cost_line(answer.reply))}\n")
 
 
-def stage_of(ipython: Any) -> Stage:
-    """The right one for this IPython."""
+def stage_of(ipython: Any = None) -> Stage:
+    """The right one for this IPython, or for the one that runs."""
+    ipython = ipython or get_ipython()
     return CellStage() if getattr(ipython, "kernel", None) is not None else TerminalStage()
+
+
+async def follow(answer: Answer, stage: Stage) -> None:
+    """Show an answer until it is whole. Raises what it failed of."""
+    failure: Peer2PromptError | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_look, answer, stage)
+        try:
+            await answer
+        except Peer2PromptError as exc:  # raised again below, outside the task group
+            failure = exc
+        tasks.cancel_scope.cancel()
+    stage.end(answer)
+    if failure is not None:
+        raise failure
+
+
+async def _look(answer: Answer, stage: Stage) -> None:
+    while True:
+        stage.show(answer)
+        await anyio.sleep(stage.pause_s)

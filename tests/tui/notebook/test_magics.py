@@ -5,25 +5,29 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
+import peer2prompt
 from tests.helpers.processes import wait_until
-from tests.helpers.scripted_node import ANSWER, ScriptedNode
+from tests.helpers.scripted_node import ANSWER, ScriptedError, ScriptedNode
 from tui.notebook.arguments import TOPICS, read_asked
 from tui.notebook.magics import Stopped
+from tui.notebook.stage import TerminalStage, follow
 
 
 @pytest.fixture
-def shell(home: Any) -> Iterator[InteractiveShell]:
+def shell(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
     """An IPython that leaves no files and no exit handlers behind."""
-    del home
+    monkeypatch.setenv("IPYTHONDIR", str(home / "ipython"))
     InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance(history_length=0)
-    shell.history_manager.enabled = False
+    shell = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
     shell.run_line_magic("load_ext", "peer2prompt")
     yield shell
     shell.run_line_magic("unload_ext", "peer2prompt")
@@ -168,6 +172,25 @@ def test_an_interrupt_calls_the_question_off(
     assert "Stopped: only what had come was paid." in text
     assert "Traceback" not in text
     assert "r" not in shell.user_ns
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_answer_shows_itself(
+    node: ScriptedNode, backend: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def main() -> None:
+        async with peer2prompt.connect() as p:
+            answer = p.chat("What is an onion?")
+            await follow(answer, TerminalStage())
+            assert answer.done
+            node.failures["ask"] = ScriptedError("broken", "It broke.")
+            with pytest.raises(peer2prompt.RemoteError, match="It broke"):
+                await follow(p.chat("And a leek?"), TerminalStage())
+
+    anyio.run(main, backend=backend)
+    shown = capsys.readouterr().out
+    assert shown.startswith(ANSWER)
+    assert shown.endswith("chat new1\n")
 
 
 def test_words_are_completed(shell: InteractiveShell) -> None:
