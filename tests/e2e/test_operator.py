@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -123,6 +124,37 @@ def test_the_log_is_of_the_vocabulary_and_says_what_matters(node: Operated) -> N
     own = json.loads(node.cli("status", "--json").stdout)["node"]
     for needle in ("127.", "http", str(node.home), own):
         assert needle not in text
+
+
+def test_a_node_that_hangs_is_told_of(node: Operated) -> None:
+    node.process.send_signal(signal.SIGSTOP)
+    try:
+        hung = node.cli("status", "--json", "--timeout", "1")
+        assert hung.returncode == 8
+        assert json.loads(hung.stdout)["error"]["code"] == "node_silent"
+        done = node.cli("doctor", "--json", "--timeout", "1")
+    finally:
+        node.process.send_signal(signal.SIGCONT)
+    found = msgspec.convert(json.loads(done.stdout), Examination)
+    socket = next(one for one in found.findings if one.check == "socket")
+    assert (socket.state, found.running, done.returncode) == ("fail", False, 11)
+    assert "does not answer" in socket.found
+
+
+def test_metrics_on_an_address_that_is_taken(node: Operated, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        f'[store]\nkey_file = "key"\n[metrics]\nlisten = "127.0.0.1:{node.metrics}"\n'
+    )
+    second = subprocess.run(
+        [sys.executable, "-m", "engine", "--home", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    word, _, rest = second.stdout.partition(" ")
+    assert (word, second.returncode, second.stderr) == ("error", 9, "")
+    assert "The metrics page cannot listen" in json.loads(rest)["message"]
 
 
 def test_the_doctor_of_a_running_node_and_of_one_that_was_killed(node: Operated) -> None:

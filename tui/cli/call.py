@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tui.cli.failures import NODE, CliError
+
 if TYPE_CHECKING:
     from engine.control.client import ControlClient
 
@@ -38,8 +40,10 @@ def with_node(
     work: Callable[[ControlClient], Awaitable[T]],
     *,
     events: bool = False,
+    patience_s: float | None = None,
 ) -> T:
-    """Connect to the running node, do the work, disconnect."""
+    """Connect to the running node, do the work, disconnect. Raises CliError when the node has not
+    answered within `patience_s`, where that is given."""
     import anyio
 
     from engine.control.client import connect
@@ -52,7 +56,24 @@ def with_node(
         async with connect(path, client="cli", events=events) as client:
             return await work(client)
 
-    return anyio.run(session)
+    async def patient() -> T:
+        try:
+            with anyio.fail_after(patience_s):
+                return await session()
+        except TimeoutError:
+            raise _silent(patience_s) from None
+
+    return anyio.run(patient)
+
+
+def _silent(patience_s: float | None) -> CliError:
+    return CliError(
+        f"The node holds its socket and has not answered in {patience_s or 0:.0f} s.",
+        code="node_silent",
+        exit_code=NODE,
+        kept="Nothing was changed.",
+        hint="It hangs, or the machine is very busy. See: peer2prompt doctor",
+    )
 
 
 def call(args: argparse.Namespace, method: str, **params: Any) -> Any:

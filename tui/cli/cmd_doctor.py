@@ -10,9 +10,10 @@ from engine.control.protocol.overview import Examination, Finding
 from tui.cli import style
 from tui.cli.call import home_of, print_json, with_node
 from tui.cli.engine_says import engine_says
-from tui.cli.failures import CHECK_FAILED, WARNED
+from tui.cli.failures import CHECK_FAILED, WARNED, CliError
 from tui.cli.terminal_check import terminal
 
+SILENT = "node_silent"
 SILENT_S = 120.0
 MARKS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL", "skip": "-   "}
 _WORST = ("ok", "warn", "fail")
@@ -34,19 +35,20 @@ def _examined(args: argparse.Namespace) -> Any:
     """By the running node, which sees its network; else by a program that sees the machine."""
     from engine.control.client import ControlClient, NodeNotRunning
 
-    async def work(client: ControlClient) -> Any:
-        import anyio
+    async def greet(client: ControlClient) -> None:
+        """A node that hangs does not even answer the greeting of a connection."""
 
-        with anyio.move_on_after(SILENT_S):
-            return await client.call("node.doctor", network=not args.offline)
-        return None
+    async def work(client: ControlClient) -> Any:
+        return await client.call("node.doctor", network=not args.offline)
 
     try:
-        found = with_node(args, work)
+        with_node(args, greet, patience_s=args.timeout)
+        return with_node(args, work, patience_s=SILENT_S)
     except NodeNotRunning:
-        found = None
-    if found is not None:
-        return found
+        pass  # the home and the machine can be looked at all the same
+    except CliError as error:
+        if error.code != SILENT:
+            raise
     more = () if args.config is None else ("--config", str(args.config))
     return engine_says("engine.doctor", "examine", home_of(args), *more)
 

@@ -35,7 +35,7 @@ def _ask(args: argparse.Namespace) -> Any:
                 raise
             return await client.call("status")
 
-    return with_node(args, work)
+    return with_node(args, work, patience_s=args.timeout)
 
 
 def _read(raw: Any) -> Overview:

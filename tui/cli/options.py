@@ -193,6 +193,16 @@ def add_asking_commands(group: Subparsers) -> Parser:
     return ask
 
 
+def _add_timeout(parser: Parser, usual_s: int) -> None:
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=float(usual_s),
+        metavar="SECONDS",
+        help=f"how long to wait for a node that does not answer (default: {usual_s})",
+    )
+
+
 def add_view_commands(group: Subparsers) -> None:
     status = command(
         group,
@@ -203,6 +213,7 @@ def add_view_commands(group: Subparsers) -> None:
         ("peer2prompt status --json | jq .wallet_sat", "one number of it"),
         ("peer2prompt status --check > /dev/null", "for a monitor: 0 good, 10 warns, 8 no node"),
     )
+    _add_timeout(status, 20)
     status.add_argument(
         "--check", action="store_true", help="exit with 10 when the node warns of something"
     )
@@ -214,6 +225,7 @@ def add_view_commands(group: Subparsers) -> None:
         ("peer2prompt doctor", "with or without a running node"),
         ("peer2prompt doctor --json | jq -r '.findings[] | select(.state == \"fail\")'", ""),
     )
+    _add_timeout(doctor, 10)
     doctor.add_argument("--all", action="store_true", help="also show what could not be looked at")
     doctor.add_argument(
         "--offline", action="store_true", help="ask no mint; only what the node knows already"
