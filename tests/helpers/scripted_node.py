@@ -230,6 +230,8 @@ def sample_state() -> dict[str, Any]:
         },
         "ghosts": ghosts_known(),
         **wallet_state(),
+        "api.tags": copy.deepcopy(API_TAGS),
+        "api.release": {"released": 1},
         **chats_state(),
         "earnings": {
             "enabled": False,
@@ -334,6 +336,34 @@ def circuit(
     }
 
 
+API_TAGS: list[dict[str, Any]] = [
+    {
+        "tag": "3f9a01c2",
+        "key": "editor",
+        "purposes": ["chat", "embeddings"],
+        "session": "",
+        "circuits": 2,
+        "ghosts": ["9c41d0ab"],
+        "asked": 41,
+        "under_way": 1,
+        "spent_msat": 12_345,
+        "idle_s": 0.2,
+    },
+    {
+        "tag": "77b0e4d1",
+        "key": "webui",
+        "purposes": ["titles"],
+        "session": "a1b2c3",
+        "circuits": 0,
+        "ghosts": ["0d2e88f4"],
+        "asked": 3,
+        "under_way": 0,
+        "spent_msat": 210,
+        "idle_s": 754.0,
+    },
+]
+
+
 class ScriptedError(ControlError):
     """An error with the code a test wants."""
 
@@ -431,7 +461,7 @@ class ScriptedNode:
         }
         plain: tuple[str, ...] = ("status", "models", "circuits", "network", "node.doctor")
         plain += ("earnings", "shapes", "traffic", "circuit.notes", "network.invite")
-        plain += ("network.join", "ghosts")
+        plain += ("network.join", "ghosts", "api.tags", "api.release")
         handlers: dict[str, Callable[[dict[str, Any]], Any]] = {}
         special.update(self._chats.handlers())
         special.update(ScriptedGhost(self.state).handlers())

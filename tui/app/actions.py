@@ -369,6 +369,15 @@ ACTIONS = (
         hint="fresh circuits",
     ),
     Action(
+        "api_tags",
+        "Programs that are kept apart",
+        "Which programs ask through the local API, and the circuits and ghosts that each has for "
+        "itself.",
+        ("t",),
+        "circuit",
+        hint="programs",
+    ),
+    Action(
         "explain",
         "What these numbers mean",
         "Explains every number of this pane, the hops' times included, with its value now.",

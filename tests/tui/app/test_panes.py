@@ -64,6 +64,34 @@ async def test_the_numbers_of_the_circuit_pane_are_explained_on_a_key(
         await screen.until(lambda: not screen.app.screen.is_modal, "closed")
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_programs_that_are_kept_apart(
+    folder: Path, node: ScriptedNode, size: tuple[int, int]
+) -> None:
+    async with open_screen(folder, size) as screen:
+        await screen.connected()
+        await screen.press("f3", "t")
+        await screen.dialog("TagsScreen")
+        await screen.until(lambda: "editor" in screen.seen(), "the programs")
+        for words in ("editor chat", "41 asked", "1 under way", "rests 13 min", "webui titles"):
+            assert words in screen.seen(), words
+        assert "9c41d0ab, 2" in screen.seen()
+        if size[0] > 100:
+            assert "webui titles #a1b2c3" in screen.seen()
+        await screen.press("down", "l")
+        await screen.until(lambda: bool(node.called("api.release")), "let go")
+        assert node.called("api.release")[0]["tag"] == "77b0e4d1"
+        await screen.until(lambda: "Its sessions were left." in screen.seen(), "said so")
+        node.state["api.release"] = {"released": 0}
+        await screen.press("l")
+        await screen.until(lambda: "It is at work" in screen.seen(), "said so")
+        node.state["api.tags"] = []
+        await screen.until(lambda: "No program has asked anything" in screen.seen(), "none left")
+        await screen.press("escape")
+        await screen.until(lambda: not screen.app.screen.is_modal, "back in the pane")
+
+
 async def test_circuit_pane_explains_emptiness(folder: Path, node: ScriptedNode) -> None:
     node.state["circuits"], node.state["status"]["relays_known"] = [], 2
     async with open_screen(folder) as screen:

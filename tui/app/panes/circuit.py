@@ -13,6 +13,7 @@ from textual.widgets import DataTable, Static
 from tui.app.circuits import Circuit
 from tui.app.explain import Figure, figures, link_figure
 from tui.app.panes.base import Pane, style_sheet
+from tui.app.panes.circuit_deeds import CircuitDeeds
 from tui.app.text import age, ellipsis, percent, plural, rate, spark, took
 from tui.sizes import data_size
 
@@ -36,7 +37,7 @@ WIDE = 100  # columns from which names are written out
 TALL = 30  # rows from which there is room for more (as in the style sheet)
 
 
-class CircuitPane(Pane):
+class CircuitPane(CircuitDeeds, Pane):
     group = "circuit"
     DEFAULT_CSS = style_sheet("tables", "circuit")
 
@@ -224,10 +225,6 @@ class CircuitPane(Pane):
         numbers = [(f.name or "traffic", f.long, f.meaning) for f in self._numbers()]
         screen = NumbersScreen(circuit, book.sums, numbers)
         await self.peer.push_screen_wait(screen)
-
-    async def do_rotate(self) -> None:
-        await self.controller.rotate()
-        self.peer.say("Fresh circuits are being built. The guard stays the same.")
 
 
 def _measured(circuit: Circuit, step: int) -> list[Content]:
