@@ -9,6 +9,7 @@ import trio
 
 from engine.accounts import Accounts
 from engine.control.protocol.circuits import DayTraffic
+from engine.enduring import unless_full
 from wallet.store import Store
 
 NOTE_EVERY_S = 60.0
@@ -51,8 +52,9 @@ class Accounting:
     async def keep(self) -> None:
         """Save the totals now, where they are to be kept."""
         self._note()
-        if self._store is not None:
-            await self._store.put_secret(*_PLACE, self._accounts.dump())
+        store = self._store
+        if store is not None:
+            await unless_full(lambda: store.put_secret(*_PLACE, self._accounts.dump()))
 
     def _note(self) -> None:
         day = time.strftime("%Y-%m-%d", time.gmtime())

@@ -15,6 +15,7 @@ from engine.directory.lan import LanFinder
 from engine.directory.network_settings import NetworkSettings
 from engine.directory.relays import RelaySet
 from engine.directory.sources import Finder, Groups, Origin, built_in, take_turns
+from engine.enduring import unless_full
 from engine.errors import ConfigError, WireError
 from engine.wire.advert import Advert, Role
 from wallet.store import Store
@@ -49,9 +50,10 @@ class Acquaintance:
     async def save(self) -> None:
         """Keep the adverts for the next start, if they have changed."""
         dump = self.relays.dump()
-        if dump != self._saved:
+        if dump != self._saved and await unless_full(
+            lambda: self._store.put_secret("directory", "adverts", dump)
+        ):
             self._saved = dump
-            await self._store.put_secret("directory", "adverts", dump)
 
     async def save_often(self) -> None:
         """Keep them every few minutes, until cancelled."""

@@ -34,6 +34,7 @@ from engine.directory.relays import RelaySet
 from engine.directory.rules import PathRules
 from engine.directory_role import AskingDirectory
 from engine.ecash_handlers import EcashHandlers
+from engine.enduring import enduring
 from engine.errors import NoRoute, WireError
 from engine.guard_store import GuardStore
 from engine.handlers import WalletHandlers
@@ -173,8 +174,8 @@ class ClientRole:
             await self._remember_found()
             await nursery.start(self.directory.run)
             await nursery.start(keep_mints_known, self.wallet, self._config.mints, self._bus)
-            nursery.start_soon(recover_wallet, self.wallet, self._bus)
-            nursery.start_soon(tend_wallet, self.wallet, self._bus)
+            nursery.start_soon(enduring, recover_wallet, self.wallet, self._bus)
+            nursery.start_soon(enduring, tend_wallet, self.wallet, self._bus)
             await nursery.start(self.chats.run)
             nursery.start_soon(self.chats.desk.warm)
             nursery.start_soon(watch_for_wake, self._woke)

@@ -10,6 +10,7 @@ import trio
 from engine.config import NodeConfig
 from engine.control.events import EventBus
 from engine.control.server import Handler
+from engine.enduring import enduring
 from engine.errors import ConfigError
 from engine.exit.desk import Desk
 from engine.exit.handlers import GhostHandlers
@@ -51,7 +52,7 @@ class GhostRole:
         desk = await Desk.open(settings, store)
         wallet = await _wallet(config, store)
         await nursery.start(keep_mints_known, wallet, settings.mints, bus)
-        nursery.start_soon(recover_wallet, wallet, bus)
+        nursery.start_soon(enduring, recover_wallet, wallet, bus)
 
         def changed() -> None:
             bus.publish("earnings.changed", {})

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from engine.enduring import unless_full
+
 
 class Entries(Protocol):
     """The store's table of guards."""
@@ -34,7 +36,11 @@ class GuardStore:
         return [{k: v for k, v in guard.items() if k != "place"} for guard in guards]
 
     async def save(self, sample: Sequence[Mapping[str, object]]) -> None:
-        """Write the entries that changed, delete those that are gone."""
+        """Write the entries that changed, delete those that are gone; later when the store cannot
+        be written now."""
+        await unless_full(lambda: self._save(sample))
+
+    async def _save(self, sample: Sequence[Mapping[str, object]]) -> None:
         wanted = {_name(guard): {**guard, "place": n} for n, guard in enumerate(sample)}
         for name in self._saved.keys() - wanted.keys():
             await self._entries.delete(name)

@@ -43,6 +43,7 @@ from engine.directory.bootstrap import Bootstrap, merged
 from engine.directory.contacts import Contact
 from engine.directory.relays import RelaySet
 from engine.draining import SETTLE_S, Drain
+from engine.enduring import mind_store
 from engine.errors import ConfigError, ShuttingDown
 from engine.exit.keys import KeyRing
 from engine.home import check_home
@@ -60,6 +61,7 @@ from engine.switches import Switches
 from engine.version import VERSION
 from engine.wire.advert import Advert, Role
 from engine.wire.shape import ShapeClass
+from wallet.errors import StoreFull
 from wallet.store import KeyFile, Passphrase, Store
 
 if TYPE_CHECKING:
@@ -158,6 +160,7 @@ class Node:
             keep = self.config.limits.keep_totals
             self._accounting = await Accounting.open(store if keep else None, self._totals)
             nursery.start_soon(self._accounting.run)
+            nursery.start_soon(mind_store, store, self._store_changed)
             self._observing = Observing(
                 lambda: self.config,
                 lambda: self._table,
@@ -280,6 +283,11 @@ class Node:
     def _dht(self) -> DhtRole | None:
         return self._serving.dht if self._serving is not None else None
 
+    def _store_changed(self) -> None:
+        if (desk := self._desk()) is not None:
+            desk.store_changed()
+        self.bus.publish("network.changed", {})
+
     def _desk(self) -> Desk | None:
         return self._ghost.desk if self._ghost is not None else None
 
@@ -349,6 +357,8 @@ class Node:
             shape_leak_bound=cost_of(plan).leak_bound,
             last_cost_msat=client.chats.last_cost_msat if client is not None else None,
             warnings=[
+                *([_said(self._store.trouble)] if self._store.trouble is not None else []),
+                *_clock_set(self._clock_off_s),
                 *([self._relays.clock_doubt.warning] if self._relays.clock_doubt.warning else []),
                 *self._relays.errors,
                 *([self._standing.warning] if self._standing and self._standing.warning else []),
@@ -358,8 +368,12 @@ class Node:
             mailboxes=self._mailboxes(),
             state="draining" if self.drain.wanted.is_set() else "serving",
             draining=self.what_runs(),
-            clock_off_s=self._relay.keeper.clock.disagreement_s if self._relay else 0,
+            clock_off_s=self._clock_off_s,
         )
+
+    @property
+    def _clock_off_s(self) -> float:
+        return self._relay.keeper.clock.disagreement_s if self._relay is not None else 0.0
 
     # -- for a supervisor ----------------------------------------------------------------------
 
@@ -543,6 +557,21 @@ def _passphrase(raw: bytes) -> Passphrase:
 
 async def _load_identity(store: Store) -> Identity:
     return Identity(await load_secret(store, "identity", "seed", lambda: Identity.generate().seed))
+
+
+def _said(error: StoreFull) -> str:
+    return f"{error.message} {error.hint}"
+
+
+def _clock_set(off_s: float) -> list[str]:
+    """A warning while the wall clock is not believed yet."""
+    if not off_s:
+        return []
+    minutes = max(1, round(abs(off_s) / 60))
+    return [
+        f"This computer's clock was set {minutes} min {'ahead' if off_s > 0 else 'back'} while the "
+        "node runs. It follows within half an hour; a restart follows at once."
+    ]
 
 
 def _describe(advert: Advert) -> NetworkNode:

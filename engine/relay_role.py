@@ -19,6 +19,7 @@ from engine.control.protocol.circuits import RelayTraffic
 from engine.crypto.suite import default_suite
 from engine.directory.relays import RelaySet
 from engine.directory.work import OwnWork
+from engine.enduring import unless_full
 from engine.errors import ConfigError
 from engine.identity import Identity
 from engine.link.manager import LinkManager
@@ -237,9 +238,12 @@ class RelayRole:
     async def _rotate(self) -> None:
         while True:
             await trio.sleep(ROTATION_CHECK_S)
-            worked = await self.work.ensure(int(self.keeper.clock.now()))
-            if await self.keeper.tick() or worked:
-                self._advert = b""
+            await unless_full(self._renew)
+
+    async def _renew(self) -> None:
+        worked = await self.work.ensure(int(self.keeper.clock.now()))
+        if await self.keeper.tick() or worked:
+            self._advert = b""
 
     def advert(self) -> bytes:
         """The signed advert, renewed when its keys, its work or a part of its life are over.

@@ -36,6 +36,7 @@ class KeyKeeper:
         self.clock = clock
         self._journal = journal
         self._save = save
+        self._unsaved = False  # a rotation that the store did not take yet
 
     @classmethod
     async def open(
@@ -74,8 +75,9 @@ class KeyKeeper:
     async def tick(self) -> bool:
         """Rotate what is due by the clock; True when the keys changed."""
         before = set(self.keys.private_keys())
-        if not self.keys.rotate(int(self.clock.now())):
+        if not self.keys.rotate(int(self.clock.now())) and not self._unsaved:
             return False
+        self._unsaved = True
         now = set(self.keys.private_keys())
         for new in now - before:  # without a wait: no circuit is made before its journal is open
             self._begin(new)
@@ -83,6 +85,7 @@ class KeyKeeper:
             self.replays.forget(dead)
             self._journal.forget(dead)
         await self._save(self.keys.dump())
+        self._unsaved = False
         return True
 
     def _begin(self, public: bytes) -> None:

@@ -84,6 +84,7 @@ class AdvertSet:
         except WireError:
             return Outcome.REFUSED
         self._doubt.fits(advert.node_id)
+        self._doubt.came(advert.node_id, advert.published, now)
         outcome = self._judge(advert)
         if outcome is Outcome.KEPT and not self._paid(advert):
             return Outcome.REFUSED

@@ -90,7 +90,7 @@ class Desk:
 
     def offers_now(self, load: float | None = None) -> tuple[ModelOffer, ...]:
         """For a quote at this moment, or at another load."""
-        if self.door.paused:
+        if self.door.paused or self.store.trouble is not None:
             return ()
         load = self.queue.load if load is None else load
         offers = offers_of(self.config, self.upstreams.features(), self.upstreams.facts, load=load)
@@ -142,6 +142,10 @@ class Desk:
         self.door.barred = frozenset(
             name for name in self.config.models if self.upstreams.serving(name) <= refused
         )
+
+    def store_changed(self) -> None:
+        """The store cannot be written, or can be again: what is offered follows."""
+        self._offer()
 
     def _offer(self) -> None:
         self.on_offer(self.terms)

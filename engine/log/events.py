@@ -46,6 +46,19 @@ class SettingsReloaded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StoreTrouble(Event):
+    """The store cannot be written: the disk is full or read-only. What must be written first is
+    refused, the rest goes on."""
+
+    level = ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class StoreWell(Event):
+    """The store can be written again."""
+
+
+@dataclass(frozen=True, slots=True)
 class WatchdogUnfed(Event):
     """The store did not answer in time, so the supervisor got no sign of life."""
 

@@ -259,7 +259,10 @@ class ChatService:
 
     async def _fail(self, ask: Question, error: Peer2PromptError | WalletError) -> None:
         with trio.CancelScope(shield=True):
-            await self._keep_failed(ask, error)
+            try:
+                await self._keep_failed(ask, error)
+            except WalletError as unkept:
+                say(AnswerUnkept(Code.of(unkept)))
         if ask.consent is not None:
             self._waiting[ask.chat] = ask
         ask.teller.end()

@@ -52,6 +52,7 @@ class Supervisor:
         program: Sequence[str] = NODE,
         through: Sequence[str] = (),
         abstract: bool = False,
+        once: bool = False,
         **env: str,
     ) -> None:
         self.home = home
@@ -61,7 +62,8 @@ class Supervisor:
         self.output = folder / f"{home.name}.out"
         self._command = (*through, *program, "--home", str(home))
         self._folder = folder
-        self._watchdog_s = watchdog_s
+        self.watchdog_s = watchdog_s
+        self._once = once
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = f"@peer2prompt-test-{os.getpid()}-{id(self)}" if abstract else ""
         address = address or str(folder / f"{home.name}.notify")
@@ -86,6 +88,7 @@ class Supervisor:
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._thread.join(PATIENCE_S)
         self._socket.close()
+        (self._folder / f"{self.home.name}.notify").unlink(missing_ok=True)
 
     # -- what a test does ------------------------------------------------------------------------
 
@@ -93,6 +96,14 @@ class Supervisor:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    def start_again(self) -> None:
+        """After it ended as it was told to."""
+        self._thread.join(PATIENCE_S)
+        before = len(self.starts)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self.wait(lambda: len(self.starts) > before, "it is started")
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
@@ -110,8 +121,12 @@ class Supervisor:
         )
 
     def wait_end(self) -> int:
-        """Wait until its process has ended, and return the last exit status."""
-        wait_until(lambda: self.ends, "the node ends", timeout_s=PATIENCE_S)
+        """Wait until its process has ended, and return the exit status."""
+        wait_until(
+            lambda: self.starts and len(self.ends) == len(self.starts),
+            "the node ends",
+            timeout_s=PATIENCE_S,
+        )
         return self.ends[-1]
 
     def wait(self, fact: Callable[[], Any], what: str) -> None:
@@ -132,7 +147,7 @@ class Supervisor:
         while self._wanted:
             self._start()
             self._watch()
-            if self._process is not None and self._process.returncode == 0:
+            if self._once or (self._process is not None and self._process.returncode == 0):
                 return  # Restart=on-failure
             time.sleep(0.1)
 
@@ -154,7 +169,7 @@ class Supervisor:
         assert process is not None
         while process.poll() is None:
             self._listen()
-            late = self._fed and time.monotonic() - self._fed > (self._watchdog_s or 1e9)
+            late = self._fed and time.monotonic() - self._fed > (self.watchdog_s or 1e9)
             if late or not self._wanted:
                 process.kill()
         self.ends.append(process.returncode)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,7 @@ T = TypeVar("T")
 
 # Verifying every page's HMAC costs about 1 ms per MiB; larger stores are checked as they are read.
 FULL_CHECK_BYTES = 32 << 20
+WRITE_BYTES = 8_192  # more than a page: the last free bytes of a full disk do not count
 PLAIN_SQLITE = b"SQLite format 3\x00"
 
 
@@ -61,6 +63,8 @@ class Store:
         self._lock_fd = lock_fd
         self._limiter = trio.CapacityLimiter(1)
         self.clock = clock
+        self.trouble: StoreFull | None = None
+        """Why nothing can be written; None once something was."""
         self.settings = Settings(self)
         self.secrets = Secrets(self)
         self.guards = Guards(self)
@@ -117,6 +121,10 @@ class Store:
 
         return await trio.to_thread.run_sync(held, limiter=self._limiter)
 
+    async def try_writing(self) -> None:
+        """Write a little; clears `trouble` when it can be. Raises StoreError."""
+        await self.settings.set("store.tried", secrets.token_hex(WRITE_BYTES))
+
     async def get_secret(self, ns: str, key: str) -> bytes | None:
         return await self.secrets.get(ns, key)
 
@@ -143,6 +151,7 @@ class Store:
         if self._connection is None:
             raise StoreError("The store is closed.")
         connection = self._connection
+        changes = connection.total_changes
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -157,7 +166,12 @@ class Store:
                 "The change breaks a rule of the store.", kept="Nothing was changed."
             ) from exc
         except sqlcipher.DatabaseError as exc:
-            raise damaged(exc) from exc
+            error = damaged(exc)
+            if isinstance(error, StoreFull):
+                self.trouble = error
+            raise error from exc
+        if connection.total_changes != changes:
+            self.trouble = None
         return result
 
     def _close(self) -> None:

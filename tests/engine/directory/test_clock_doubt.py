@@ -75,3 +75,29 @@ def test_a_set_with_a_wrong_clock_takes_nobody_and_says_why(ours: int, word: str
     for number in range(4):
         assert adverts.add(advert_of(number, published=NOW), NOW) is Outcome.KEPT
     assert doubt.warning == ""
+
+
+def test_a_clock_that_is_fast_by_less_than_a_life_is_noticed() -> None:
+    """Nothing is refused, but nothing is fresh; when the clock is set right, all was."""
+    offset = [7_200.0]
+    doubt = ClockDoubt(lambda: offset[0])
+    adverts = AdvertSet(doubt=doubt)
+    for number in range(4):
+        published = NOW - 600 * number
+        assert (
+            adverts.add(advert_of(number, published=published, life_s=21_600), NOW + 7_200)
+            is Outcome.KEPT
+        )
+        assert bool(doubt.warning) == (number >= 2)  # two nodes say nothing
+    assert "about 120 min fast" in doubt.warning or "about 2 h fast" in doubt.warning
+    offset[0] = 0.0
+    assert doubt.warning == ""
+
+
+def test_one_fresh_advert_clears_the_clock() -> None:
+    doubt = ClockDoubt(lambda: 0.0)
+    for number in range(9):
+        doubt.came(bytes([number]) * 32, NOW - 20_000, NOW)
+    assert "fast" in doubt.warning
+    doubt.came(bytes([77]) * 32, NOW - 3_000, NOW)
+    assert doubt.warning == ""

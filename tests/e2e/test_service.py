@@ -1,0 +1,203 @@
+"""Nodes under a supervisor: killed, hung, told to end, upgraded, without room. Nothing is lost.
+
+The ecash that was put in is, at every end, in the client's wallet or what the ghost has earned or
+holds as credit; what may be under way in an open session is one chunk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.processes import wait_until
+from tests.helpers.service import Supervisor, call
+from tests.helpers.service_world import (
+    CHUNK_SAT,
+    Asking,
+    World,
+    ask,
+    ask_until_answered,
+    fund,
+    held_sat,
+    remount,
+    service_world,
+    small_disk,
+)
+
+KILLS = 2
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with service_world() as made:
+        yield made
+
+
+def earned_sat(world: World) -> tuple[float, float]:
+    """What the ghost earned, and what it holds as clients' credit."""
+    found = call(world.ghost.home, "earnings")
+    return found["total_msat"] / 1000, found["credit_msat"] / 1000
+
+
+def check_totals(world: World, *, more_held_sat: int = 0) -> None:
+    """Every sat is somewhere; at most the chunk of an open session is between two books."""
+    held = held_sat(world.client.home) + more_held_sat
+    earned, credit = earned_sat(world)
+    assert earned > 0
+    missing = world.funded_sat - held - earned - credit
+    assert -1 < missing <= 2 * CHUNK_SAT, (world.funded_sat, held, earned, credit)
+
+
+def test_kills_at_random_moments_lose_nothing(world: World) -> None:
+    rng = random.Random(8)
+    for _ in range(KILLS):
+        victim = rng.choice((world.client, world.ghost))
+        before = len(victim.starts)
+        asking = Asking(world.client.home)
+        asking.start()
+        asking.join(rng.uniform(0.0, 4.0))
+        victim.signal(signal.SIGKILL)
+        victim.wait(lambda v=victim, n=before: len(v.starts) > n, "it is started again")
+        victim.wait_ready(len(victim.starts))
+        asking.join(180)
+        assert not asking.is_alive()
+        assert ask_until_answered(world.client.home)["answer"]
+    check_totals(world)
+
+
+def test_a_hung_node_is_killed_and_serves_again(world: World) -> None:
+    """Stopped, it feeds no watchdog; the supervisor ends it and what it kept is there."""
+    client = world.client
+    held, starts = held_sat(client.home), len(client.starts)
+    client.watchdog_s = 3.0
+    client.signal(signal.SIGSTOP)
+    client.wait(lambda: len(client.starts) > starts, "the hung node is replaced")
+    client.watchdog_s = 20.0
+    assert client.ends[-1] == -signal.SIGKILL
+    client.wait_ready(len(client.starts))
+    assert ask_until_answered(client.home)["answer"]
+    assert held_sat(client.home) <= held + CHUNK_SAT
+
+
+def test_services_that_are_told_to_end_finish_their_answers(world: World) -> None:
+    """SIGTERM to both ends of an answer while it runs: it comes whole, and both settle."""
+    ask_until_answered(world.client.home)
+    asking = Asking(world.client.home)
+    asking.start()
+    wait_until(
+        lambda: call(world.ghost.home, "ghost.status")["running"], "the answer runs", timeout_s=90
+    )
+    both = (world.client, world.ghost)
+    for node in both:
+        node.signal(signal.SIGTERM)
+    asking.join(180)
+    assert "error" not in asking.result, asking.result
+    assert asking.result["finish_reason"] == "stop"
+    for node in both:
+        assert node.wait_end() == 0
+        assert node.told("STOPPING")[-1] == "1"
+        assert any(line.startswith("Draining: ") for line in node.told("STATUS"))
+        node.start_again()
+    for node in both:
+        node.wait_ready(len(node.starts))
+    check_totals(world)
+
+
+def test_what_runs_is_shown_and_a_second_call_ends_at_once(world: World) -> None:
+    client = world.client
+    asking = Asking(client.home)
+    asking.start()
+    wait_until(
+        lambda: call(world.ghost.home, "ghost.status")["running"], "the answer runs", timeout_s=90
+    )
+    call(client.home, "stop", drain_s=600, patient=True)
+    status = call(client.home, "status")
+    assert status["state"] == "draining"
+    assert status["draining"]["questions"] == 1
+    assert status["draining"]["left_s"] > 300
+    refused = ask(client.home, "And a leek?")
+    assert refused["error"]["code"] == "shutting_down"
+    client.signal(signal.SIGTERM)
+    assert client.wait_end() == 0
+    asking.join(180)
+    client.start_again()
+    client.wait_ready(len(client.starts))
+    assert ask_until_answered(client.home)["answer"]
+    check_totals(world)
+
+
+def test_another_program_takes_over_in_the_same_process(world: World) -> None:
+    ghost = world.ghost
+    pid, ready = ghost.pid, len(ghost.told("READY"))
+    began = call(ghost.home, "status")["uptime_s"]
+    call(ghost.home, "upgrade", wait_s=20)
+    ghost.wait_ready(ready + 1)
+    status = call(ghost.home, "status")
+    assert status["pid"] == pid == ghost.pid
+    assert status["uptime_s"] < began or began < 5
+    assert ask_until_answered(world.client.home)["answer"]
+    check_totals(world)
+
+
+def test_a_full_disk_costs_nothing_and_passes(world: World) -> None:
+    home = world.folder / "full"
+    with small_disk(home, 24) as mounted:
+        if not mounted:
+            pytest.skip("no file system can be mounted here")
+        world.fresh_client(home)
+        with Supervisor(world.folder, home) as client:
+            client.wait_ready()
+            fund(home, world.plan.mint_url, 200)
+            assert ask_until_answered(home)["answer"]
+            held = held_sat(home)
+            fill(home / "filler")
+            refused = ask(home)
+            assert refused["error"]["code"] == "store_full"
+            assert refused["error"]["exit_code"] == 3
+            wait_until(
+                lambda: any("disk is full" in w for w in call(home, "status")["warnings"]),
+                "the status says so",
+                timeout_s=60,
+            )
+            assert held_sat(home) == held
+            (home / "filler").unlink()
+            wait_until(
+                lambda: not any("disk is full" in w for w in call(home, "status")["warnings"]),
+                "and that it is over",
+                timeout_s=60,
+            )
+            assert ask_until_answered(home)["answer"]
+            call(home, "stop", drain_s=10)
+            assert client.wait_end() == 0
+        fill(home / "filler")
+        with Supervisor(world.folder, home, once=True) as client:
+            assert client.wait_end() == 2
+            error = client.error()
+            assert str(home) in error["message"]
+            assert "full" in error["message"]
+        (home / "filler").unlink()
+        assert remount(home, "ro")
+        with Supervisor(world.folder, home, once=True) as client:
+            assert client.wait_end() == 2
+            error = client.error()
+            assert f"{home} cannot be written: Read-only file system" in error["message"]
+            assert f"user {os.getuid()}" in error["hint"]
+            assert "nothing was started" in error["kept"].lower()
+        assert remount(home, "rw")
+        with Supervisor(world.folder, home) as client:
+            client.wait_ready()
+            assert ask_until_answered(home)["answer"]
+            assert 0 < held - held_sat(home) <= 3 * CHUNK_SAT
+
+
+def fill(path: Path) -> None:
+    """Until there is no room for a byte."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
