@@ -90,7 +90,8 @@ def test_status_for_a_person(node: Operated) -> None:
     for words in (
         "health",
         f"127.1.0.1:{node.listen}  (set)",
-        "0 circuits, 0 links, ",
+        "passing on  ",
+        " made since the start, ",
         f"http://127.0.0.1:{node.metrics}/metrics",
         "node.log  (",
     ):
