@@ -2,7 +2,7 @@
 # scripts/env.sh for what goes where. `make demo ARGS="--help"` passes options on.
 
 .DEFAULT_GOAL := help
-.PHONY: help env app-env dev-env mint-env provider-env gpu-env demo test lint format docs changelog clean
+.PHONY: help env app-env dev-env mint-env provider-env tools-env gpu-env demo test lint format docs changelog clean
 
 ARGS ?=
 PYTEST_ARGS ?=
@@ -15,11 +15,11 @@ help:
 	@echo "make format  lay the code out as lint wants it"
 	@echo "make docs    the documentation site in build/site"
 	@echo "make changelog  what CHANGELOG.md would say of the next version"
-	@echo "make env     only build the environments (also: mint-env, provider-env, dev-env, gpu-env)"
+	@echo "make env     only build the environments (also: mint-env, provider-env, tools-env, dev-env, gpu-env)"
 	@echo "make clean   remove environments, caches and build results"
 
 env:
-	@sh scripts/env.sh dev gpu mint provider
+	@sh scripts/env.sh dev gpu mint provider tools
 
 app-env:
 	@sh scripts/env.sh app
@@ -32,6 +32,9 @@ mint-env:
 
 provider-env:
 	@sh scripts/env.sh provider
+
+tools-env:
+	@sh scripts/env.sh tools
 
 gpu-env:
 	@sh scripts/env.sh gpu
@@ -61,6 +64,6 @@ changelog: dev-env
 	@.venv/bin/towncrier build --draft --version next
 
 clean:
-	rm -rf .venv .venv-mint .venv-provider .cache dist build
+	rm -rf .venv .venv-mint .venv-provider .venv-tools .cache dist build
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,6 +5,7 @@
 #   mint      .venv-mint      the Nutshell mint
 #   gpu       .venv           and the llama.cpp bindings, compiled once (scripts/llama-wheel.sh)
 #   provider  .venv-provider  the OpenAI-compatible stand-in provider and its model
+#   tools     .venv-tools     programs of others that the tests point at the local API
 # Usage: scripts/env.sh NAME...   (several names are built side by side)
 # A stamp is written last, so an interrupted build is taken up again by the next call.
 set -eu
@@ -18,8 +19,9 @@ folder_of() {
     app | dev | gpu) echo .venv ;;
     mint) echo .venv-mint ;;
     provider) echo .venv-provider ;;
+    tools) echo .venv-tools ;;
     *)
-        echo "unknown environment '$1' (app, dev, gpu, mint, provider)" >&2
+        echo "unknown environment '$1' (app, dev, gpu, mint, provider, tools)" >&2
         return 2
         ;;
     esac
@@ -31,6 +33,7 @@ inputs_of() {
     gpu) echo "pyproject.toml scripts/llama-wheel.sh scripts/constraints/gpu.txt scripts/gpu/*" ;;
     mint) echo "scripts/constraints/mint.txt" ;;
     provider) echo "scripts/constraints/provider.txt" ;;
+    tools) echo "scripts/constraints/tools.txt" ;;
     esac
 }
 
@@ -69,6 +72,7 @@ steps() {
             $pip --find-links "$wheels" --only-binary llama-cpp-python -e '.[gpu]'
         ;;
     mint) $pip -r scripts/constraints/mint.txt ;;
+    tools) $pip -r scripts/constraints/tools.txt ;;
     provider)
         $pip --no-deps -r scripts/constraints/provider.txt &&
             "$ROOT/$folder/bin/python" tui/demo/provider_server.py --check

@@ -1,0 +1,1 @@
+"""Foreign programs, unmodified, against a demo network of processes that they share."""
