@@ -71,7 +71,11 @@ class Chunks:
             ]
         except EcashError as exc:
             raise PaymentInvalid("The ghost's key for locked payments is none.") from exc
-        op_id = await self._store.run(lambda tx: self._prepare(tx, url, lot_sat, locks))
+
+        async def write_down() -> str:
+            return await self._store.run(lambda tx: self._prepare(tx, url, lot_sat, locks))
+
+        op_id = await self._executor.under_way.coins_for(write_down)
         await self._executor.drive(op_id)
 
     def _prepare(self, tx: Transaction, url: str, lot_sat: int, locks: Sequence[Lock]) -> str:

@@ -99,12 +99,15 @@ class InsufficientFunds(WalletError):
         *,
         needed_sat: int,
         available_sat: int,
+        reserved_sat: int = 0,
         kept: str = "",
         hint: str = "",
     ) -> None:
         super().__init__(message, kept=kept, hint=hint)
         self.needed_sat = needed_sat
         self.available_sat = available_sat
+        self.reserved_sat = reserved_sat
+        """In operations that have not come to their end; some of it may come back."""
 
 
 class TokenInvalid(WalletError):

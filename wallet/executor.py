@@ -41,6 +41,7 @@ from wallet.opening import Opener, lock_has_ended
 from wallet.reclaim import prepare_reclaim
 from wallet.settle import Checked
 from wallet.store import Store, Transaction
+from wallet.underway import UnderWay
 
 ATTEMPTS = 4
 BACKOFF_S = 0.2
@@ -70,6 +71,7 @@ class Executor:
         self._opener = opener
         self._locks: dict[str, trio.Lock] = {}
         self._copies = Copies()
+        self.under_way = UnderWay()
         # Operations nobody is moving any more although they are not at their end: `recover`'s.
         self.left: set[str] = set()
 
@@ -88,8 +90,9 @@ class Executor:
         mint has not seen is taken back instead of sent."""
         try:
             async with self.lock(op_id):
-                op = await self.load(op_id)
-                op_result = op.result or await self._drive(op, resend)
+                with self.under_way.one():
+                    op = await self.load(op_id)
+                    op_result = op.result or await self._drive(op, resend)
         except Ended as end:
             self._copies.forget(op_id)
             raise end.error from None

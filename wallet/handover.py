@@ -283,7 +283,8 @@ class Handover:
     async def _swap(self, url: str, prepare: Prepare) -> Result:
         """Prepare and drive; when the mint has retired a keyset meanwhile, once more."""
         before = self._mints.active(url).id
-        op_id = await self._store.run(prepare)
+        write_down = partial(self._store.run, prepare)
+        op_id = await self._executor.under_way.coins_for(write_down)
         if op_id is None:
             return Result()
         try:
@@ -292,7 +293,7 @@ class Handover:
             await self._mints.refresh(url)
             if self._mints.active(url).id == before:
                 raise
-        op_id = await self._store.run(prepare)
+        op_id = await self._executor.under_way.coins_for(write_down)
         return await self._executor.drive(op_id) if op_id is not None else Result()
 
 

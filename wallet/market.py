@@ -47,7 +47,11 @@ class Market:
     async def prepare(self, url: str, amount_sat: int, purpose: str) -> OutgoingPayment:
         url = self._mints.require_sat(url)
         positive(amount_sat)
-        op_id = await self._store.run(lambda tx: self._prepare_pay(tx, url, amount_sat, purpose))
+
+        async def write_down() -> str:
+            return await self._store.run(lambda tx: self._prepare_pay(tx, url, amount_sat, purpose))
+
+        op_id = await self._executor.under_way.coins_for(write_down)
         return await self._outgoing(op_id, url, amount_sat)
 
     async def prepare_locked(

@@ -50,6 +50,7 @@ def choose(tx: Transaction, mints: MintBook, mint: str, amount: int) -> tuple[li
             f" {mint}.",
             needed_sat=amount,
             available_sat=have,
+            reserved_sat=tx.proofs.reserved(mint),
             kept="Nothing was spent.",
             hint="Fund the wallet: peer2prompt wallet fund AMOUNT",
         )

@@ -152,6 +152,14 @@ class Proofs:
         )
         return (int(row[0]), float(row[1])) if row else (0, 0.0)
 
+    def reserved(self, mint: str) -> int:
+        """What operations hold at a mint."""
+        row = self._rows.row(
+            "SELECT coalesce(sum(amount), 0) FROM proofs WHERE mint = ? AND state = 'reserved'",
+            (mint,),
+        )
+        return int(row[0]) if row else 0
+
     def wake(self) -> int:
         """Let everything that rests be spent at once; how much of it is in sat."""
         row = self._rows.row(
