@@ -147,6 +147,7 @@ class Standing:
             agreeing=belief.agreeing,
             reached=belief.reached,
             checked=self.checked,
+            seen=belief.host,
         )
 
     def _state(self) -> str:

@@ -245,6 +245,12 @@ def reach_of(seen: Seen) -> Finding:
         return skip("This node serves nobody.")
     told = f"{reach.address or 'No address yet'}: {reach.state}"
     voices = f"{reach.agreeing} of {reach.asked} asked networks name it, {reach.reached} got in"
+    if reach.seen and reach.address and reach.address.rpartition(":")[0] != reach.seen:
+        return fail(
+            f"{reach.address} is advertised, and others see this node at {reach.seen} ({voices}).",
+            "Nobody finds it where it says that it is.",
+            'Set [link] advertise = "auto", or the address that others see.',
+        )
     if reach.state == "unreachable":
         return fail(
             f"{told} ({voices}).",
@@ -279,5 +285,7 @@ def ghost_of(ghost: GhostStatus | None) -> Finding:
             else f"{len(failing)} of {many(len(ghost.upstreams), 'provider')} failing"
         )
         return warn(f"{why}.", "Fewer questions are answered.", "See: peer2prompt ghost status")
+    if ghost.warnings:
+        return warn("; ".join(ghost.warnings), "Answers may fail.", "See: peer2prompt ghost status")
     models, providers = many(len(ghost.models), "model"), many(len(ghost.upstreams), "provider")
     return good(f"It offers {models}, of {providers}.")

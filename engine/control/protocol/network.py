@@ -34,6 +34,8 @@ class ReachInfo(Result, frozen=True):
     agreeing: int = 0
     reached: int = 0
     checked: float | None = None
+    seen: str = ""
+    """The address that others see this node at, without a port; empty until enough agree."""
 
 
 class SourceInfo(Result, frozen=True):

@@ -128,6 +128,9 @@ async def test_reach() -> None:
         ("unreachable", FAIL),
     ):
         assert reach_of(reach(state)).state == expected
+    moved = ReachInfo(address="8.8.8.8:9001", state="reachable", seen="9.9.9.9")
+    found = reach_of(seen(network=Network(directory=DirectoryInfo(reach=moved))))
+    assert (found.state, "at 9.9.9.9" in found.found) == (FAIL, True)
 
 
 async def test_the_ghost() -> None:
@@ -137,6 +140,7 @@ async def test_the_ghost() -> None:
     assert ghost_of(GhostStatus(upstreams=[well, ill])).state == WARN
     assert ghost_of(GhostStatus(upstreams=[ill])).state == FAIL
     assert ghost_of(GhostStatus(upstreams=[well], paused=True)).state == WARN
+    assert ghost_of(GhostStatus(upstreams=[well], warnings=["Nobody judged."])).state == WARN
     assert ghost_of(GhostStatus(upstreams=[well], key_refused=["m"])).state == FAIL
 
 
