@@ -1,4 +1,4 @@
-"""`peer2prompt ghost status | pause | resume | prices | policy | payout` on a running node."""
+"""`peer2prompt ghost status | pause | resume | prices | caps | policy | payout`, while it runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.control.protocol.ghost import GhostPolicyInfo, GhostPrices, GhostStatus, Payout
+from engine.control.protocol.ghost import (
+    GhostCaps,
+    GhostPolicyInfo,
+    GhostPrices,
+    GhostStatus,
+    Payout,
+)
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json
 from tui.cli.prompts import confirmed
@@ -93,6 +99,30 @@ def prices(args: argparse.Namespace) -> int:
     ]
     headings = ("model", "sat/1k in", "sat/1k out", "at most", "provider in / out per 1M")
     style.table(headings, rows, empty="No model is offered.")
+    return 0
+
+
+def caps(args: argparse.Namespace) -> int:
+    """Show what the ghost gives at most, or change it first."""
+    given = {
+        name: value
+        for name in GhostCaps.__struct_fields__
+        if (value := getattr(args, name)) is not None
+    }
+    found = call_as(args, GhostCaps, "ghost.caps.set" if given else "ghost.caps", **given)
+    if args.json:
+        print_json(found)
+        return 0
+    usd, tokens = found.usd_per_day, found.tokens_per_day
+    style.facts(
+        [
+            ("spent a day", "no cap" if usd is None else f"${usd:g}"),
+            ("tokens a day", "no cap" if tokens is None else tokens),
+            ("answers at once", found.concurrent),
+            ("questions waiting", f"{found.queue}, for {found.queue_wait_s} s at most"),
+            ("a question", f"{found.max_question_kib} KiB at most"),
+        ]
+    )
     return 0
 
 

@@ -45,6 +45,7 @@ def add_ghost(group: Subparsers) -> None:
         ("peer2prompt ghost resume", ""),
     )
     _add_prices(ghost)
+    _add_caps(ghost)
     _add_policy(ghost)
     _add_key(ghost)
     _add_payout(ghost)
@@ -167,6 +168,30 @@ def _add_prices(ghost: Subparsers) -> None:
     add("--sat-per-usd", dest="sat_per_usd", type=positive, metavar="SAT", help="your rate")
     add("--fixed", type=pair, action="append", metavar="MODEL=IN:OUT", help="msat per million")
     add("--cost", dest="costs", type=cost, action="append", metavar="MODEL=IN:OUT", help="dollars")
+
+
+def _add_caps(ghost: Subparsers) -> None:
+    caps = command(
+        ghost,
+        "caps",
+        "cmd_ghost:caps",
+        "show or change what the ghost gives at most, while it runs",
+        ("peer2prompt ghost caps", ""),
+        ("peer2prompt ghost caps --usd-per-day 5 --concurrent 8", "from the next question on"),
+    )
+    add = caps.add_argument
+    add("--usd-per-day", dest="usd_per_day", type=usd, metavar="USD", help="spend cap; 0 for none")
+    add("--tokens-per-day", dest="tokens_per_day", type=natural, metavar="N", help="0 for no cap")
+    add("--concurrent", type=positive, metavar="N", help="answers at once")
+    add("--queue", type=natural, metavar="N", help="questions that wait")
+    add("--queue-wait", dest="queue_wait_s", type=positive, metavar="SECONDS", help="how long")
+    add(
+        "--max-question",
+        dest="max_question_kib",
+        type=positive,
+        metavar="KIB",
+        help="the largest question",
+    )
 
 
 def _add_policy(ghost: Subparsers) -> None:

@@ -182,6 +182,8 @@ class ScriptedNode:
                 }
             ],
             "ghosts": GHOSTS,
+            "ghost.caps": {"usd_per_day": 5.0, "concurrent": 16, "queue": 64, "queue_wait_s": 60},
+            "ghost.caps.set": {"concurrent": 8, "max_question_kib": 512},
             "ghosts.mark": {},
             "evidence.import": {"new": 1, "known": 2, "unproven": 3},
             "evidence.export": {"data": "peer2prompt-evidence 1\n", "documents": 0},

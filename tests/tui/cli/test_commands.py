@@ -39,6 +39,7 @@ PLAIN = [
     (["ghosts", "bb22"], ["7 answered", "2 overbilled", "chain", "first words", "12"]),
     (["ghosts", "bb22", "--trust"], ["bb22cc33"]),
     (["ghosts", "--import", "/dev/null"], ["1 new, 2 known already, 3 that prove nothing"]),
+    (["ghost", "caps"], ["$5", "no cap", "16", "64, for 60 s at most"]),
     (["shapes"], ["text", "131 kB each way at least (8 s)", "at most 2 bit", "Hides."]),
     (["circuits"], ["guard aa11 > ghost bb22", "drawn by weight", "205 kB, 40 % of them dummies"]),
     (["circuits", "--events"], ["ask circuit 1 open"]),
@@ -397,6 +398,20 @@ async def test_marks_need_a_ghost_and_reach_the_node(home: Path) -> None:
     assert ("ghosts.mark", {"ghost": "bb22", "mark": "quarantine"}) in node.calls
 
 
+async def test_caps_reach_the_ghost(home: Path) -> None:
+    options = ("--usd-per-day", "0", "--concurrent", "8", "--queue-wait", "30")
+    async with scripted(home) as node:
+        ran = await cli(home, "ghost", "caps", *options)
+        assert ran.code == 0
+        assert "no cap" in ran.out
+        assert "512 KiB at most" in ran.out
+        await cli(home, "ghost", "caps", "--json")
+    given = {"usd_per_day": "0", "concurrent": 8, "queue_wait_s": 30}
+    (name, changed), (shown, _) = node.calls
+    assert {key: value for key, value in changed.items() if value is not None} == given
+    assert (name, shown) == ("ghost.caps.set", "ghost.caps")
+
+
 async def test_evidence_goes_to_a_new_file_only(home: Path, tmp_path: Path) -> None:
     target = tmp_path / "evidence.txt"
     async with scripted(home):
@@ -412,6 +427,7 @@ async def test_options_of_a_question_reach_the_node(home: Path, tmp_path: Path) 
     notes.parent.mkdir()
     notes.write_text("garlic")
     more = ("--system", "Be brief.", "--param", "seed=2", "--param", "user_mode=x y", "--temporary")
+    more += ("--result", "call_1=a=b")
     async with scripted(home) as node:
         ran = await cli(home, "ask", "Why?", "--attach", str(notes), *more, "--trim")
         assert ran.code == 0
@@ -422,6 +438,7 @@ async def test_options_of_a_question_reach_the_node(home: Path, tmp_path: Path) 
         assert asked["params"] == {"seed": 2, "user_mode": "x y"}
         assert asked["temporary"]
         assert asked["trim"]
+        assert [(one.id, one.content) for one in asked["results"]] == [("call_1", "a=b")]
         wrong = await cli(home, "ask", "Why?", "--param", "seed")
         assert (wrong.code, "NAME=VALUE" in wrong.err) == (2, True)
         missing = await cli(home, "ask", "Why?", "--attach", str(tmp_path / "none"))
