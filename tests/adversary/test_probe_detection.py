@@ -29,6 +29,7 @@ from tests.helpers.kill_world import (
 from tests.helpers.virtual_time import threads_inline, virtual_clock
 
 LEARNING = 5  # chats before the first probe
+FOUND_OUT = 0.85  # chance is 0.5; of 22 sessions, more than three deviations from it
 TURNS = 0.35  # the chance that this user asks once more
 
 
@@ -131,7 +132,7 @@ def test_probes_look_like_chats_to_the_ghost(tmp_path: Path) -> None:
     }
     right = guess_right([one.features() for one in chats], [one.features() for one in probes])
     print(f"a classifier gets {right:.2f} right")
-    assert right < 0.78, "chance is 0.5; of 22 sessions, two and a half deviations"
+    assert right < FOUND_OUT
 
 
 class HastyProber(Prober):
@@ -150,4 +151,4 @@ class HastyProber(Prober):
 def test_a_prober_that_is_in_a_hurry_is_found_out(tmp_path: Path) -> None:
     chats, probes = see(tmp_path, HastyProber, 6)
     right = guess_right([one.features() for one in chats], [one.features() for one in probes])
-    assert right > 0.78
+    assert right > FOUND_OUT

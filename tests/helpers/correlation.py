@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-SHUFFLES = 2_000
+SHUFFLES = 20_000
 
 
 def coincidence(
