@@ -362,6 +362,18 @@ def opened() -> ClientSession:
     return client
 
 
+def test_an_answer_that_failed_waits_for_nothing() -> None:
+    """Else the next question pays for what the last one wanted."""
+    client = opened()
+    client.receive(wire.Started(1))
+    client.receive(wire.Delta(1, 0, 8, "x" * 32))
+    client.receive(wire.Need(1, 3_300, 0))
+    client.credit.ledger.balance = 3_000
+    assert client.credit.waits
+    client.receive(wire.Error(1, 0, "provider_broken", "It broke.", "", False, 0))
+    assert not client.credit.waits
+
+
 @pytest.mark.parametrize(
     "lie",
     [
