@@ -126,7 +126,7 @@ class RelayRole:
         self.mailbox: MailboxService | None = None
         self._mailbox_part: Part | None = None
         self._nursery: trio.Nursery | None = None
-        self._leaving = False
+        self._leaving = self._hidden = False
         if has_mailboxes(config):
             self._offer_mailboxes(config.mailbox)
 
@@ -185,6 +185,11 @@ class RelayRole:
     def leave(self) -> None:
         """The advert says from now on that this node has left."""
         self._leaving = True
+        self._advert = b""
+
+    def hide(self, hidden: bool) -> None:
+        """While nobody gets in, the advert names no role; the duties stay."""
+        self._hidden = hidden
         self._advert = b""
 
     def traffic(self) -> RelayTraffic:
@@ -276,7 +281,7 @@ class RelayRole:
             ed25519_public=self._identity.public,
             link_static=self.links.link_static,
             onion_keys=self.keeper.keys.adverts(),
-            roles=Role(0) if self._leaving else self._roles(),
+            roles=Role(0) if self._leaving or self._hidden else self._roles(),
             published=now,
             expires=now + ADVERT_LIFE_S,
             addresses=(address,),

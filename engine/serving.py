@@ -146,7 +146,13 @@ class Serving:
                 tested=not config.network.test,
                 meet=self.directory.bootstrap.run,
                 advertise=relay.advertise,
+                hide=self._hide,
             )
+
+    def _hide(self, hidden: bool) -> None:
+        """Others cannot get in (any more, or again): the advert says so at once."""
+        self.relay.hide(hidden)
+        self.directory.renew()
 
     async def _take_part(self, standing: Standing) -> None:
         """In the directory and the DHT, as soon as there is an address to be found at."""

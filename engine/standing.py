@@ -2,7 +2,9 @@
 
 A node without an address of its own choice advertises itself only when two others in different
 networks name the same address and dialling it works. One with a set address is told when it does
-not work. In a test network, a set address is not questioned.
+not work. One that others find shut several times in a row takes itself out of the directory, so
+that nobody builds over it in vain, until they get in again. In a test network, a set address is
+not questioned.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ WITNESSES = 5
 RETRY_S = (2.0, 5.0, 10.0, 30.0, 60.0)
 CHECK_S = 3_600.0
 DOUBT_S = 600.0  # after a check that went wrong
+HIDDEN_AFTER = 3
+"""Checks in a row that found the node shut before its advert is withdrawn: each asks other relays
+in different networks, so one that lies, or a router that starts anew, does not do it."""
 
 
 class Standing:
@@ -43,6 +48,7 @@ class Standing:
         tested: bool,
         meet: Callable[[], Awaitable[object]],
         advertise: Callable[[str, int], None],
+        hide: Callable[[bool], None],
         rng: Random | None = None,
     ) -> None:
         self.known = trio.Event()
@@ -57,6 +63,9 @@ class Standing:
         self._tested = tested or not setting.host
         self._meet = meet
         self._advertise = advertise
+        self._hide = hide
+        self._shut = 0
+        self.hidden = False
         self._rng = rng or SystemRandom()
         if setting.host:
             self._tell(setting.host)
@@ -91,7 +100,20 @@ class Standing:
         self.belief, self.checked = weigh(voices), time.time()
         if self.belief.is_reachable and not self._setting.host:
             self._tell(self.belief.host)
+        self._withdraw_or_return()
         return self.belief.is_reachable and self.belief.host == self._host
+
+    def _withdraw_or_return(self) -> None:
+        """Out of the directory after so many checks that found the advertised address shut, and
+        back with the first that did not. Silence says nothing: we may be cut off ourselves."""
+        belief = self.belief
+        if belief.host != self._host or not (belief.is_unreachable or belief.is_reachable):
+            return
+        self._shut = self._shut + 1 if belief.is_unreachable else 0
+        hidden = self._shut >= HIDDEN_AFTER
+        if hidden != self.hidden:
+            self.hidden = hidden
+            self._hide(hidden)
 
     def _witnesses(self) -> list[Advert]:
         """Relays in different networks, at random."""
@@ -124,9 +146,10 @@ class Standing:
         if self.checked is None:
             return ""
         if belief.is_unreachable:
+            out = " It is out of the directory until they can." if self.hidden else ""
             return (
                 f"Other relays cannot reach this node at port {port} of the address they see: "
-                "open the port in the firewall or forward it in the router."
+                f"open the port in the firewall or forward it in the router.{out}"
             )
         if belief.host and self._host and belief.host != self._host:
             return "Other relays see this node at another address than it advertises."

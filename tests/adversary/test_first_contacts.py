@@ -80,6 +80,7 @@ async def test_liars_about_our_address_do_not_outvote_the_others(
             tested=True,
             meet=trio.lowlevel.checkpoint,
             advertise=lambda host, _port: told.append(host),
+            hide=lambda _hidden: None,
             rng=random.Random(1),
         )
         await standing._check()

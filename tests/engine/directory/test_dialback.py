@@ -47,6 +47,7 @@ class Host:
             tested=tested,
             meet=trio.lowlevel.checkpoint,
             advertise=lambda host, port: self.told.append((host, port)),
+            hide=lambda _hidden: None,
             rng=random.Random(1),
         )
 
