@@ -138,7 +138,7 @@ async def store(
     except StoreMissing as error:
         return skip(error.message)
     except ConfigError:
-        return skip("A typed passphrase opens it; the node's start asks for it.")
+        return skip("What opens it is typed, or handed in by a unit, when the node starts.")
     size = path.stat().st_size // MIB
     newer = "" if version == CURRENT else f"; the next start brings it to schema {CURRENT}"
     return good(f"It opens: schema {version}, {size:,} MiB{newer}.")

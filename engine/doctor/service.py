@@ -8,14 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.catalogue import set_values
-from engine.config import NodeConfig, StoreConfig, load_config
+from engine.config import NodeConfig, StoreConfig
 from engine.control.protocol.overview import Examination, Finding
 from engine.doctor import home as homes
 from engine.doctor import machine, ports
-from engine.doctor.findings import Check, blocking, examine, good, skip, warn
+from engine.doctor.findings import Check, blocking, examine, good, skip
 from engine.doctor.network import Rounds, network_checks
-from engine.errors import ConfigError
+from engine.doctor.settings import check_settings, readable
 from engine.overview import Seen
 from wallet.store import KeyFile, Passphrase
 from wallet.wallet import Wallet
@@ -34,20 +33,7 @@ def local_checks(
 ) -> list[Check]:
     """What can be seen without asking anybody. Reads the settings anew: a running node does not
     know what its file has become since it was `written` so."""
-    config = _config(home, file)
-
-    def settings() -> Finding:
-        path, found = file or home / "config.toml", load_config(home, file)
-        there = "" if path.exists() else " (it does not exist: every default holds)"
-        told = f"{path} is good{there}; roles: {', '.join(sorted(found.roles))}"
-        changed = _changed(found.written, written)
-        if changed:
-            return warn(
-                f"{told}; not what the node runs by: {', '.join(changed)}.",
-                "The file was changed since the node read it.",
-                "Run: peer2prompt config reload (it says what waits for a restart).",
-            )
-        return good(f"{told}.")
+    config = readable(home, file)
 
     async def store() -> Finding:
         if secret_of is None:
@@ -55,7 +41,7 @@ def local_checks(
         return await homes.store(home, config, secret_of)
 
     return [
-        blocking("settings", settings),
+        blocking("settings", partial(check_settings, home, file, written)),
         blocking("versions", partial(machine.versions, config)),
         blocking("rights", partial(homes.rights, home, config)),
         blocking("disk", partial(homes.room, home)),
@@ -69,21 +55,6 @@ def local_checks(
         blocking("entropy", machine.entropy),
         blocking("systemd", partial(machine.systemd, os.environ)),
     ]
-
-
-def _changed(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[str]:
-    """Names of settings that differ; none when there is no node to compare with."""
-    if before is None:
-        return []
-    new, old = set_values(now), set_values(before)
-    return sorted(name for name in new.keys() | old.keys() if new.get(name) != old.get(name))
-
-
-def _config(home: Path, file: Path | None) -> NodeConfig | None:
-    try:
-        return load_config(home, file)
-    except ConfigError:
-        return None
 
 
 async def examine_home(home: Path, file: Path | None, secret_of: SecretOf) -> Examination:
