@@ -378,6 +378,15 @@ ACTIONS = (
         hint="programs",
     ),
     Action(
+        "events",
+        "Other events",
+        "What happened is shown without visits to mailboxes, which come again and again; then all "
+        "of it, then circuits of one purpose alone.",
+        ("v",),
+        "circuit",
+        hint="other events",
+    ),
+    Action(
         "explain",
         "What these numbers mean",
         "Explains every number of this pane, the hops' times included, with its value now.",

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from tui.app.happenings import Happenings, kind_of
 from tui.app.jsonish import Json, line, maybe_real, maybe_whole, record, records, whole
 from tui.app.traffic import TrafficSum
 
 HISTORY = 120  # samples kept per circuit: one minute at two a second
-EVENTS = 60
 SAME_EVENT_S = 1.0  # an event heard and the same event read back differ by less
 
 
@@ -81,7 +81,7 @@ class CircuitBook:
 
     def __init__(self) -> None:
         self.circuits: dict[str, Circuit] = {}
-        self.events: deque[tuple[float, str]] = deque(maxlen=EVENTS)
+        self.happenings = Happenings()
         self.relay_ages: dict[str, float] = {}
         self.sums = TrafficSum()
         self.guards_used = 0
@@ -111,7 +111,7 @@ class CircuitBook:
             fresh[circuit.circuit_id] = circuit
         for gone in self.circuits.keys() - fresh.keys():
             if not self.circuits[gone].is_closed:
-                self._note(wall, f"circuit {gone} is gone")
+                self._note(wall, f"circuit {gone} is gone", self.circuits[gone].purpose)
         self.circuits = fresh
         self._sampled = now
         self.revision += 1
@@ -120,7 +120,7 @@ class CircuitBook:
         """Take a `circuit.changed` event."""
         name, state = line(data, "circuit_id"), line(data, "state")
         reason = line(data, "reason")
-        self._note(wall, _event_words(data))
+        self._note(wall, _event_words(data), line(data, "purpose"))
         if (known := self.circuits.get(name)) is not None and state:
             known.state, known.reason = state, reason
 
@@ -144,18 +144,31 @@ class CircuitBook:
 
     def history(self, value: object) -> None:
         """Take what happened before this screen listened, from `circuit.notes`."""
-        first = self.events[0][0] if self.events else float("inf")
-        older = [(maybe_real(item, "ts") or 0.0, _event_words(item)) for item in records(value)]
-        fresh = [event for event in older if event[0] < first - SAME_EVENT_S]
+        first = self.happenings.first
+        fresh = [
+            (when, _event_words(item), kind_of(line(item, "purpose")))
+            for item in records(value)
+            if (when := maybe_real(item, "ts") or 0.0) < first - SAME_EVENT_S
+        ]
         if fresh:
-            self.events = deque([*fresh, *self.events], maxlen=EVENTS)
+            self.happenings.add_before(fresh)
             self.revision += 1
+
+    @property
+    def events(self) -> list[tuple[float, str]]:
+        """All that happened, of whatever kind."""
+        return self.happenings.all()
+
+    def show_others(self) -> str:
+        """The next view of what happened."""
+        self.revision += 1
+        return self.happenings.turn()
 
     def note(self, wall: float, text: str) -> None:
         self._note(wall, text)
 
-    def _note(self, wall: float, text: str) -> None:
-        self.events.append((wall, text))
+    def _note(self, wall: float, text: str, purpose: str = "") -> None:
+        self.happenings.add(wall, text, kind_of(purpose))
         self.revision += 1
 
     @staticmethod

@@ -44,6 +44,43 @@ def test_open_circuits_come_first_and_vanished_ones_are_noted() -> None:
     assert book.events[-1][1] == "circuit 7 closed: REQUESTED"
 
 
+def test_mailbox_visits_do_not_crowd_out_what_else_happened() -> None:
+    book = CircuitBook()
+    book.changed({"circuit_id": 1, "state": "open", "purpose": "chat"}, 1.0)
+    for number in range(100):
+        visit = {"circuit_id": number, "state": "open", "purpose": "mailbox visit"}
+        book.changed(visit, 2.0 + number)
+    book.changed({"circuit_id": 2, "state": "open", "purpose": "wallet"}, 200.0)
+    shown = book.happenings
+    assert [text for _, text in shown.shown()] == ["chat circuit 1 open", "wallet circuit 2 open"]
+    assert shown.title == "without mailbox visits"
+    assert shown.hidden() == 60
+    found = []
+    for _ in range(5):
+        before = book.revision
+        found.append((book.show_others(), len(shown.shown()), shown.title))
+        assert book.revision > before
+    assert found == [
+        ("all", 62, "everything"),
+        ("chat", 1, "chat circuits only"),
+        ("mailbox", 60, "mailbox circuits only"),
+        ("wallet", 1, "wallet circuits only"),
+        ("", 2, "without mailbox visits"),
+    ]
+
+
+def test_what_happened_before_the_screen_listened_comes_first() -> None:
+    book = CircuitBook()
+    book.changed({"circuit_id": 3, "state": "open", "purpose": "chat"}, 50.0)
+    notes = [
+        {"ts": 10.0, "circuit_id": 1, "state": "open", "purpose": "chat"},
+        {"ts": 20.0, "circuit_id": 2, "state": "open", "purpose": "directory"},
+        {"ts": 49.9, "circuit_id": 3, "state": "open", "purpose": "chat"},
+    ]
+    book.history(notes)
+    assert [wall for wall, _ in book.events] == [10.0, 20.0, 50.0]
+
+
 def test_status_numbers_in_words() -> None:
     model = AppModel()
     assert figures(model)[0].short == "not connected"

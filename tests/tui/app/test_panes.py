@@ -34,6 +34,12 @@ async def test_circuit_pane_draws_the_path(
         await screen.until(lambda: "Circuit a41f" in screen.seen(), "other circuit")
         node.publish("circuit.changed", circuit_id="a41f", state="closed", reason="it was old")
         await screen.until(lambda: "circuit a41f closed: it was old" in screen.seen(), "event")
+        node.publish("circuit.changed", circuit_id="77", state="open", purpose="mailbox visit")
+        node.publish("circuit.changed", circuit_id="78", state="open", purpose="wallet")
+        await screen.until(lambda: "wallet circuit 78 open" in screen.seen(), "another event")
+        assert "mailbox visit circuit" not in screen.seen()
+        await screen.press("v")
+        await screen.until(lambda: "mailbox visit circuit 77 open" in screen.seen(), "all events")
         await screen.press("r")
         await screen.until(lambda: bool(node.called("circuit.rotate")), "rotated")
 

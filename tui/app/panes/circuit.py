@@ -204,8 +204,10 @@ class CircuitPane(CircuitDeeds, Pane):
     def _events(self) -> Content:
         short = self._short
         lines = [] if short else [Content("")]
-        lines.append(Content.styled("What happened", "bold $muted"))
-        events = list(self.model.circuits.events)[-2 if short else -12 :]
+        happenings = self.model.circuits.happenings
+        title = ("  " + happenings.title, "$muted") if happenings.title else ("", "")
+        lines.append(Content.assemble(("What happened", "bold $muted"), title))
+        events = happenings.shown()[-2 if short else -12 :]
         if not events:
             lines.append(Content.styled("Nothing yet.", "$muted"))
         for wall, text in reversed(events):

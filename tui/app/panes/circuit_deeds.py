@@ -1,4 +1,5 @@
-"""Deeds of the circuit pane: fresh circuits, and the programs that have circuits of their own."""
+"""Deeds of the circuit pane: fresh circuits, the programs that have circuits of their own, and
+which events are shown."""
 
 from __future__ import annotations
 
@@ -9,6 +10,9 @@ class CircuitDeeds(Deeds):
     async def do_rotate(self) -> None:
         await self.controller.rotate()
         self.peer.say("Fresh circuits are being built. The guard stays the same.")
+
+    async def do_events(self) -> None:
+        self.model.circuits.show_others()
 
     async def do_api_tags(self) -> None:
         from tui.app.screens.tags import TagsScreen
