@@ -19,7 +19,7 @@ from engine.errors import CircuitClosed, GhostError, NoRoute, PaymentError, Peer
 from engine.log import say
 from engine.log.events_client import CreditWaits, SessionUnsettled
 from engine.log.words import Code
-from engine.market.client_session import Footing
+from engine.market.client_asking import Footing
 from engine.market.observations import Seen
 from engine.market.seams import Mailboxes
 from engine.session.chooser import Chooser

@@ -16,7 +16,7 @@ from engine.errors import GhostError, Peer2PromptError
 from engine.log import say
 from engine.log.events_client import SessionUnready
 from engine.log.words import Code
-from engine.market.client_session import Footing
+from engine.market.client_asking import Footing
 from engine.session.habits import Habits
 from engine.session.moving import ELSEWHERE
 from engine.session.opening import Pinned, SessionOpener

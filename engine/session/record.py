@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from engine.errors import WireError
-from engine.market.client_session import ClientSession, Footing
+from engine.market.client_asking import Footing
+from engine.market.client_session import ClientSession
 from engine.market.meter import Tariff
 from engine.market.weight import metered_bytes
 from engine.session.vault import SavedSession

@@ -13,7 +13,8 @@ import trio
 
 from engine.errors import GhostError, Peer2PromptError, ProtocolError
 from engine.market import client_events as events
-from engine.market.client_session import ClientSession, Footing
+from engine.market.client_asking import Footing
+from engine.market.client_session import ClientSession
 from engine.market.grade import Grade, check_chunk
 from engine.market.overbilled import Overbilled
 from engine.market.seams import ByteStream, ClientStore, PayingWallet

@@ -13,7 +13,8 @@ import trio
 from engine.crypto.keys import SIGNATURE_BYTES
 from engine.errors import CircuitClosed, GhostError, ProtocolError
 from engine.market import client_events as events
-from engine.market.client_session import ClientSession, Footing
+from engine.market.client_asking import Footing
+from engine.market.client_session import ClientSession
 from engine.market.overbilled import Overbilled
 from engine.market.seams import ClientStore, PayingWallet, ReceiptBook
 from engine.session.account import Account, Run

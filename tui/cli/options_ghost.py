@@ -102,9 +102,7 @@ def _add_setup(ghost: Subparsers) -> None:
         metavar="MODEL=IN:OUT",
         help="your price, msat per million tokens",
     )
-    add("--usd-per-day", dest="usd_per_day", type=usd, metavar="USD", help="spend cap; 0 for none")
-    add("--tokens-per-day", dest="tokens_per_day", type=natural, metavar="N", help="0 for no cap")
-    add("--concurrent", type=positive, metavar="N", help="answers at once")
+    _add_day_caps(setup)
     add("--max-out", dest="max_out", type=positive, metavar="N", help="tokens in one answer")
     _add_rules(setup)
     add("--mint", dest="mints", action="append", metavar="URL", help="a mint whose ecash is taken")
@@ -179,10 +177,8 @@ def _add_caps(ghost: Subparsers) -> None:
         ("peer2prompt ghost caps", ""),
         ("peer2prompt ghost caps --usd-per-day 5 --concurrent 8", "from the next question on"),
     )
+    _add_day_caps(caps)
     add = caps.add_argument
-    add("--usd-per-day", dest="usd_per_day", type=usd, metavar="USD", help="spend cap; 0 for none")
-    add("--tokens-per-day", dest="tokens_per_day", type=natural, metavar="N", help="0 for no cap")
-    add("--concurrent", type=positive, metavar="N", help="answers at once")
     add("--queue", type=natural, metavar="N", help="questions that wait")
     add("--queue-wait", dest="queue_wait_s", type=positive, metavar="SECONDS", help="how long")
     add(
@@ -192,6 +188,13 @@ def _add_caps(ghost: Subparsers) -> None:
         metavar="KIB",
         help="the largest question",
     )
+
+
+def _add_day_caps(parser: Parser) -> None:
+    add = parser.add_argument
+    add("--usd-per-day", dest="usd_per_day", type=usd, metavar="USD", help="spend cap; 0 for none")
+    add("--tokens-per-day", dest="tokens_per_day", type=natural, metavar="N", help="0 for no cap")
+    add("--concurrent", type=positive, metavar="N", help="answers at once")
 
 
 def _add_policy(ghost: Subparsers) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import WireError
-from engine.market.client_session import Footing
+from engine.market.client_asking import Footing
 from engine.session.record import AnswerRecord
 from engine.session.vault import SavedSession
 from engine.wire.session import Ask
