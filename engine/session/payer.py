@@ -274,6 +274,7 @@ class Payer:
         self._drop()
         fate = await self._fate_of_sent(pending)
         self._fates.denied(pending.payment, fate)
+        self._on_change(0)  # nothing is under way: somebody may wait for that
         return fate
 
     def _drop(self) -> None:

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 from trio.testing import MockClock
 
 from engine.errors import CircuitClosed, GhostError, PaymentError, ProviderError
+from engine.market.credit import Ledger
 from engine.session.events import PaidOut
 from engine.session.vault import SessionVault
-from tests.helpers.market_fakes import MemoryStream, ScriptedBackend
+from tests.helpers.market_fakes import FakeRedeemed, MemoryStream, ScriptedBackend
 from tests.helpers.market_world import HI, MODEL, world
 from wallet.errors import InsufficientFunds, MintBusy
 
@@ -325,6 +328,34 @@ async def test_a_refused_payment_is_said_again_though_the_answer_ended(
         begun = trio.current_time()
         result = await asker.ask(HI, MODEL, {}, w.note)
         assert result.answer == "".join(LONG[:45])
+        await asker.settle()
+        assert trio.current_time() - begun < 30
+        assert not w.payer.open
+        assert w.money == 1000
+
+
+async def test_a_payment_that_is_not_wanted_any_more_does_not_hold_up_the_end(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said again after the answer, it is refused for good: whoever settles goes on at once."""
+
+    async def tick(_index: int) -> None:
+        await trio.sleep(0.05)
+
+    async with world(ScriptedBackend(LONG[:45], usage=(20, 45), gate=tick)) as w:
+        asker = w.asker()
+        await asker.open()
+        redeem = w.earner.redeem
+
+        async def refuse_for_now(*args: Any) -> FakeRedeemed:
+            monkeypatch.setattr(Ledger, "accepts", lambda *_args: False)
+            return await redeem(*args)
+
+        w.earner.delay_s = 0.5
+        w.earner.fail = 1
+        monkeypatch.setattr(w.earner, "redeem", refuse_for_now)
+        await asker.ask(HI, MODEL, {}, w.note)
+        begun = trio.current_time()
         await asker.settle()
         assert trio.current_time() - begun < 30
         assert not w.payer.open
