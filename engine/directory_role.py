@@ -56,6 +56,7 @@ class ServingDirectory:
         self.people = people
         self._links = links
         self._own_advert = own_advert
+        self._own_node_id = own_node_id
         self._listed = listed
         self._clock = clock
         self._adverts = people.relays.adverts
@@ -100,7 +101,10 @@ class ServingDirectory:
         raw, now = self._own_advert(), int(self._clock())
         try:
             advert = Advert.decode(raw, now)
-        except UntimelyAdvert:  # the clock has just been set; the advert follows within the hour
+        except UntimelyAdvert:
+            # The clock has just been set, and the keys follow within the hour: until then this node
+            # is no hop, for itself as for others.
+            self._adverts.forget(self._own_node_id)
             return
         known = self._adverts.get(advert.node_id)
         if known is not None and known.published > now + MAX_SKEW_S:

@@ -17,6 +17,7 @@ from engine.circuit.steady_clock import elapsed_clock
 from engine.wire.advert import UntimelyAdvert
 
 LEAST_NODES = 3  # a node that lies, or two, say nothing
+LEAST_WHERE_NONE_FITS = 2  # who knows no other two contacts has nobody else to hear it from
 MAX_NODES = 256
 STALE_S = 4_500  # a node renews its advert each hour, and news spread within minutes
 
@@ -58,7 +59,8 @@ class ClockDoubt:
         """A sentence for the user; empty while the clock seems right."""
         for slow, side in ((True, 1), (False, -1)):
             off = [abs(off_s) for off_s in self._off_s.values() if off_s * side > 0]
-            if len(off) >= LEAST_NODES and len(off) > len(self._fitting):
+            needed = LEAST_NODES if self._fitting else LEAST_WHERE_NONE_FITS
+            if len(off) >= needed and len(off) > len(self._fitting):
                 return (
                     f"This computer's clock seems to be {_span(median(off))} "
                     f"{'slow' if slow else 'fast'} or more, by the dates of {len(off)} other "

@@ -10,6 +10,7 @@ import contextlib
 import os
 import random
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,8 +30,10 @@ from tests.helpers.service_world import (
     service_world,
     small_disk,
 )
+from tui.demo.ports import free_port
 
 KILLS = 2
+ODD_NODE = (sys.executable, "-P", "-m", "tests.helpers.odd_clock")
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +197,77 @@ def test_a_full_disk_costs_nothing_and_passes(world: World) -> None:
             client.wait_ready()
             assert ask_until_answered(home)["answer"]
             assert 0 < held - held_sat(home) <= 3 * CHUNK_SAT
+
+
+def test_a_slow_clock_is_told_and_mended_without_a_restart(world: World) -> None:
+    with odd_node(world, -7_200) as (client, clock):
+        home = client.home
+        wait_until(lambda: warned(home, "2 h slow"), "the clock is doubted", timeout_s=60)
+        refused = ask(home)["error"]
+        assert (refused["code"], refused["exit_code"]) == ("no_route", 4)
+        assert "nothing was paid" in refused["kept"]
+        clock.write_text("0")
+        wait_until(lambda: call(home, "status")["relays_known"], "it knows relays", timeout_s=90)
+        assert not warned(home, "clock")
+        fund(home, world.plan.mint_url, 100)
+        assert ask_until_answered(home)["answer"]
+        assert len(client.starts) == 1
+
+
+def test_a_fast_clock_is_told_and_costs_nothing(world: World) -> None:
+    with odd_node(world, 7_200) as (node, clock):
+        home = node.home
+        wait_until(lambda: warned(home, "about 2 h fast"), "the clock is doubted", timeout_s=60)
+        fund(home, world.plan.mint_url, 100)
+        assert ask_until_answered(home)["answer"]
+        clock.write_text("0")
+        wait_until(lambda: not warned(home, "clock"), "it is mended", timeout_s=60)
+        assert ask_until_answered(home)["answer"]
+        assert 100 - 3 * CHUNK_SAT <= held_sat(home) < 100
+        assert len(node.starts) == 1
+
+
+def test_a_relay_with_a_fast_clock_is_refused_until_it_is_mended(world: World) -> None:
+    with odd_node(world, 7_201, relay="127.9.0.1") as (node, clock):
+        home = node.home
+        own = call(home, "hello", protocol=1)["node"]
+        wait_until(lambda: warned(home, "about 2 h fast"), "the clock is doubted", timeout_s=60)
+        assert own not in known(world), "an advert of tomorrow is refused"
+        clock.write_text("0")
+        wait_until(lambda: warned(home, "was set 120 min back"), "it says so", timeout_s=60)
+        assert call(home, "status")["clock_off_s"] == pytest.approx(-7_200, abs=60)
+        node.signal(signal.SIGTERM)
+        assert node.wait_end() == 0
+        node.start_again()
+        node.wait_ready(2)
+        wait_until(lambda: own in known(world), "others take its advert", timeout_s=90)
+        assert not warned(home, "clock")
+
+
+@contextlib.contextmanager
+def odd_node(world: World, off_s: int, *, relay: str = "") -> Iterator[tuple[Supervisor, Path]]:
+    """A client, or a relay at an address, whose clock is off by what the file says."""
+    home, clock = world.folder / f"odd{off_s}", world.folder / f"clock{off_s}"
+    world.fresh_client(home)
+    clock.write_text(str(off_s))
+    if relay:
+        file = home / "config.toml"
+        text = file.read_text().replace('["client"]', '["relay"]')
+        file.write_text(f'{text}\n[link]\nlisten = "{relay}:{free_port(relay)}"\n')
+    program = (*ODD_NODE, str(clock))
+    with Supervisor(world.folder, home, program=program) as node:
+        node.wait_ready()
+        yield node, clock
+
+
+def warned(home: Path, words: str) -> bool:
+    return any(words in warning for warning in call(home, "status")["warnings"])
+
+
+def known(world: World) -> list[str]:
+    """The relays that a relay of the network knows."""
+    relay = world.plan.home.folder("relay1")
+    return [node["id"] for node in call(relay, "network")["relays"]]
 
 
 def fill(path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -56,17 +57,17 @@ class Supervisor:
         **env: str,
     ) -> None:
         self.home = home
+        self._path = folder / f"{home.name}.{secrets.token_hex(2)}.notify"
         self.states: list[dict[str, str]] = []
         self.starts: list[int] = []
         self.ends: list[int] = []
         self.output = folder / f"{home.name}.out"
         self._command = (*through, *program, "--home", str(home))
-        self._folder = folder
         self.watchdog_s = watchdog_s
         self._once = once
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = f"@peer2prompt-test-{os.getpid()}-{id(self)}" if abstract else ""
-        address = address or str(folder / f"{home.name}.notify")
+        address = address or str(self._path)
         self._socket.bind("\0" + address[1:] if abstract else address)
         self._socket.settimeout(0.2)
         self._env = environment(folder, NOTIFY_SOCKET=address, **env)
@@ -88,7 +89,7 @@ class Supervisor:
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._thread.join(PATIENCE_S)
         self._socket.close()
-        (self._folder / f"{self.home.name}.notify").unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
 
     # -- what a test does ------------------------------------------------------------------------
 
