@@ -86,6 +86,27 @@ def check(name: str, seen: dict[str, Picture]) -> None:
         pytest.fail(_difference(path.read_text("utf-8"), fresh, path.name))
 
 
+def stored(name: str) -> dict[str, Picture]:
+    """The stored pictures of this name, by theme; none when they are to be stored anew."""
+    path = FOLDER / f"{name}.txt"
+    if os.environ.get(WRITE) == "write" or not path.exists():
+        return {}
+    texts: dict[str, list[str]] = {}
+    styles: dict[str, list[str]] = {}
+    rows: list[str] | None = None
+    for line in path.read_text("utf-8").splitlines():
+        if line.startswith(_RULE):
+            _, _, themes = line.partition(" words in ")
+            rows = [] if themes else None
+            texts |= {theme: rows for theme in themes.split(", ") if rows is not None}
+        elif rows is not None:
+            rows.append(line)
+        else:
+            theme, _, digests = line.partition(": ")
+            styles[theme] = digests.split()
+    return {theme: (texts[theme], styles[theme]) for theme in styles}
+
+
 def _lines(seen: dict[str, Picture]) -> list[str]:
     """A text that several themes share is stored once, under the first of them."""
     texts: dict[tuple[str, ...], list[str]] = {}
