@@ -141,7 +141,7 @@ def _look_around(ghost: Ghost) -> None:
     assert "day (UTC)" in ghost.words("earnings")
     ghost.words("ghost", "prices", "--fixed", f"{MODEL}=1000000000:{PRICE}")
     assert ghost.cli("ghost", "prices")["models"][0]["in_price"] == 10**9
-    assert "$7" in ghost.words("ghost", "caps", "--usd-per-day", "7", "--queue", "9")
+    assert "700000" in ghost.words("ghost", "caps", "--tokens-per-day", "700000", "--queue", "9")
     assert ghost.cli("ghost", "caps")["queue"] == 9
     assert "DE" in ghost.words("ghost", "policy", "--jurisdiction", "DE")
     text = (ghost.home / "config.toml").read_text()
