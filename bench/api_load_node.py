@@ -56,7 +56,7 @@ async def forget(w: ApiWorld) -> None:
             _shorten(ghost.earner._refunds)
             _shorten(ghost.books.receipts.kept)
             for receipts in ghost.books.receipts.kept.values():
-                del receipts[:-50]
+                del receipts[:-5]
 
 
 def _shorten(kept: dict[Any, Any]) -> None:

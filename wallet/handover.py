@@ -15,6 +15,7 @@ import trio
 
 from wallet import accounts, journal
 from wallet.ecash import amounts, conditions, dleq, requests, tokens
+from wallet.ecash.amounts import Heap
 from wallet.ecash.conditions import Lock
 from wallet.ecash.errors import EcashError
 from wallet.ecash.tokens import Token
@@ -219,13 +220,14 @@ class Handover:
                 return
 
     def _fits(self, tx: Transaction, url: str, lot: int, lots: int) -> bool:
-        """Whether so many payments can be made one after the other with nothing left over, and with
-        coins that carry no more for the fee than new ones would."""
+        """Whether so many payments can be made one after the other with nothing left over, with
+        coins that carry no more for the fee than new ones would; and of the coins that any wallet
+        would pay with, where the amount can be paid exactly by such."""
         per_coin = self._mints.active(url).input_fee_ppk
         most = lot + amounts.fee_included(lot, per_coin)
         heaps = {(heap.amount, heap.id): heap for heap in heaps_at(tx, self._mints, url)}
         for _ in range(lots):
-            chosen = amounts.select_heaps(list(heaps.values()), lot)
+            chosen = self._next_fit(list(heaps.values()), url, lot)
             if chosen is None:
                 return False
             value = amounts.value_of(chosen)
@@ -236,6 +238,12 @@ class Handover:
                 if left.count > heap.count:
                     heaps[heap.amount, heap.id] = replace(left, count=left.count - heap.count)
         return True
+
+    def _next_fit(self, heaps: list[Heap], url: str, lot: int) -> list[Heap] | None:
+        active = self._mints.active(url)
+        if amounts.is_usual(lot, active.input_fee_ppk):
+            return amounts.usual_heaps(heaps, lot, active.id)
+        return amounts.select_heaps(heaps, lot)
 
     async def renew(self, url: str, before: float) -> int:
         """Swap coins of keysets that sign no more, or end before `before` (unix seconds), for

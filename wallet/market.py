@@ -23,7 +23,15 @@ from wallet.executor import Executor
 from wallet.journal import Body, Kind, Operation, OutputSpec, Result, Role, State
 from wallet.keyring import KeyRing
 from wallet.mints import MintBook
-from wallet.prepare import choose, keep_outputs, own_outputs, positive, proofs_key, write
+from wallet.prepare import (
+    choose,
+    choose_usual,
+    keep_outputs,
+    own_outputs,
+    positive,
+    proofs_key,
+    write,
+)
 from wallet.settle import match_key
 from wallet.store import Store, Transaction
 from wallet.types import OutgoingPayment, PaymentOutcome, Redeemed, RefundSlot
@@ -79,7 +87,7 @@ class Market:
         )
 
     def _prepare_pay(self, tx: Transaction, url: str, amount: int, purpose: str) -> str:
-        chosen, fee = choose(tx, self._mints, url, amount)
+        chosen, fee = choose_usual(tx, self._mints, url, amount)
         op_id = self._write_pay(tx, url, amount, chosen, fee, purpose)
         tx.proofs.reserve(chosen, op_id)
         return op_id

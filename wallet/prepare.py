@@ -57,6 +57,16 @@ def choose(tx: Transaction, mints: MintBook, mint: str, amount: int) -> tuple[li
     return pick(tx, mint, chosen), amounts.input_fee_of(chosen)
 
 
+def choose_usual(
+    tx: Transaction, mints: MintBook, mint: str, amount: int
+) -> tuple[list[Proof], int]:
+    """The same, of the coins that any other wallet would pay with too, where they are there."""
+    usual = amounts.usual_heaps(heaps_at(tx, mints, mint), amount, mints.active(mint).id)
+    if usual is None:
+        return choose(tx, mints, mint, amount)
+    return pick(tx, mint, usual), amounts.input_fee_of(usual)
+
+
 def heaps_at(tx: Transaction, mints: MintBook, mint: str) -> list[Heap]:
     """What may be spent at a mint, coins of one kind together."""
     return [

@@ -158,6 +158,26 @@ def _without_idle(chosen: Sequence[Heap], amount: int) -> list[Heap]:
     return kept[::-1]
 
 
+def is_usual(amount: int, per_coin_ppk: int) -> bool:
+    """Whether one of each power of two can pay exactly this and the fee for these coins."""
+    fee = fee_included(amount, per_coin_ppk)
+    return input_fee(per_coin_ppk for _ in split(amount + fee)) == fee
+
+
+def usual_heaps(heaps: Sequence[Heap], amount: int, keyset: str) -> list[Heap] | None:
+    """The coins that any wallet would pay `amount` with after a swap: one of each power of two, of
+    this keyset, fee included. So a payment's coins say nothing of the wallet that they come from.
+
+    None when they are not all there, or cannot pay `amount` exactly."""
+    found = {heap.amount: heap for heap in heaps if heap.id == keyset and heap.count}
+    per_coin = next((heap.fee_ppk for heap in found.values()), 0)
+    parts = split(amount + fee_included(amount, per_coin))
+    if not all(part in found for part in parts):
+        return None
+    chosen = [replace(found[part], count=1) for part in reversed(parts)]
+    return chosen if value_of(chosen) == amount + input_fee_of(chosen) else None
+
+
 def payable_exactly(
     proofs: Sequence[Proof], wanted: Iterable[int], fee_ppk: Callable[[Proof], int]
 ) -> bool:
