@@ -44,7 +44,7 @@ from engine.gateway.tags import MAX_SESSION, label_of, tag_of
 from engine.log import say
 from engine.log.events import ApiFailed
 from engine.log.words import Fault
-from engine.session.raw import features_of
+from engine.session.raw_body import features_of
 
 KEY = "peer2prompt.key"
 SESSION_HEADER = "x-peer2prompt-session"

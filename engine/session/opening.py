@@ -181,6 +181,10 @@ class SessionOpener:
                 self.witness.no_way(choice.ghost, error)
                 failure = error
                 continue
+            except BaseException:  # nobody waits for it any more: it must not stay open
+                pinned.route.drop("the session was not wanted any more")
+                self._gone(pinned)
+                raise
             self._stock(pinned)
             return pinned
         if failure is not None:

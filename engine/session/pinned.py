@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import trio
@@ -246,6 +247,13 @@ class SessionDesk(SessionOpener):
         pinned = self._pinned.pop(chat, None)
         if pinned is not None:
             await self.leave(pinned)
+
+    def let_go_beside(self, chat: str) -> None:
+        """The same, while its next question goes on elsewhere: a ghost that does not answer is not
+        waited for."""
+        pinned = self._pinned.pop(chat, None)
+        if pinned is not None:
+            self.beside(partial(self.leave, pinned))
 
     async def _take_spare(self, want: Preferences, plan: ShapePlan) -> Pinned | None:
         if want.weights != self.chooser.wishes.weights:

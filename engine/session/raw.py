@@ -28,6 +28,7 @@ from engine.session.moving import Stand, Step, next_step
 from engine.session.opening import Pinned, offer_for
 from engine.session.pinned import SessionDesk
 from engine.session.question import Question
+from engine.session.raw_body import count_of, earlier_of, features_of
 from engine.session.tagbook import MAX_TAGS, Tag, TagBook
 from engine.session.telling import Publisher, Teller
 from engine.session.unkept import NoAnswers, NoReceipts
@@ -36,6 +37,8 @@ from wallet.errors import WalletError
 MAX_TAG = 200
 MAX_BESIDE = 16
 """Questions of one tag at a time."""
+OPEN_S = 90.0
+"""For a session with a ghost to be opened: a program waits for a word, and may ask elsewhere."""
 OWN_KEYS = ("model", "stream", "stream_options", "user", "n")
 """Of an OpenAI body, what is not the ghost's to see."""
 
@@ -82,7 +85,7 @@ class RawAsks:
             )
         for key in OWN_KEYS:
             body.pop(key, None)
-        raw, count = encode_body(body), _count(body)
+        raw, count = encode_body(body), count_of(body)
         if len(raw) > MAX_BODY_BYTES:
             raise Peer2PromptError(
                 f"The question is longer than {MAX_BODY_BYTES // 1000} kB.",
@@ -95,7 +98,7 @@ class RawAsks:
             want=replace(self._desk.chooser.want(model), features=features_of(body)),
             plan=self._shapes.plan(params["shape"]),
             teller=Teller(watcher or self._bus, ask_id, ""),
-            earlier=_earlier(body),
+            earlier=earlier_of(body),
         )
         self._start(question, lambda: self._watched(question, tag, raw, count, watcher))
         return AskStarted(ask_id=ask_id, session_id="")
@@ -155,14 +158,14 @@ class RawAsks:
                             raise failed from error  # nobody else could be had
                         raise
                     failed = error
-                    await self._desk.let_go(place)
+                    self._desk.let_go_beside(place)
         finally:
             self._busy.discard(place)
 
     async def _ask(
         self, question: Question, tag: Tag, place: str, body: bytes, count: int
     ) -> dict[str, Any]:
-        pinned = question.pinned = await self._session(question, tag, place)
+        pinned = question.pinned = await self._session_in_time(question, tag, place)
         pinned.asking = True
         question.ghosts += 1
         named = replace(question.want, model=question.want.model or pinned.model or None)
@@ -179,6 +182,15 @@ class RawAsks:
         )
         question.teller.end()
         return {**told_result(result, pinned.route, cells), "why": pinned.why}
+
+    async def _session_in_time(self, question: Question, tag: Tag, place: str) -> Pinned:
+        with trio.move_on_after(OPEN_S):
+            return await self._session(question, tag, place)
+        raise NoRoute(
+            "No safe path to a ghost was found in time.",
+            kept="Nothing was sent and nothing was paid.",
+            hint="Try again; see what is wrong with: peer2prompt doctor",
+        )
 
     async def _session(self, question: Question, tag: Tag, place: str) -> Pinned:
         """A session with a ghost that has seen no other tag: with one that knows this tag, else
@@ -263,42 +275,3 @@ def _none_left() -> GhostError:
         kept="Nothing was sent and nothing was paid.",
         hint="Use fewer sessions or keys, or free those that rest: peer2prompt api tags",
     )
-
-
-def _count(body: Mapping[str, Any]) -> int:
-    """What the meter counts: messages, or inputs of a question for embeddings."""
-    for key in ("messages", "input"):
-        found = body.get(key)
-        if isinstance(found, list):
-            return max(1, len(found))
-    return 1
-
-
-def _earlier(body: Mapping[str, Any]) -> int:
-    """The messages before the question that another ghost would see."""
-    messages = body.get("messages")
-    said = [
-        message
-        for message in (messages if isinstance(messages, list) else ())
-        if isinstance(message, dict) and message.get("role") not in ("system", "developer")
-    ]
-    return max(0, len(said) - 1)
-
-
-def features_of(body: Mapping[str, Any]) -> frozenset[str]:
-    """What the model must be able to take."""
-    found = {"embeddings"} if "input" in body else set()
-    if body.get("tools"):
-        found.add("tools")
-    if body.get("reasoning_effort") is not None:
-        found.add("reasoning")
-    form = body.get("response_format")
-    if isinstance(form, dict) and form.get("type") != "text":
-        found.add("json")
-    messages = body.get("messages")
-    for message in messages if isinstance(messages, list) else ():
-        content = message.get("content") if isinstance(message, dict) else None
-        parts = content if isinstance(content, list) else ()
-        if any(isinstance(part, dict) and part.get("type") == "image_url" for part in parts):
-            found.add("images")
-    return frozenset(found)

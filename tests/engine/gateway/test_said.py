@@ -11,7 +11,7 @@ from engine.gateway.bodies import check_form, read_chat
 from engine.gateway.catalogue import catalogue, listed, not_offered
 from engine.gateway.messages_body import read_messages
 from engine.gateway.problems import Problem
-from engine.session.raw import features_of
+from engine.session.raw_body import features_of
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {}}}

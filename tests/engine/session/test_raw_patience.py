@@ -1,0 +1,48 @@
+"""A program whose question finds no way is told so in time, and nothing of the attempts stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest import mock
+
+import trio
+
+from engine.session.raw import OPEN_S
+from tests.helpers.chat_world import ChatWorld, GhostHere, play
+
+
+async def hang(_ghost: GhostHere) -> None:
+    await trio.sleep_forever()
+
+
+BODY = {"model": "tiny", "messages": [{"role": "user", "content": "Hello?"}]}
+
+
+def test_a_way_that_is_never_found_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    async def act(world: ChatWorld) -> None:
+        with mock.patch.object(GhostHere, "open_stream", hang):
+            begun = trio.current_time()
+            started = await world.call("ask.raw", body=BODY, tag="t")
+            failed = await world.end_of(started["ask_id"])
+            assert failed["error"]["code"] == "no_route"
+            assert trio.current_time() - begun < OPEN_S + 5
+        assert world.chats.desk.open_sessions == []
+        assert all(not route.is_open for route in world.routes)
+        assert len(world.chats.raw.book) == 0
+        started = await world.call("ask.raw", body=BODY, tag="t")
+        assert "result" in await world.end_of(started["ask_id"])
+
+    play(tmp_path, act)
+
+
+def test_a_question_that_is_stopped_while_its_way_is_built_leaves_nothing(tmp_path: Path) -> None:
+    async def act(world: ChatWorld) -> None:
+        with mock.patch.object(GhostHere, "open_stream", hang):
+            started = await world.call("ask.raw", body=BODY, tag="t")
+            await trio.sleep(1)
+            await world.call("ask.cancel", ask_id=started["ask_id"])
+            await world.end_of(started["ask_id"])
+        assert world.chats.desk.open_sessions == []
+        assert all(not route.is_open for route in world.routes)
+
+    play(tmp_path, act)
