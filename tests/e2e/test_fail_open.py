@@ -14,13 +14,18 @@ import signal
 import socket
 import struct
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import httpx
 
 from tests.e2e.demo_process import ROOT, ScreenDemo, everyone, short_folder
 from tests.helpers.audited import Audit
 from wallet.ecash.tokens import Token, encode_v4
 from wallet.ecash.types import Proof
 
+REFUSALS = {402, 429, 502, 503}
+"""Of the local API. The demo starts again what was killed, so it may answer in between."""
 RELAYS = {f"127.{number}.0.1" for number in range(1, 7)}
 NO_SUCH_NAME = "mint.peer2prompt.invalid"
 SAMPLE_S = 0.004
@@ -93,11 +98,26 @@ class Client:
     def __init__(self, demo: ScreenDemo) -> None:
         self.demo = demo
         self.pid = everyone(demo.home)["client"]
+        self.statuses: list[int] = []
+        self._door = demo.home / "api"
+        demo.cli("api", "start", "--listen", f"unix:{self._door}")
+        self._key = str(demo.cli("api", "key", "new", "program")["key"])
 
     def use(self) -> None:
-        """What a user does: ask, and go to the mint. Either may fail now."""
-        self.demo.cli("ask", "--max-tokens", "4", "And now?")
-        self.demo.cli("wallet", "fund", "5")
+        """What a user does: ask, also through the local API, and go to the mint. Any may fail."""
+        with ThreadPoolExecutor(1) as beside:
+            asked = beside.submit(self._ask_api)
+            self.demo.cli("ask", "--max-tokens", "4", "And now?")
+            self.demo.cli("wallet", "fund", "5")
+            self.statuses.append(asked.result())
+
+    def _ask_api(self) -> int:
+        transport = httpx.HTTPTransport(uds=str(self._door))
+        said = [{"role": "user", "content": "And through the API?"}]
+        body = {"model": "auto", "max_tokens": 4, "messages": said}
+        headers = {"Authorization": f"Bearer {self._key}"}
+        with httpx.Client(transport=transport, timeout=900, headers=headers) as client:
+            return client.post("http://localhost/v1/chat/completions", json=body).status_code
 
     def kill(self, victim: str) -> None:
         os.kill(everyone(self.demo.home)[victim], signal.SIGKILL)
@@ -125,6 +145,7 @@ def test_whatever_fails_the_client_connects_to_relays_only() -> None:
             client = Client(demo)
             pids = everyone(demo.home)
             assert demo.cli("ask", "--max-tokens", "8", "What is an onion?")["answer"]
+            client.use()
             client.lure(canary)
             for victim in ("mint", "ghost", "provider"):
                 client.kill(victim)
@@ -133,6 +154,8 @@ def test_whatever_fails_the_client_connects_to_relays_only() -> None:
                 client.kill(relay)
                 client.use()
             client.lure(canary)
+            assert client.statuses[0] == 200
+            assert set(client.statuses) <= {200, *REFUSALS}
             watch.stop()
             seen = audit.noted(client.pid)
             assert watch.seen, "the watch saw nothing"
