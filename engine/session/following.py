@@ -90,8 +90,9 @@ class Following(Talk):
                 await self._link.lost(error)
             await self._drive(lambda: run.over, pay=True)
         except LOST:
-            if self._line is None:
+            if self._patience is None:
                 raise
+            self._patience.lost()
 
     async def _see_through(self, run: Run) -> AskResult:
         """Follow the answer to its end, over new circuits and through mailboxes."""
@@ -101,6 +102,8 @@ class Following(Talk):
                 await self._drive(lambda: run.over, pay=True)
             except LOST as error:
                 cause = error
+                if self._patience is not None:
+                    self._patience.lost()
             if run.finished is not None:
                 break
             forgotten = run.failed is not None and run.failed.code == UNKNOWN

@@ -15,6 +15,8 @@ from engine.market.seams import Mailboxes, Pickup, UnfinishedBook
 from engine.session.pickups import PickupShelf
 from engine.session.record import AnswerRecord
 
+LONGEST_S = 600.0
+"""Awake and trying: a ghost keeps an answer for 180 s and has mailed it after less."""
 VISIT_S = 60.0
 """A mailbox whose relay is silent is left for the next round."""
 
@@ -31,8 +33,11 @@ class Lifeline:
         chat: str,
         ask_id: str,
         question: int | None = None,
+        patience_s: float = LONGEST_S,
     ) -> None:
         self.message_id: int | None = None
+        self.patience_s = patience_s
+        """How long a lost answer is tried for while this machine is awake."""
         self._question = question
         self._book = book
         self._boxes = boxes

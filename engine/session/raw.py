@@ -39,6 +39,8 @@ MAX_BESIDE = 16
 """Questions of one tag at a time."""
 OPEN_S = 90.0
 """For a session with a ghost to be opened: a program waits for a word, and may ask elsewhere."""
+LOST_S = 45.0
+"""For an answer whose way is lost: a chat can wait for its mailbox, a program waits for a word."""
 OWN_KEYS = ("model", "stream", "stream_options", "user", "n")
 """Of an OpenAI body, what is not the ghost's to see."""
 
@@ -175,7 +177,12 @@ class RawAsks:
         pinned.session.keep_receipts_in(NoReceipts())
         cells = pinned.route.cells
         line = Lifeline(
-            NoAnswers(), self._desk.boxes, pinned.shelf, chat="", ask_id=question.ask_id
+            NoAnswers(),
+            self._desk.boxes,
+            pinned.shelf,
+            chat="",
+            ask_id=question.ask_id,
+            patience_s=LOST_S,
         )
         result = await pinned.session.ask_body(
             body, count, offer.name, question.teller.on_event, line

@@ -15,8 +15,6 @@ from engine.session.lifeline import Lifeline
 
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Between two rounds; the last one repeats."""
-LONGEST_S = 600.0
-"""Awake and trying: a ghost keeps an answer for 180 s and has mailed it after less."""
 ROUNDS_WITHOUT_GHOST = 4
 """Rounds after the ghost said that it has not got the answer: its letter is there by then."""
 
@@ -50,14 +48,17 @@ class Patience:
         self._began = None
         self._round = 0
 
+    def lost(self) -> None:
+        """The way to the ghost is gone: from here on the time counts."""
+        if self._began is None:
+            self._began = trio.current_time()
+
     async def pause(self, *, ghost_has_it: bool) -> bool:
         """Wait for the next round; false when there is none."""
-        now = trio.current_time()
-        if self._began is None:
-            self._began = now
+        self.lost()
         if not ghost_has_it:
             self._forgotten += 1
-        if self._ended(now - self._began):
+        if self._ended():
             return False
         with trio.move_on_after(PAUSES_S[min(self._round, len(PAUSES_S) - 1)]):
             await self._hurry.wait()
@@ -65,8 +66,9 @@ class Patience:
         self._round += 1
         return not self._over
 
-    def _ended(self, tried_s: float) -> bool:
-        if self._over or tried_s > LONGEST_S:
+    def _ended(self) -> bool:
+        tried_s = trio.current_time() - (self._began or 0.0)
+        if self._over or tried_s > self._line.patience_s:
             return True
         if self._forgotten:
             return not self._line.can_fetch or self._forgotten > ROUNDS_WITHOUT_GHOST

@@ -7,14 +7,22 @@ from unittest import mock
 
 import trio
 
+from engine.errors import CircuitClosed
 from engine.session.raw import OPEN_S
 from tests.helpers.chat_world import ChatWorld, GhostHere, play
+from tests.helpers.market_fakes import MemoryStream, ScriptedBackend
 
 
 async def hang(_ghost: GhostHere) -> None:
     await trio.sleep_forever()
 
 
+async def hang_and_close(_ghost: GhostHere) -> MemoryStream:
+    await trio.sleep(20)
+    raise CircuitClosed("The circuit closed.")
+
+
+MINUTES_S = 200.0
 BODY = {"model": "tiny", "messages": [{"role": "user", "content": "Hello?"}]}
 
 
@@ -46,3 +54,32 @@ def test_a_question_that_is_stopped_while_its_way_is_built_leaves_nothing(tmp_pa
         assert all(not route.is_open for route in world.routes)
 
     play(tmp_path, act)
+
+
+def test_an_answer_whose_way_is_lost_for_good_is_told_so_in_minutes(tmp_path: Path) -> None:
+    """A chat would wait for its mailboxes; a program that asked the local API hears of it."""
+    opened: list[MemoryStream] = []
+    usual = GhostHere.open_stream
+
+    async def watched(ghost: GhostHere) -> MemoryStream:
+        opened.append(await usual(ghost))
+        return opened[-1]
+
+    async def stop_after_one(index: int) -> None:
+        if index:
+            await trio.sleep_forever()
+
+    async def act(world: ChatWorld) -> None:
+        with mock.patch.object(GhostHere, "open_stream", watched):
+            started = await world.call("ask.raw", body=BODY, tag="t")
+            while not world.told("ask.delta"):
+                await trio.sleep(0.05)
+        lost = trio.current_time()
+        with mock.patch.object(GhostHere, "open_stream", hang_and_close):
+            opened[-1].cut()
+            failed = await world.end_of(started["ask_id"])
+        assert failed["error"]["code"] == "circuit_closed"
+        assert "asked back" in failed["error"]["kept"]
+        assert trio.current_time() - lost < MINUTES_S
+
+    play(tmp_path, act, backend=ScriptedBackend(("An onion ", "has layers."), gate=stop_after_one))

@@ -13,10 +13,9 @@ from trio.testing import MockClock
 
 from engine.errors import CircuitClosed, GhostError, Peer2PromptError, ProtocolError
 from engine.session.client import AskSession
-from engine.session.lifeline import Lifeline
+from engine.session.lifeline import LONGEST_S, Lifeline
 from engine.session.pickups import PickupShelf, cells_for
 from engine.session.record import AnswerRecord
-from engine.session.rescue import LONGEST_S
 from engine.wire.quote import ModelOffer
 from tests.helpers.mail_fakes import FakeBook, FakePost
 from tests.helpers.market_fakes import MemoryStream, ScriptedBackend
