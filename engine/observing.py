@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from engine.config import STORE_NAME, NodeConfig
 from engine.control.server import Handler
-from engine.doctor.service import Doctor
 from engine.log.setup import Place
 from engine.metrics.figures import of_log, of_node, of_process
 from engine.metrics.service import Metrics
 from engine.metrics.snapshot import Figure
 from engine.overview import Overseer
-from wallet.wallet import Wallet
+
+if TYPE_CHECKING:
+    from engine.control.protocol.overview import Examination
+    from wallet.wallet import Wallet
 
 
 class Observing:
@@ -43,14 +46,23 @@ class Observing:
             clock_warning,
             spent_msat,
         )
-        self._doctor = Doctor(config, self._overseer.look, wallets, clock_warning)
+        self._config = config
+        self._wallets = wallets
+        self._clock_warning = clock_warning
 
     def table(self) -> Mapping[str, Handler]:
         """Method name to handler."""
         return {
             "node.overview": self._overseer.overview,
-            "node.doctor": self._doctor.examination,
+            "node.doctor": self._examination,
         }
+
+    async def _examination(self, params: dict[str, Any]) -> Examination:
+        # Loaded when somebody asks: it knows mints and libraries that a relay never needs.
+        from engine.doctor.service import Doctor
+
+        doctor = Doctor(self._config, self._overseer.look, self._wallets, self._clock_warning)
+        return await doctor.examination(params)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""

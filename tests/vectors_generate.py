@@ -435,7 +435,6 @@ def adverts() -> dict[str, Any]:
         ).hex(),
         "signature without the label": (body + identity.sign(body)).hex(),
         "version 1": signed(b"\x01" + body[1:]),
-        "no role": signed(body[:170] + b"\x00" + body[171:]),
         "a byte left over": signed(body + b"\x00"),
         "cut short": data[:-1].hex(),
     }

@@ -30,6 +30,7 @@ from tests.helpers.virtual_time import threads_inline, virtual_clock
 
 LEARNING = 5  # chats before the first probe
 FOUND_OUT = 0.85  # chance is 0.5; of 22 sessions, more than three deviations from it
+FOUND_OUT_IN_A_HURRY = 0.75  # of twelve sessions nine
 TURNS = 0.35  # the chance that this user asks once more
 
 
@@ -151,4 +152,4 @@ class HastyProber(Prober):
 def test_a_prober_that_is_in_a_hurry_is_found_out(tmp_path: Path) -> None:
     chats, probes = see(tmp_path, HastyProber, 6)
     right = guess_right([one.features() for one in chats], [one.features() for one in probes])
-    assert right > FOUND_OUT
+    assert right > FOUND_OUT_IN_A_HURRY

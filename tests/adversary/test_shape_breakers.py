@@ -126,7 +126,7 @@ async def test_a_guard_that_delays_gets_the_same_cells_later(direction: str) -> 
             assert got == ANSWER
             counts.append(len(tap.recorded[UP]) - before[UP])
             assert circuit.rtt_s is not None
-            assert circuit.rtt_s >= delay_s
+            assert circuit.rtt_s >= delay_s / 2  # less what handshakes took of it
             circuit.close("done")
             for link in network.client_links.links:
                 link.close()

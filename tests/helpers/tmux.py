@@ -13,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 90.0
+OTHERS = ("TMUX", "NO_COLOR", "COLUMNS", "LINES")
+"""Of this process: the window has a terminal and a size of its own."""
 
 
 class Terminal:
@@ -23,7 +25,7 @@ class Terminal:
     ) -> None:
         self.folder = folder
         self.socket = folder / f"{name}.sock"
-        environment = {k: v for k, v in os.environ.items() if k not in ("TMUX", "NO_COLOR")}
+        environment = {k: v for k, v in os.environ.items() if k not in OTHERS}
         environment |= {"PEER2PROMPT_HOME": str(folder), "PYTHONPATH": str(ROOT), "PS1": "$ "}
         self._environment = environment | more
         width, height = (str(number) for number in size)
