@@ -25,10 +25,18 @@ def use_memory() -> None:
 
 use_memory()
 
-# `fast` is what `make test` runs; `deep` is for a night: HYPOTHESIS_PROFILE=deep make test.
-# No deadline: two busy cores make honest examples slow now and then.
+# `fast` is what `make test` runs: the same examples every time, so that a run says something of the
+# change and not of chance. `search` looks for new ones, `deep` for a night:
+# HYPOTHESIS_PROFILE=search make test. No deadline: two busy cores make honest examples slow.
 settings.register_profile(
-    "fast", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "fast",
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("deep", parent=settings.get_profile("fast"), max_examples=3000)
+settings.register_profile(
+    "search", parent=settings.get_profile("fast"), derandomize=False, max_examples=300
+)
+settings.register_profile("deep", parent=settings.get_profile("search"), max_examples=3000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))

@@ -7,6 +7,7 @@ default, never an exception in a paint timer.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from tui.app.text import clean_line
@@ -23,18 +24,29 @@ def records(value: object) -> list[Json]:
 
 
 def whole(source: Json, key: str, default: int = 0) -> int:
-    value = source.get(key)
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
+    value = maybe_whole(source, key)
+    return default if value is None else value
 
 
 def maybe_whole(source: Json, key: str) -> int | None:
-    value = source.get(key)
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    value = _number(source.get(key))
+    return None if value is None else int(value)
 
 
 def maybe_real(source: Json, key: str) -> float | None:
-    value = source.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A finite number; an integer that no float can hold is none, too."""
+    value = _number(source.get(key))
+    try:
+        return None if value is None else float(value)
+    except OverflowError:
+        return None
+
+
+def _number(value: object) -> int | float | None:
+    """A number that can be counted with: neither a truth value nor NaN nor infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if isinstance(value, int) or isfinite(value) else None
 
 
 def line(source: Json, key: str, default: str = "") -> str:
