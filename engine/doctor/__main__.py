@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from engine.doctor.service import examine_home
-from engine.node import store_secret
+from engine.store_opening import store_secret
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -32,7 +32,7 @@ from engine.exit.price_table import read_table
 from engine.exit.settings_file import edited, put, tables, write_whole
 from engine.exit.settings_upstreams import UpstreamSettings, foreign_hosts
 from engine.exit.terms import terms_hash, terms_text
-from engine.node import open_store_with, store_secret
+from engine.store_opening import open_store_with, store_secret
 from wallet.errors import WalletError
 from wallet.store import Passphrase
 

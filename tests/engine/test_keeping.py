@@ -14,7 +14,7 @@ from engine.config import STORE_NAME, NodeConfig, StoreConfig, parse_config
 from engine.control.protocol.node import Lock
 from engine.errors import ConfigError
 from engine.keeping import KeepingHandlers
-from engine.node import open_store, store_secret
+from engine.store_opening import open_store, store_secret
 from wallet.errors import StoreError, StoreMissing, WrongPassphrase
 from wallet.store import KdfCost, KeyFile, Passphrase, Store
 

@@ -88,7 +88,7 @@ async def test_a_node_whose_address_nobody_knows_says_so_and_stays_out(tmp_path:
             new = node(tmp_path / "new", f"0.0.0.0:{free_port('0.0.0.0')}")
             await nursery.start(new.run)
             await new._handlers()["network.join"]({"invite": invite})
-            standing = new._standing
+            standing = new._halves.standing
             assert standing is not None
             while standing.belief.voices == 0:
                 await trio.sleep(0.05)

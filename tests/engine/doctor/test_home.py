@@ -17,7 +17,7 @@ from engine.config import NodeConfig, StoreConfig, load_config
 from engine.control.paths import control_socket
 from engine.doctor import home as homes
 from engine.doctor.findings import FAIL, OK, SKIP, WARN
-from engine.node import store_secret
+from engine.store_opening import store_secret
 from wallet.errors import ForeignStore, NewerStore, StoreDamaged, StoreError, WrongPassphrase
 from wallet.store import KeyFile, Passphrase, Store
 from wallet.store.schema import CURRENT
