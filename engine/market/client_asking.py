@@ -147,6 +147,11 @@ class ClientAsking:
         self.credit.ledger.due = self.credit.needed = 0
 
     @property
+    def charged_for_lost(self) -> bool:
+        """Whether the ghost took credit for the answer that it has lost."""
+        return self._lost is not None and self._lost[1] > 0
+
+    @property
     def chunk_msat(self) -> int:
         """What may be at stake: the chunk of the open answer's quote, else of the one there is."""
         if self.answer is not None:

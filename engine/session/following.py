@@ -6,6 +6,8 @@ what is written down so that a later process can go on. No text of either side i
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import trio
 
 from engine.market import client_events as events
@@ -24,7 +26,6 @@ QUOTE_MARGIN_S = 30
 """A quote that ends sooner is renewed before a question is asked under it."""
 UNKNOWN = "unknown_answer"
 EXPIRED = "quote_expired"
-ASKED_AGAIN = (UNKNOWN, EXPIRED)
 
 
 class Following(Talk):
@@ -44,6 +45,14 @@ class Following(Talk):
             self._cancel_wanted = False
 
     async def _ask(self, run: Run, body: bytes, messages: int) -> AskResult:
+        async def put() -> None:
+            await self._put(run, body, messages)
+
+        await put()
+        return await self._see_through(run, again=put)
+
+    async def _put(self, run: Run, body: bytes, messages: int) -> None:
+        """Put the question under the quote there is now, and read what comes of it."""
         session, payer = self._parts()
         tariff = session.tariff(run.model, metered_bytes(body), messages)
         await payer.check_first(tariff.first_msat)
@@ -52,15 +61,15 @@ class Following(Talk):
         ask = session.ask(run.model, body, messages, await self._exact(run.model, body))
         await self._write_down(ask, messages)
         await self._send_ask(run, ask)
-        if run.failed is not None and run.failed.code in ASKED_AGAIN and not run.parts:
-            if run.failed.code == EXPIRED:  # by the ghost's clock; its new terms are looked at
-                await self._link.drop()
-                await self._link.ensure()
-            run.failed = None  # nothing of it came: it costs nothing to ask again
-            ask = session.ask(run.model, body, messages, await self._exact(run.model, body))
-            await self._write_down(ask, messages)
-            await self._send_ask(run, ask)
-        return await self._see_through(run)
+
+    def _costs_nothing_again(self, run: Run) -> bool:
+        """Whether the ghost neither has this question nor was paid for it, as after its restart:
+        its quote is not known any more, or it does not know the answer and kept all the credit."""
+        if run.failed is None or run.parts or self._cancel_wanted:
+            return False
+        session, _ = self._parts()
+        code = run.failed.code
+        return code == EXPIRED or (code == UNKNOWN and not session.charged_for_lost)
 
     async def _exact(self, model: str, body: bytes) -> ExactMeter | None:
         """How to count the tokens of this question, where its model's tokenizer is here."""
@@ -94,8 +103,11 @@ class Following(Talk):
                 raise
             self._patience.lost()
 
-    async def _see_through(self, run: Run) -> AskResult:
-        """Follow the answer to its end, over new circuits and through mailboxes."""
+    async def _see_through(
+        self, run: Run, again: Callable[[], Awaitable[None]] | None = None
+    ) -> AskResult:
+        """Follow the answer to its end, over new circuits and through mailboxes. A question that
+        the ghost forgot without charging for it is put to it `again`, once."""
         while run.finished is None:
             cause: Exception | None = None
             try:
@@ -106,6 +118,10 @@ class Following(Talk):
                     self._patience.lost()
             if run.finished is not None:
                 break
+            if again is not None and cause is None and self._costs_nothing_again(run):
+                once, again = again, None
+                await self._put_again(run, once)
+                continue
             forgotten = run.failed is not None and run.failed.code == UNKNOWN
             if cause is None and not forgotten:
                 raise failures.of_ghost(run.failed)
@@ -121,6 +137,13 @@ class Following(Talk):
             _, payer = self._parts()
             await payer.resolve()
         return self._result(run, run.finished)
+
+    async def _put_again(self, run: Run, put: Callable[[], Awaitable[None]]) -> None:
+        if run.failed is not None and run.failed.code == EXPIRED:
+            await self._link.drop()  # its new terms are looked at
+        await self._link.ensure()
+        run.failed = None
+        await put()
 
     async def _from_mail(self, run: Run) -> bool:
         """Whether the answer's letter lay in a mailbox and brought it to its end."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import trio
 
+from engine.errors import CircuitClosed
 from engine.exit.admission import Admission
 from engine.exit.policy import GhostTerms
 from engine.exit.service import GhostService
@@ -64,7 +65,7 @@ class World:
         self.earner = FakeEarner(self.mint, self.ghost_store.credits)
         self.ghost = self.new_ghost()
         self.ghost_scope = trio.CancelScope()
-        self.down = 0
+        self.is_down = False
 
     def new_ghost(self) -> GhostService:
         return GhostService(
@@ -86,17 +87,25 @@ class World:
 
         await self.nursery.start(run)
 
-    async def restart_ghost(self) -> None:
-        """As after a crash: all memory is gone, the books stay."""
+    async def stop_ghost(self) -> None:
+        """As after a crash: all ways to it are cut, and there is no new one."""
         self.ghost_scope.cancel()
+        self.is_down = True
         for stream in self.streams:
             stream.cut()
         await trio.lowlevel.checkpoint()
+
+    async def restart_ghost(self) -> None:
+        """As after a crash: all memory is gone, the books stay."""
+        await self.stop_ghost()
+        self.is_down = False
         self.ghost = self.new_ghost()
         await self.start_ghost()
 
     async def open_stream(self) -> MemoryStream:
         await trio.lowlevel.checkpoint()
+        if self.is_down:
+            raise CircuitClosed("The circuit closed.")
         client, ghost = stream_pair(self.identity.node_id)
         if self.on_stream is not None:
             self.on_stream(client, ghost)

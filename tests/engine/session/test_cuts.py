@@ -8,6 +8,8 @@ import trio
 from trio.testing import MockClock
 
 from engine.errors import GhostError, Peer2PromptError
+from engine.session.lifeline import Lifeline
+from engine.session.unkept import NoAnswers
 from engine.session.vault import SessionVault
 from tests.helpers.market_fakes import FakePayment, MemoryStream, ScriptedBackend
 from tests.helpers.market_world import HI, MODEL, World, world
@@ -137,6 +139,60 @@ async def test_ghost_restart_before_the_first_word_is_asked_again(
         assert len(w.backend.requests) == 2
         await asker.settle()
         await check_money(w)
+
+
+@pytest.mark.parametrize("down_s", [0.1, 3.0, 20.0])
+@pytest.mark.parametrize("after_s", [0.0, 1.0])
+async def test_a_ghost_that_was_down_for_a_while_is_asked_again_under_its_new_quote(
+    after_s: float, down_s: float, autojump_clock: MockClock
+) -> None:
+    """It restarts before the question reaches it, or before the first word: nothing was charged,
+    so nobody is told to ask again."""
+
+    async def slow(_index: int) -> None:
+        await trio.sleep(5)
+
+    async with world(ScriptedBackend(["fine"], gate=slow)) as w:
+        asker = w.asker()
+        await asker.ask(HI, MODEL)
+        line = Lifeline(NoAnswers(), None, None, chat="", ask_id="a", patience_s=60)
+
+        async def crash() -> None:
+            await trio.sleep(after_s)
+            await w.stop_ghost()
+            await trio.sleep(down_s)
+            await w.restart_ghost()
+
+        w.nursery.start_soon(crash)
+        await trio.sleep(0.001)
+        result = await asker.ask(HI, MODEL, {}, w.note, line)
+        assert result.answer == w.text == "fine"
+        await asker.settle()
+        await check_money(w)
+
+
+async def test_a_ghost_that_charged_for_an_answer_it_lost_is_not_asked_again(
+    autojump_clock: MockClock,
+) -> None:
+    """Asking again would pay twice; the user is told, and decides."""
+
+    async def slow(_index: int) -> None:
+        await trio.sleep(5)
+
+    async with world(ScriptedBackend(["fine"], gate=slow)) as w:
+        asker = w.asker()
+        await asker.open()
+
+        async def crash() -> None:
+            await trio.sleep(1)
+            (name,) = w.ghost_store.credits.book
+            w.ghost_store.credits.book[name] -= 1000
+            await w.restart_ghost()
+
+        w.nursery.start_soon(crash)
+        with pytest.raises(GhostError, match="no longer has"):
+            await asker.ask(HI, MODEL)
+        assert len(w.backend.requests) == 1
 
 
 async def test_ghost_restart_in_the_middle_says_what_was_kept(autojump_clock: MockClock) -> None:
