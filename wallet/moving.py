@@ -30,22 +30,24 @@ async def quote_move(transfers: Transfers, source: str, target: str, amount_sat:
         )
     invoice = await transfers.request_mint(target, amount_sat)
     quote = await transfers.melt_quote(source, invoice.invoice)
-    return MoveQuote(
-        source, target, amount_sat, quote.fee_reserve_sat, invoice.quote_id, quote.quote_id
-    )
+    # Of accounts in usd the invoice may cost more than it brings: two mints, two rates.
+    cost = max(0, quote.amount_sat + quote.fee_reserve_sat - amount_sat)
+    return MoveQuote(source, target, amount_sat, cost, invoice.quote_id, quote.quote_id)
 
 
 async def carry_out(transfers: Transfers, quoted: MoveQuote) -> Moved:
     """The move that was quoted, by the names of its quotes."""
     amount_sat = (await transfers.mint_row(quoted.fund_id, quoted.target)).amount
+    price = (await transfers.melt_row(quoted.pay_id, quoted.source)).amount
     done = await transfers.melt(quoted.pay_id, quoted.source)
     if not done.paid:
         return Moved(amount_sat, 0, arrived=False)
+    cost = max(0, price + done.fee_sat - amount_sat)
     try:
         arrived = await transfers.complete_mint(quoted.fund_id, quoted.target)
     except MintProblem:
-        return Moved(amount_sat, done.fee_sat, arrived=False)
-    return Moved(arrived, done.fee_sat, arrived=True)
+        return Moved(amount_sat, cost, arrived=False)
+    return Moved(arrived, cost, arrived=True)
 
 
 async def collect(store: Store, transfers: Transfers) -> int:

@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 import trio
 
 from wallet.accounts import SAT, unit_of
-from wallet.ecash import amounts, bolt11
+from wallet.ecash import amounts
 from wallet.ecash.amounts import Heap
-from wallet.ecash.errors import EcashError
 from wallet.errors import (
     BadAmount,
     InsufficientFunds,
@@ -23,6 +22,7 @@ from wallet.errors import (
     MintUnreachable,
     WalletError,
 )
+from wallet.invoices import asked_msat, plain
 from wallet.mints import MintBook
 from wallet.parting import parts_of
 from wallet.prepare import heaps_at
@@ -41,10 +41,7 @@ async def quote_parts(
 ) -> list[MeltQuote]:
     """What each part costs; `parts` is sat by mint and must add up to the invoice. Raises BadAmount
     when it does not or a mint cannot pay parts, WrongUnit, MintProblem."""
-    try:
-        asked = bolt11.decode(invoice.strip()).amount_msat
-    except EcashError as exc:
-        raise BadAmount(f"This is not an invoice: {exc}.", kept="Nothing was paid.") from exc
+    asked = asked_msat(plain(invoice))
     accounts = {mints.require_sat(url, "Parts are paid"): sat for url, sat in parts.items()}
     if len(accounts) < 2 or min(accounts.values()) <= 0:
         raise BadAmount("A payment in parts needs an amount from at least two mints.")
@@ -64,17 +61,12 @@ async def quote_best(
     """How the wallet would pay an invoice: from one mint where one has enough, the richest first,
     else in parts of as few mints as can. Mints that do not answer are passed over. Raises
     InsufficientFunds, BadAmount."""
-    try:
-        asked_msat = bolt11.decode(invoice.strip()).amount_msat
-    except EcashError as exc:
-        raise BadAmount(f"This is not an invoice: {exc}.", kept="Nothing was paid.") from exc
-    if not asked_msat:
-        raise BadAmount("The invoice leaves the amount open.", kept="Nothing was paid.")
-    amount = -(-asked_msat // MSAT)
+    asked = asked_msat(plain(invoice))
+    amount = -(-asked // MSAT)
     purse = _Purse(transfers, mints, store, invoice)
     await purse.fill()
     found = await purse.whole(amount)
-    if found is None and asked_msat % MSAT == 0:
+    if found is None and asked % MSAT == 0:
         found = await purse.parts(amount)
     if found is None and purse.trouble is not None:
         raise purse.trouble

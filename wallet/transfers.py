@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from wallet import journal
+from wallet import invoices, journal
+from wallet.accounts import unit_of
 from wallet.ecash import amounts, quotes
 from wallet.errors import MintBusy, MintLied, QuoteNotPaid, UnknownOperation
 from wallet.executor import Executor
@@ -44,6 +45,7 @@ class Transfers:
         )
         if answer.amount not in (None, amount_sat):
             raise MintLied("The mint made an invoice for another amount.", kept="Nothing was paid.")
+        invoices.check_made(url, unit_of(url), answer.request, amount_sat)
         row = MintQuoteRow(
             url, answer.quote, amount_sat, answer.request, answer.expiry, key, answer.state
         )
@@ -91,9 +93,13 @@ class Transfers:
 
     async def melt_quote(self, url: str, invoice: str, *, part_sat: int | None = None) -> MeltQuote:
         url = self._mints.require(url)
+        invoice = invoices.plain(invoice)
+        msat = invoices.asked_msat(invoice)
         part_msat = None if part_sat is None else part_sat * 1000
-        answer = await self._mints.client(url).request_melt(invoice.strip(), part_msat)
-        if part_sat is not None and answer.amount != part_sat:
+        answer = await self._mints.client(url).request_melt(invoice, part_msat)
+        if part_sat is None:
+            invoices.check_price(url, unit_of(url), msat, answer.amount)
+        elif answer.amount != part_sat:
             raise MintLied(
                 f"The mint {url} wants {answer.amount} sat for a part of {part_sat}.",
                 kept="Nothing was paid.",
@@ -103,7 +109,7 @@ class Transfers:
             answer.quote,
             answer.amount,
             answer.fee_reserve,
-            invoice.strip(),
+            invoice,
             answer.expiry,
             answer.state,
         )

@@ -20,7 +20,7 @@ import httpx
 import trio
 from coincurve import PrivateKey, PublicKey
 
-from wallet.ecash import bolt11, conditions, dleq
+from wallet.ecash import bech32, bolt11, conditions, dleq
 from wallet.ecash.amounts import input_fee, split
 from wallet.ecash.curve import CURVE_ORDER, hash_to_curve, secret_to_y
 from wallet.ecash.keysets import derive_id_v2
@@ -74,10 +74,15 @@ class Refused(Exception):
         self.detail = detail
 
 
+def an_invoice(amount_sat: int, number: int = 0) -> str:
+    """One that asks for this (0: whatever the payer likes); nobody signed it, and `number` tells it
+    from others."""
+    prefix, groups = f"lnbc{amount_sat * 10}n" if amount_sat else "lnbc", [0] * (7 + 104)
+    groups[:7] = [number >> 5 * (6 - place) & 31 for place in range(7)]
+    return bech32.join(prefix, groups, bech32.BECH32).lower()
+
+
 def _asked_for(invoice: str) -> int:
-    """The amount of a real invoice, or of a made-up one ("lnfake21")."""
-    if invoice.startswith("lnfake"):
-        return int(invoice.removeprefix("lnfake"))
     return (bolt11.decode(invoice).amount_msat or 0) // 1000
 
 
@@ -199,7 +204,7 @@ class FakeMint(httpx.AsyncBaseTransport):
             name = f"q{len(self.quotes)}"
             self.quotes[name] = {
                 "quote": name,
-                "request": f"lnbc{name}",
+                "request": an_invoice(body["amount"], len(self.quotes)),
                 "amount": body["amount"],
                 "state": "PAID",
                 "expiry": None,

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.virtual_time import threads_inline, virtual_clock
-from tests.wallet.fake_mint import URL, FakeMint
+from tests.wallet.fake_mint import URL, FakeMint, an_invoice
 from tests.wallet.support import SESSION, fund, open_store
 from wallet.ecash.conditions import lock_to_keys
 from wallet.ecash.curve import secret_to_y
@@ -95,7 +95,7 @@ class World:
         elif kind == "token":
             await self.ghost.receive(await self.client.send(URL, amount))
         elif kind == "melt":
-            quote = await self.client.melt_quote(URL, f"lnfake{amount}")
+            quote = await self.client.melt_quote(URL, an_invoice(amount))
             await self.client.melt(quote.quote_id)
         elif kind == "lock":
             lock = lock_to_keys([await self.ghost.lock_key()])

@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.mint import RealMint
 from tests.helpers.mint_proxy import MintProxy
-from tests.wallet.fake_mint import URL, FakeMint, Json, Keys
+from tests.wallet.fake_mint import URL, FakeMint, Json, Keys, an_invoice
 from tests.wallet.support import a_wallet, available, fake_wallet, fund
 from wallet.ecash.keysets import Keyset
 from wallet.errors import BadAmount, MintError, MintProblem, MintUnreachable
@@ -64,7 +64,7 @@ async def test_refused_payments_are_counted(tmp_path: Path, fake_mint: FakeMint)
     fake_mint.melt_state = "UNPAID"
     async with fake_wallet(tmp_path, "a", fake_mint, 300) as alice:
         for _ in range(REFUSED_PAYMENTS):
-            quote = await alice.melt_quote(URL, "lnfake20")
+            quote = await alice.melt_quote(URL, an_invoice(20))
             with pytest.raises(MintError):
                 await alice.melt(quote.quote_id)
         (balance,) = await alice.balances()

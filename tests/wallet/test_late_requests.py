@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wallet.fake_mint import URL, FakeMint, Refused
+from tests.wallet.fake_mint import URL, FakeMint, Refused, an_invoice
 from tests.wallet.support import SESSION, available, fake_wallet, fund, not_available
 from wallet.errors import MintUnreachable, WalletError
 from wallet.wallet import Wallet
@@ -58,7 +58,7 @@ async def test_mint(tmp_path: Path, fake_mint: FakeMint, question: str) -> None:
 @pytest.mark.parametrize("question", ["/v1/melt/quote/bolt11/", *QUESTIONS])
 async def test_melt(tmp_path: Path, fake_mint: FakeMint, question: str) -> None:
     async with fake_wallet(tmp_path, "a", fake_mint, 64) as alice:
-        quote = await alice.melt_quote(URL, "lnfake20")
+        quote = await alice.melt_quote(URL, an_invoice(20))
         late(fake_mint, "/v1/melt/bolt11", question)
         await alice.melt(quote.quote_id)
         await alice.recover()
@@ -92,7 +92,7 @@ async def test_a_refusal_of_the_repeated_melt_is_not_believed(
     """The network repeats our request: the first was carried out, the second is refused with a
     code that sounds final. The wallet must not take the spent ecash for available."""
     async with fake_wallet(tmp_path, "a", fake_mint, 64) as alice:
-        quote = await alice.melt_quote(URL, "lnfake20")
+        quote = await alice.melt_quote(URL, an_invoice(20))
         repeated: list[str] = []
 
         def before(path: str) -> None:

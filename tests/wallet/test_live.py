@@ -19,7 +19,7 @@ from engine.wire.frames import Purpose
 from tests.helpers.mint import RealMint, mint_available
 from tests.helpers.network import local_network
 from tests.helpers.ws_server import Close, Peer, Ping, Script, websocket_server
-from tests.wallet.fake_mint import URL, FakeMint, Json
+from tests.wallet.fake_mint import URL, FakeMint, Json, an_invoice
 from tests.wallet.support import a_wallet, fund, open_store
 from wallet.ecash.subscriptions import News, Topic
 from wallet.errors import BadAmount, MintError, MintUnreachable, UnknownOperation
@@ -272,7 +272,7 @@ async def test_a_payment_that_is_decided_is_told(tmp_path: Path) -> None:
     async def work(wallet: Wallet, mint: LiveMint) -> None:
         await fund(wallet, URL, 64)
         for paid in (True, False):
-            quote = await wallet.melt_quote(URL, "lnfake9")
+            quote = await wallet.melt_quote(URL, an_invoice(9))
             with pytest.raises(UnknownOperation, match="not begun"):
                 await wallet.waiting.melt(quote.quote_id, URL, 9)
             mint.mint.melt_state = "PENDING"

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.helpers.mint import REPOSITORY, RealMint, mint_available
-from tests.wallet.fake_mint import FakeMint, Json, Refused
+from tests.wallet.fake_mint import FakeMint, Json, Refused, an_invoice
 from tests.wallet.support import a_wallet, available, fund, not_available
 from tests.wallet.test_address import invoice
 from wallet.errors import BadAmount, InsufficientFunds, MintError, MintLied
@@ -43,7 +43,7 @@ class PartsMint(FakeMint):
             return super()._melt_quote(last, body)
         assert body["request"] == FORTY
         part = body["options"]["mpp"]["amount"] // 1000 if "options" in body else 40
-        return super()._melt_quote(last, {"request": f"lnfake{part}"})
+        return super()._melt_quote(last, {"request": an_invoice(part)})
 
 
 class Network(httpx.AsyncBaseTransport):

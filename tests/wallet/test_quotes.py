@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.wallet.fake_mint import URL, FakeMint, Json
+from tests.wallet.fake_mint import URL, FakeMint, Json, an_invoice
 from tests.wallet.support import a_wallet, available, fake_wallet
 from wallet.errors import MintLied, UnknownOperation
 from wallet.store import KeyFile, Store, schema
@@ -19,20 +19,11 @@ pytestmark = [pytest.mark.trio, pytest.mark.usefixtures("quick")]
 ONE, TWO = "http://one.test", "http://two.test"
 
 
-class Payable(FakeMint):
-    """Its invoices can be paid by its like."""
-
-    def _quote(self, last: str, body: Json) -> Json:
-        quote = super()._quote(last, body)
-        quote["request"] = f"lnfake{quote['amount']}"
-        return quote
-
-
 class Two(httpx.AsyncBaseTransport):
     """Two mints that count their quotes alike."""
 
     def __init__(self) -> None:
-        self.mints = {"one.test": Payable(), "two.test": Payable()}
+        self.mints = {"one.test": FakeMint(), "two.test": FakeMint()}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await self.mints[request.url.host].handle_async_request(request)
@@ -50,7 +41,7 @@ async def test_two_mints_give_the_same_name(tmp_path: Path) -> None:
         assert await alice.collect() == 20
         assert await available(alice) == 50
 
-        pay = [await alice.melt_quote(url, "lnfake9") for url in (ONE, TWO)]
+        pay = [await alice.melt_quote(url, an_invoice(9)) for url in (ONE, TWO)]
         assert pay[0].quote_id == pay[1].quote_id
         with pytest.raises(UnknownOperation, match="Several mints"):
             await alice.melt(pay[0].quote_id)
@@ -75,10 +66,10 @@ async def test_a_mint_gives_one_name_twice(tmp_path: Path, fake_mint: FakeMint) 
             await alice.request_mint(URL, 30)
         fake_mint.quotes[quote.quote_id] = {**fake_mint.quotes["q0"]}
         assert (await alice.check_mint(quote.quote_id)).amount_sat == 20
-        await alice.melt_quote(URL, "lnfake9")
-        await alice.melt_quote(URL, "lnfake9")  # the same payment: the same answer is no lie
+        await alice.melt_quote(URL, an_invoice(9))
+        await alice.melt_quote(URL, an_invoice(9))  # the same payment: the same answer is no lie
         with pytest.raises(MintLied, match="one name"):
-            await alice.melt_quote(URL, "lnfake8")
+            await alice.melt_quote(URL, an_invoice(8))
 
 
 async def test_what_an_older_store_has_under_way_is_found_again(

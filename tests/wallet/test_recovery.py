@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wallet.fake_mint import URL, FakeMint, Refused
+from tests.wallet.fake_mint import URL, FakeMint, Refused, an_invoice
 from tests.wallet.support import (
     SESSION,
     available,
@@ -113,7 +113,7 @@ async def test_a_pending_payment_is_decided_later(
 ) -> None:
     async with fake_wallet(tmp_path, "a", fake_mint, 64) as alice:
         fake_mint.melt_state = "PENDING"
-        quote = await alice.melt_quote(URL, "lnfake20")
+        quote = await alice.melt_quote(URL, an_invoice(20))
         result = await alice.melt(quote.quote_id)
         assert (result.paid, result.state) == (False, "PENDING")
         (balance,) = await alice.balances()
@@ -132,7 +132,7 @@ async def test_a_pending_payment_is_decided_later(
 async def test_a_failed_payment_gives_everything_back(tmp_path: Path, fake_mint: FakeMint) -> None:
     async with fake_wallet(tmp_path, "a", fake_mint, 64) as alice:
         fake_mint.melt_state = "UNPAID"
-        quote = await alice.melt_quote(URL, "lnfake20")
+        quote = await alice.melt_quote(URL, an_invoice(20))
         with pytest.raises(MintError) as caught:
             await alice.melt(quote.quote_id)
         assert caught.value.mint_code == 20004

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlcipher3 import dbapi2 as sqlcipher
 
-from tests.wallet.fake_mint import URL, FakeMint
+from tests.wallet.fake_mint import URL, FakeMint, an_invoice
 from tests.wallet.support import SESSION, available, fund, ticking
 from wallet.errors import TokenInvalid, WalletError
 from wallet.store import KeyFile, Store, Transaction, schema
@@ -83,7 +83,7 @@ async def in_the_middle(wallet: Wallet, mint: FakeMint) -> None:
     await wallet.refund_outputs(URL, 9)
     token = await wallet.send(URL, 5)
     quote = await wallet.request_mint(URL, 64)
-    melt = await wallet.melt_quote(URL, "lnfake11")
+    melt = await wallet.melt_quote(URL, an_invoice(11))
     cut_short = (
         ("/v1/swap", "lose_answer", partial(wallet.receive, token)),
         ("/v1/mint/bolt11", "lose_answer", partial(wallet.complete_mint, quote.quote_id)),
