@@ -15,11 +15,13 @@ from engine.exit.question import OPTIONS, read_question
 from engine.exit.question_checks import Unfit
 from engine.gateway.problems import Problem, bad_request
 from engine.gateway.said import as_said, as_tool
-from engine.gateway.shapes_in import UNSET, ChatBody, conform
+from engine.gateway.shapes_in import ChatBody, conform
 from engine.wire.quote import FEATURES
 
 ANY_MODEL = "auto"
 _TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
+_NONE: tuple[object, ...] = ({}, [])
+"""As good as not there. Nought and false are values: a temperature of 0 is asked for."""
 _PASSED = frozenset({"messages", "max_tokens", *_TOOLS, *OPTIONS})
 
 
@@ -51,10 +53,9 @@ def read_object(raw: bytes) -> dict[str, Any]:
 def read_chat(found: Mapping[str, Any]) -> Wanted:
     """A body of /v1/chat/completions. Raises Problem."""
     conform(found, ChatBody)
-    given = {key: value for key, value in found.items() if value not in UNSET}
+    given = {key: value for key, value in found.items() if value is not None and value not in _NONE}
     if "max_completion_tokens" in given:
         given["max_tokens"] = given.pop("max_completion_tokens")
-    given |= {key: found[key] for key in _PASSED & found.keys() if found[key] is False}
     given["messages"] = [as_said(message) for message in found["messages"]]
     if "tools" in given:
         given["tools"] = [as_tool(tool) for tool in given["tools"]]

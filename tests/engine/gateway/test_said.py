@@ -11,6 +11,7 @@ from engine.gateway.bodies import check_form, read_chat
 from engine.gateway.catalogue import catalogue, listed, not_offered
 from engine.gateway.messages_body import read_messages
 from engine.gateway.problems import Problem
+from engine.gateway.responses_body import read_responses
 from engine.session.raw_body import features_of
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
@@ -70,6 +71,20 @@ def test_what_every_ghost_would_refuse_is_refused_here(message: dict[str, Any], 
     with pytest.raises(Problem, match=word) as caught:
         said(ASKED, message)
     assert (caught.value.status, caught.value.kept) == (400, "Nothing was sent.")
+
+
+def test_nought_and_false_are_values() -> None:
+    """A temperature of 0 is what programs ask for that want the same answer again."""
+    options = {"temperature": 0, "seed": 0, "top_p": 0.0, "presence_penalty": 0}
+    asked = {"messages": [ASKED], "tools": [TOOL], "parallel_tool_calls": False, **options}
+    wanted = read_chat({"model": "a", "stop": [], "response_format": {}, "n": None, **asked})
+    check_form(wanted)
+    assert wanted.body == asked
+    for again in (
+        read_messages({"model": "a", "messages": [ASKED], **options, "seed": None}),
+        read_responses({"model": "a", "input": "x", **options, "seed": None}),
+    ):
+        assert (again.body["temperature"], again.body["top_p"]) == (0, 0)
 
 
 def test_what_a_question_needs_of_a_model() -> None:
