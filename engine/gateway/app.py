@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -24,7 +24,8 @@ from engine.gateway.asking import Asker
 from engine.gateway.bodies import Wanted, check_form, read_chat, read_object
 from engine.gateway.catalogue import catalogue, listed, not_offered, unknown_model
 from engine.gateway.chat_form import ChatForm
-from engine.gateway.door import Message, Receive, Scope, Send, check, read_body
+from engine.gateway.door import Message, Receive, Scope, Send, Serve, check, read_body
+from engine.gateway.doorway import welcome
 from engine.gateway.embeddings import EmbeddingsForm, read_embeddings
 from engine.gateway.forms import Form
 from engine.gateway.keys import ApiKeys
@@ -48,9 +49,6 @@ from engine.session.raw_body import features_of
 
 KEY = "peer2prompt.key"
 SESSION_HEADER = "x-peer2prompt-session"
-
-Serve = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 
 Read = Callable[[Mapping[str, Any]], Wanted]
 MakeForm = Callable[[str, Wanted, int], Form]
@@ -93,6 +91,7 @@ class Api:
             except Problem as problem:
                 await send_problem(send, problem)
                 return
+            welcome(scope)
         await self._routes(scope, receive, send)
 
     def _asking(self, read: Read, form: MakeForm) -> Endpoint:

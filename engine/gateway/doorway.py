@@ -3,18 +3,22 @@
 The server behind it waits for a reader for as long as it takes, even when it is to stop; so a
 program that asks and does not read, or another user of this machine who opens connections and says
 nothing, would hold tasks, memory and descriptors. Here each wait for a reader ends, and so does
-each beyond the number.
+each beyond the number. When all places are taken the stranger who came first makes room: who has
+shown a key is never sent away for one who has not.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import trio
 
 from engine.control.listen import peer_uid
 
+CALLER = "peer2prompt.caller"
+"""Where a request's scope names the connection that it came over."""
 MAX_CONNECTIONS = 512
 """Of the 1,024 descriptors that a process usually has: the circuits need theirs."""
 READER_S = 30.0
@@ -25,6 +29,8 @@ class Caller(trio.abc.HalfCloseableStream):
     """One connection. Closes it when its reader takes nothing for too long."""
 
     def __init__(self, stream: trio.SocketStream, on_close: Callable[[Caller], None]) -> None:
+        self.known = False
+        """Whether it has brought a valid key."""
         self._stream = stream
         self._on_close = on_close
 
@@ -59,12 +65,13 @@ class Caller(trio.abc.HalfCloseableStream):
 
 
 class Doorway(trio.abc.Listener[Caller]):
-    """A listener that holds so many connections at a time; what comes beyond is closed at once."""
+    """A listener that holds so many connections at a time. One more takes the place of the oldest
+    that has shown no key; where all have shown one, it is closed at once."""
 
     def __init__(self, listener: trio.SocketListener, most: int) -> None:
         self._listener = listener
         self._most = most
-        self._open: set[Caller] = set()
+        self._open: dict[Caller, None] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -72,9 +79,9 @@ class Doorway(trio.abc.Listener[Caller]):
     async def accept(self) -> Caller:
         while True:
             stream = await self._listener.accept()
-            if len(self._open) < self._most and _is_this_user(stream):
-                caller = Caller(stream, self._open.discard)
-                self._open.add(caller)
+            if _is_this_user(stream) and self._has_room():
+                caller = Caller(stream, self._left)
+                self._open[caller] = None
                 return caller
             stream.socket.close()
 
@@ -85,6 +92,24 @@ class Doorway(trio.abc.Listener[Caller]):
         """Nobody is waited for any more."""
         for caller in tuple(self._open):
             caller.close_now()
+
+    def _has_room(self) -> bool:
+        if len(self._open) >= self._most:
+            stranger = next((caller for caller in self._open if not caller.known), None)
+            if stranger is None:
+                return False
+            stranger.close_now()
+        return True
+
+    def _left(self, caller: Caller) -> None:
+        self._open.pop(caller, None)
+
+
+def welcome(scope: Mapping[str, Any]) -> None:
+    """A request came with a valid key: its connection may stay, however many others come."""
+    caller = scope.get(CALLER)
+    if isinstance(caller, Caller):
+        caller.known = True
 
 
 def _is_this_user(stream: trio.SocketStream) -> bool:

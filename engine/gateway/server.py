@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any, cast
 
 import trio
@@ -19,7 +18,8 @@ from hypercorn.utils import wrap_app
 from engine.control.listen import control_listener
 from engine.errors import AddressInUse
 from engine.gateway.app import Api
-from engine.gateway.doorway import MAX_CONNECTIONS, Doorway
+from engine.gateway.door import Receive, Scope, Send, Serve
+from engine.gateway.doorway import CALLER, MAX_CONNECTIONS, Caller, Doorway
 from engine.gateway.settings import Listen
 
 BACKLOG = 256
@@ -36,7 +36,7 @@ async def serve_api(
 
 
 async def serve_app(
-    app: object,
+    app: Callable[..., Awaitable[None]],
     listen: Listen,
     name: str,
     hint: str,
@@ -47,13 +47,12 @@ async def serve_app(
     AddressInUse, in which `name` cannot listen and `hint` says what to do."""
     with _bound(listen, name, hint) as (listener, where):
         doorway = Doorway(listener, MAX_CONNECTIONS)
-        serve = partial(
-            _Connection,
-            wrap_app(cast(Any, app), 0, "asgi"),
-            _config(),
-            WorkerContext(None),
-            ConnectionState({}),
-        )
+        config, context = _config(), WorkerContext(None)
+
+        async def serve(caller: Caller) -> None:
+            shown = wrap_app(cast(Any, _naming(app, caller)), 0, "asgi")
+            await _Connection(shown, config, context, ConnectionState({}), cast(Any, caller))
+
         async with trio.open_nursery() as nursery:
             await nursery.start(trio.serve_listeners, serve, [doorway])
             task_status.started(where)
@@ -70,6 +69,15 @@ class _Connection(TCPServer):
     async def _read_data(self) -> None:
         await super()._read_data()
         await self.idle_task.stop()
+
+
+def _naming(app: Callable[..., Awaitable[None]], caller: Caller) -> Serve:
+    """The application, told with each request whose connection it came over."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, CALLER: caller}, receive, send)
+
+    return served
 
 
 def _config() -> Config:

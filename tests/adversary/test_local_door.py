@@ -409,32 +409,75 @@ async def test_http2_finds_the_same_door(tmp_path: Path) -> None:
 # -- slowness --------------------------------------------------------------------------------------
 
 
+async def hold(w: ApiWorld, closed: list[int]) -> None:
+    """A connection that says nothing, until it is closed."""
+    async with await connect(w) as stream:
+        with contextlib.suppress(trio.BrokenResourceError):
+            assert await stream.receive_some(1) == b""
+        closed.append(1)
+
+
+async def ask_again(w: ApiWorld, stream: trio.SocketStream) -> bytes:
+    """A request on a connection that stays open; the status of its answer."""
+    raw = head(w, method="GET", path="/v1/models").replace(b"Connection: close\r\n", b"")
+    await stream.send_all(raw)
+    got = b""
+    with trio.fail_after(90):
+        while b'"has_more"' not in got:
+            data = await stream.receive_some(65_536)
+            assert data, "the connection was closed"
+            got += data
+    return got[9:12]
+
+
 async def test_beyond_their_number_connections_are_closed_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Adversary: another user opens more connections than there may be, and says nothing. Pass:
-    those beyond the number are closed, the others wait; when they are gone there is room again."""
+    there are never more than the number, and a program that has a key gets in all the while: the
+    stranger who came first makes room for it."""
     monkeypatch.setattr(server_module, "KEEP_ALIVE_S", 3600.0)
     monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 8)
-    async with door(tmp_path) as w:
-        closed = 0
+    async with door(tmp_path) as w, trio.open_nursery() as nursery:
+        closed: list[int] = []
+        for _ in range(30):
+            nursery.start_soon(hold, w, closed)
+        await until(lambda: len(closed) >= 22)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert len(closed) == 22
+        async with w.client() as client:
+            assert (await client.get("/models")).status_code == 200
+        await until(lambda: len(closed) == 23)
+        nursery.cancel_scope.cancel()
 
-        async def hold() -> None:
-            nonlocal closed
-            async with await connect(w) as stream:
-                with contextlib.suppress(trio.BrokenResourceError):
-                    assert await stream.receive_some(1) == b""
-                closed += 1
 
-        async with trio.open_nursery() as nursery:
-            for _ in range(30):
-                nursery.start_soon(hold)
-            await until(lambda: closed >= 22)
-            await trio.testing.wait_all_tasks_blocked(0.05)
-            assert closed == 22
-            nursery.cancel_scope.cancel()
+async def test_strangers_do_not_push_out_who_has_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Adversary: another user goes on opening connections, some with a wrong key. Pass: connections
+    that have brought a valid key are served on; only when all places are theirs is one more closed,
+    and there is room again when one of them leaves."""
+    monkeypatch.setattr(server_module, "KEEP_ALIVE_S", 3600.0)
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 4)
+    async with door(tmp_path) as w, trio.open_nursery() as nursery:
+        async with contextlib.AsyncExitStack() as leaving:
+            known = [await leaving.enter_async_context(await connect(w)) for _ in range(3)]
+            for stream in known:
+                assert await ask_again(w, stream) == b"200"
+            closed: list[int] = []
+            for _ in range(20):
+                nursery.start_soon(hold, w, closed)
+            await until(lambda: len(closed) >= 19)
+            wrong = head(w, method="GET", path="/v1/models").replace(w.key.encode(), b"p2p-wrong")
+            assert (await talk(w, wrong))[9:12] == b"401"
+            for stream in known:
+                assert await ask_again(w, stream) == b"200"
+            last = await leaving.enter_async_context(await connect(w))
+            assert await ask_again(w, last) == b"200"
+            assert await talk(w, head(w, method="GET", path="/v1/models")) == b""
         async with w.client() as client:
             await until_served(client)
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_head_that_drips_is_not_waited_for(
