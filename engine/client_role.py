@@ -50,6 +50,7 @@ from engine.session.chat_methods import chat_methods
 from engine.session.cover import CoverTraffic
 from engine.session.ghostbook import GhostBook
 from engine.session.mailroad import MailRoad
+from engine.session.opening import Surroundings
 from engine.session.prober import Prober
 from engine.session.purse import ProbePurse
 from engine.session.route import Route
@@ -121,7 +122,7 @@ class ClientRole:
             work_bits=config.network.work_bits,
             clock=time.time,
         )
-        self.chats = ChatService(
+        around = Surroundings(
             store,
             self.wallet,
             relays,
@@ -136,8 +137,8 @@ class ClientRole:
             ),
             self._find_ghosts,
             config.market.wishes,
-            config.session,
         )
+        self.chats = ChatService(around, config.session)
         self.cover = CoverTraffic(config.cover, config.shapes.plan("text"), self.pool.build_cover)
         self._relays = relays
         desk, market = self.chats.desk, config.market

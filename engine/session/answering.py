@@ -22,16 +22,14 @@ from engine.identity import short_id
 from engine.log import say
 from engine.log.events_client import AnswerUnsettled, NoOtherGhost
 from engine.log.words import Code
-from engine.session.books import ChatBooks
+from engine.session.chat_parts import ChatParts
 from engine.session.chat_settings import ChatSettings, SessionSettings
-from engine.session.composing import Composer
 from engine.session.events import AskResult
 from engine.session.keeper import LeftAnswer
 from engine.session.lifeline import Lifeline
 from engine.session.moving import Stand, Step, consent_error, next_step, of_the_ghost
 from engine.session.opening import Pinned, offer_for
-from engine.session.pinned import SessionDesk
-from engine.session.pinning import PinBook, Pinning
+from engine.session.pinning import Pinning
 from engine.session.question import Question
 from engine.session.route import Route
 from engine.session.views import parts_of
@@ -49,18 +47,15 @@ class Answerer:
 
     def __init__(
         self,
-        desk: SessionDesk,
-        books: ChatBooks,
-        pins: PinBook,
-        composer: Composer,
+        parts: ChatParts,
         settings: SessionSettings,
         bus: EventBus,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._desk = desk
-        self._books = books
-        self._pins = pins
-        self._composer = composer
+        self._desk = parts.desk
+        self._books = parts.books
+        self._pins = parts.pins
+        self._composer = parts.composer
         self._settings = settings
         self._bus = bus
         self._now = now

@@ -12,18 +12,15 @@ from typing import Any
 
 import trio
 
-from engine.circuit.shape_menu import ShapeMenu
-from engine.control.events import EventBus
 from engine.control.protocol.asking import AskStarted
 from engine.control.protocol.sessions import ContextInfo, Session
-from engine.directory.relays import RelaySet
 from engine.errors import Peer2PromptError, ShuttingDown
 from engine.log import say
 from engine.log.events_client import AnswerUnkept
 from engine.log.words import Code
-from engine.market.seams import Mailboxes
 from engine.session.answering import Answerer
 from engine.session.books import ChatBooks
+from engine.session.chat_parts import ChatParts
 from engine.session.chat_settings import SessionSettings
 from engine.session.chatlist import ChatHooks, ChatList
 from engine.session.composing import Composer
@@ -31,19 +28,14 @@ from engine.session.estimating import Estimator
 from engine.session.exchange import Exchange
 from engine.session.intake import Intake
 from engine.session.keeper import AnswerKeeper, LeftAnswer
-from engine.session.offers import FindMore
+from engine.session.opening import Surroundings
 from engine.session.pinned import SessionDesk
 from engine.session.pinning import PinBook
-from engine.session.preferences import Preferences
 from engine.session.question import Question, still_answering
 from engine.session.raw import RawAsks
-from engine.session.route import Route
-from engine.session.sheets import SheetBook
 from engine.session.telling import Teller
-from engine.wire.shape import ShapePlan
 from wallet.errors import WalletError
-from wallet.store import ChatSession, Store
-from wallet.wallet import Wallet
+from wallet.store import ChatSession
 
 WRITE_S = 2.0
 
@@ -51,32 +43,19 @@ WRITE_S = 2.0
 class ChatService:
     """Answers `ask`, `ask.*` and what of `sessions.*` asks something."""
 
-    def __init__(
-        self,
-        store: Store,
-        wallet: Wallet,
-        relays: RelaySet,
-        route_to: Callable[[bytes, ShapePlan], Route],
-        shapes: ShapeMenu,
-        bus: EventBus,
-        boxes: Mailboxes | None = None,
-        sheets: SheetBook | None = None,
-        find_more: FindMore | None = None,
-        wishes: Preferences | None = None,
-        settings: SessionSettings | None = None,
-    ) -> None:
+    def __init__(self, around: Surroundings, settings: SessionSettings | None = None) -> None:
+        shapes, bus = around.shapes, around.bus
         self.last_cost_msat: int | None = None
         self.spent_msat = 0
         """For answers since the start."""
-        self.desk = SessionDesk(
-            store, wallet, relays, route_to, shapes, bus, boxes, sheets, find_more, wishes
-        )
-        self.books = ChatBooks(store)
+        self.desk = SessionDesk(around)
+        self.books = ChatBooks(around.store)
         chosen = settings or SessionSettings()
         self.composer = Composer(self.books, chosen)
         self.pins = PinBook(self.books, lambda chat: self.desk.open_for(chat) is not None)
-        self._answerer = Answerer(self.desk, self.books, self.pins, self.composer, chosen, bus)
-        self.estimates = Estimator(self.desk, self.books, self.pins, self.composer, shapes)
+        parts = ChatParts(self.desk, self.books, self.pins, self.composer)
+        self._answerer = Answerer(parts, chosen, bus)
+        self.estimates = Estimator(parts, shapes)
         self._intake = Intake(
             self.books, self.composer, self.estimates, shapes, self.desk.chooser, bus
         )
@@ -95,7 +74,7 @@ class ChatService:
         )
         self.exchange = Exchange(self.books, self._changed)
         self.raw = RawAsks(self.desk, shapes, bus, chosen, self._start)
-        self._boxes = boxes
+        self._boxes = around.boxes
         self._shapes = shapes
         self._bus = bus
         self._asks: dict[str, Question] = {}

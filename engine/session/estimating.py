@@ -14,13 +14,11 @@ from engine.control.protocol.asking import Estimate
 from engine.control.protocol.sessions import ContextInfo
 from engine.identity import short_id
 from engine.market.meter import Tariff
-from engine.session.books import ChatBooks
+from engine.session.chat_parts import ChatParts
 from engine.session.chat_settings import ChatSettings
-from engine.session.composing import TRIM, Composer, to_come
+from engine.session.composing import TRIM, to_come
 from engine.session.files.attach import read_files
 from engine.session.opening import offer_for
-from engine.session.pinned import SessionDesk
-from engine.session.pinning import PinBook
 from engine.session.preferences import Preferences
 from engine.wire.quote import ModelOffer, Quote
 from engine.wire.sheet import Sheet
@@ -51,18 +49,11 @@ class Terms:
 class Estimator:
     """Answers `ask.estimate`."""
 
-    def __init__(
-        self,
-        desk: SessionDesk,
-        books: ChatBooks,
-        pins: PinBook,
-        composer: Composer,
-        shapes: ShapeMenu,
-    ) -> None:
-        self._desk = desk
-        self._books = books
-        self._pins = pins
-        self._composer = composer
+    def __init__(self, parts: ChatParts, shapes: ShapeMenu) -> None:
+        self._desk = parts.desk
+        self._books = parts.books
+        self._pins = parts.pins
+        self._composer = parts.composer
         self._shapes = shapes
 
     async def estimate(self, params: Mapping[str, Any]) -> Estimate:

@@ -74,36 +74,41 @@ class Pinned:
         return anything or offer_for(self.quote, want) is not None
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Surroundings:
+    """What sessions are opened in: the node's store and wallet, and its way to ghosts."""
+
+    store: Store
+    wallet: Wallet
+    relays: RelaySet
+    route_to: Callable[[bytes, ShapePlan], Route]
+    shapes: ShapeMenu
+    bus: EventBus
+    boxes: Mailboxes | None = None
+    sheets: SheetBook | None = None
+    find_more: FindMore | None = None
+    wishes: Preferences = field(default_factory=Preferences)
+
+
 class SessionOpener:
     """Opens and leaves sessions. Base of `SessionDesk`, which keeps them."""
 
-    def __init__(
-        self,
-        store: Store,
-        wallet: Wallet,
-        relays: RelaySet,
-        route_to: Callable[[bytes, ShapePlan], Route],
-        shapes: ShapeMenu,
-        bus: EventBus,
-        boxes: Mailboxes | None = None,
-        sheets: SheetBook | None = None,
-        find_more: FindMore | None = None,
-        wishes: Preferences | None = None,
-    ) -> None:
-        self.boxes = boxes
+    def __init__(self, around: Surroundings) -> None:
+        store, wallet, bus = around.store, around.wallet, around.bus
+        self.boxes = around.boxes
         self.open_sessions: list[Pinned] = []
         self.tokenizers: Tokenizers | None = None
         """Of open models, where the settings name some."""
         self._store = store
         self._wallet = wallet
-        self._relays = relays
-        self._route_to = route_to
-        self._shapes = shapes
+        self._relays = around.relays
+        self._route_to = around.route_to
+        self._shapes = around.shapes
         self._bus = bus
         self._vault = SessionVault(store)
-        self.offers = Offers(relays, self._ask_offer, sheets, find_more)
+        self.offers = Offers(around.relays, self._ask_offer, around.sheets, around.find_more)
         self.witness = Witness(store, on_change=lambda: bus.publish("market.changed", {}))
-        self.chooser = Chooser(self.offers, self.witness, wallet, wishes or Preferences())
+        self.chooser = Chooser(self.offers, self.witness, wallet, around.wishes)
         self._nursery: trio.Nursery | None = None
         self._closing = False
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import trio
 
@@ -20,7 +19,7 @@ from engine.log.words import Code
 from engine.market.client_asking import Footing
 from engine.session.habits import Habits
 from engine.session.moving import ELSEWHERE
-from engine.session.opening import Pinned, SessionOpener
+from engine.session.opening import Pinned, SessionOpener, Surroundings
 from engine.session.pinning import Pinning
 from engine.session.preferences import Preferences
 from engine.wire.quote import Quote
@@ -39,8 +38,8 @@ MAX_NUMBER = 2**31
 class SessionDesk(SessionOpener):
     """Keeps the sessions of all chats."""
 
-    def __init__(self, *parts: Any, **options: Any) -> None:
-        super().__init__(*parts, **options)
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__(around)
         self._now = time.time
         self.claimed: set[str] = set()
         """Sessions of an earlier run that are not to be reclaimed: answers of theirs go on."""

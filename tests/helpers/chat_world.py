@@ -25,6 +25,7 @@ from engine.identity import Identity
 from engine.session.chat import ChatService
 from engine.session.chat_methods import chat_methods
 from engine.session.chat_settings import SessionSettings
+from engine.session.opening import Surroundings
 from engine.session.preferences import Preferences
 from engine.session.route import GhostGone
 from engine.wire.advert import Role
@@ -148,7 +149,7 @@ class ChatWorld:
                 SimpleNamespace(node_id=g.id) for g in self.ghosts if role is Role.GHOST
             ],
         )
-        return ChatService(
+        around = Surroundings(
             self.store,
             cast(Wallet, self.wallet),
             cast(Any, relays),
@@ -156,8 +157,8 @@ class ChatWorld:
             ShapeMenu(ShapeClass.BULK),
             self.bus,
             wishes=Preferences(most=1.0),
-            settings=self.settings,
         )
+        return ChatService(around, self.settings)
 
     def _route(self, ghost: bytes, plan: ShapePlan) -> RouteHere:
         there = next(g for g in self.ghosts if g.id == ghost)

@@ -35,6 +35,7 @@ from engine.mailbox.sender import ReplySender
 from engine.mailbox.settings import MailboxSettings
 from engine.session.chat import ChatService
 from engine.session.mailroad import MailRoad
+from engine.session.opening import Surroundings
 from engine.session.route import Route
 from engine.wire.advert import Advert, Role
 from engine.wire.directory_file import format_directory
@@ -162,7 +163,7 @@ class Client(Part):
             return await self.pool.build_to_relay(advert, purpose, BULK_PLAN)
 
         self.bus = EventBus()
-        self.chats = ChatService(
+        around = Surroundings(
             world.store,
             cast(Wallet, world.wallet),
             relays,
@@ -171,6 +172,7 @@ class Client(Part):
             self.bus,
             MailRoad(MailboxClient(build, relays, rules=self.pool.rules), relays, self._guards),
         )
+        self.chats = ChatService(around)
 
     def _guards(self) -> list[bytes]:
         in_use = self.pool.guards.in_use

@@ -12,6 +12,7 @@ import trio
 import trio.testing
 
 from engine.circuit.shape_menu import ShapeMenu
+from engine.session.opening import Surroundings
 from engine.session.pinned import SETTLE_IDLE_S, SPARE_AFTER_S, Pinned, SessionDesk
 from engine.session.preferences import Preferences
 from engine.wire.shape import ShapeClass, ShapePlan
@@ -72,7 +73,7 @@ def desk_with(menu: ShapeMenu, balance_sat: int, warmed_at: list[float]) -> Sess
             return [SimpleNamespace(available_sat=balance_sat)]
 
     bus = SimpleNamespace(publish=lambda _name, _data: None)
-    desk = SessionDesk(
+    around = Surroundings(
         cast("Any", SimpleNamespace(secrets=None, evidence=None, receipts=None)),
         cast("Any", Wallet()),
         cast("Any", None),
@@ -80,6 +81,7 @@ def desk_with(menu: ShapeMenu, balance_sat: int, warmed_at: list[float]) -> Sess
         menu,
         cast("Any", bus),
     )
+    desk = SessionDesk(around)
 
     async def warm() -> None:
         warmed_at.append(trio.current_time())
