@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -62,6 +63,7 @@ class ControlServer:
         self.handlers = handlers
         self.events = events if events is not None else EventBus()
         self.clients = 0
+        self.boot = secrets.token_hex(8)
 
     async def run(self, *, task_status: trio.TaskStatus[Path] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; reports started once the socket accepts connections."""
@@ -177,7 +179,12 @@ class _Connection:
         greet = self._server.handlers.get("hello")
         more = await greet(params) if greet is not None else {}
         hello = msgspec.convert(
-            {**(msgspec.to_builtins(more) or {}), "protocol": PROTOCOL_VERSION}, type=Hello
+            {
+                **(msgspec.to_builtins(more) or {}),
+                "protocol": PROTOCOL_VERSION,
+                "boot": self._server.boot,
+            },
+            type=Hello,
         )
         self._greeted = True
         if wanted.events and self._events is None:

@@ -202,7 +202,8 @@ def test_a_full_disk_costs_nothing_and_passes(world: World) -> None:
 def test_a_slow_clock_is_told_and_mended_without_a_restart(world: World) -> None:
     with odd_node(world, -7_200) as (client, clock):
         home = client.home
-        wait_until(lambda: warned(home, "2 h slow"), "the clock is doubted")
+        # Told by adverts that are as old as this network, so two hours are the most it can be.
+        wait_until(lambda: warned(home, " slow or more"), "the clock is doubted")
         refused = ask(home)["error"]
         assert (refused["code"], refused["exit_code"]) == ("no_route", 4)
         assert "nothing was paid" in refused["kept"]

@@ -373,7 +373,8 @@ class ScriptedError(ControlError):
 
 
 class ScriptedNode:
-    """Serves `state` by method; `calls` records what was asked; `failures` makes methods fail.
+    """Serves `state` by method; `calls` records what was asked; `failures` makes methods fail, and
+    what is in `held` is answered only when it is taken out.
 
     `answer`: what questions are answered with, streamed in pieces of `piece` characters every
     `pause_s`. None: a question is accepted and the test publishes the events itself.
@@ -384,6 +385,7 @@ class ScriptedNode:
         self.state = sample_state()
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.failures: dict[str, Peer2PromptError] = {}
+        self.held: set[str] = set()
         self.answer: str | None = ANSWER
         self.piece = 12
         self.pause_s = 0.01
@@ -475,6 +477,8 @@ class ScriptedNode:
     def _recorded(self, name: str, handler: Callable[[dict[str, Any]], Any]) -> Callable[..., Any]:
         async def call(params: dict[str, Any]) -> object:
             self.calls.append((name, params))
+            while name in self.held:
+                await trio.sleep(0.01)
             if name in self.failures:
                 raise self.failures[name]
             return await handler(params)

@@ -221,7 +221,7 @@ class NodeLink:
                 self._client = client
                 stream = client.subscribe()
                 if not self.earnings_only:
-                    self.model.link_up(time.monotonic())
+                    self.model.link_up(time.monotonic(), client.hello.boot)
                 tasks = [asyncio.create_task(self._poll(poll)) for poll in self._polls.values()]
                 if self.on_ready is not None:
                     tasks.append(asyncio.create_task(self._ready(self.on_ready)))

@@ -27,6 +27,7 @@ class LinkState:
     attempts: int = 0
     reason: str = ""
     ever_up: bool = False
+    boot: str = ""  # the run of the node that was spoken to last
 
 
 @dataclass(slots=True, repr=False)
@@ -36,7 +37,6 @@ class NodeStatus:
     node: str = ""
     version: str = ""
     roles: list[str] = field(default_factory=list)
-    pid: int | None = None
     home: str = ""
     uptime_s: float | None = None
     relays_known: int | None = None
@@ -59,7 +59,6 @@ class NodeStatus:
             node=line(source, "node"),
             version=line(source, "version"),
             roles=lines(source, "roles"),
-            pid=maybe_whole(source, "pid"),
             home=line(source, "home"),
             uptime_s=maybe_real(source, "uptime_s"),
             relays_known=maybe_whole(source, "relays_known"),
@@ -160,7 +159,12 @@ class AppModel:
 
     # -- the link ----------------------------------------------------------------------------
 
-    def link_up(self, now: float) -> None:
+    def link_up(self, now: float, boot: str = "") -> None:
+        """`boot` names the run of the node. A new one is told before anything can be asked of it,
+        so that no question to the new node is taken for one that the old one was answering."""
+        if self.link.boot and boot != self.link.boot:
+            self.chat.node_restarted()
+        self.link.boot = boot
         self.link.state, self.link.since = "up", now
         self.link.attempts, self.link.reason, self.link.ever_up = 0, "", True
         self.revision += 1
@@ -177,9 +181,6 @@ class AppModel:
 
     def set_status(self, value: object) -> None:
         fresh = NodeStatus.of(value)
-        old = self.status.pid
-        if old is not None and fresh.pid is not None and fresh.pid != old:
-            self.chat.node_restarted()
         if fresh != self.status:
             self.status = fresh
             self.revision += 1

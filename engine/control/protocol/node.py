@@ -19,6 +19,8 @@ class Hello(Result, frozen=True):
     version: str = ""
     node: str = ""
     roles: list[str] = []
+    boot: str = ""
+    """Drawn at each start of a node: whether it is the one that was spoken to before."""
 
 
 class Mailboxes(Result, frozen=True):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from engine.control.events import EventBus
 from engine.control.paths import control_socket
 from engine.control.protocol.frames import MAX_LINE
-from engine.control.server import MAX_CALLS
+from engine.control.server import MAX_CALLS, ControlServer
 from engine.errors import AddressInUse, ControlError, NoRoute
 from tests.helpers.control import raw_client, serving, short_home
 
@@ -45,7 +45,9 @@ async def test_hello_comes_first(home: Path) -> None:
             "version": "9",
             "node": "ab12",
             "roles": ["client"],
+            "boot": server.boot,
         }
+        assert server.boot != ControlServer(server.path, {}).boot
         assert (await client.ask("echo", 6, a=[1, None]))["result"] == {"a": [1, None]}
 
 

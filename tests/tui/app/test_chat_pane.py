@@ -140,16 +140,38 @@ async def test_a_node_that_died_while_answering_says_so(folder: Path, node: Scri
     node.answer = None
     async with open_screen(folder) as screen:
         await screen.connected()
-        await screen.until(lambda: screen.app.model.status.pid == 4242, "status")
         await screen.ask("hello")
         await screen.until(lambda: bool(screen.app.model.chat.asks), "accepted")
         node.stop()
-        node.state["status"]["pid"] = 4343
         node.start()
         await screen.until(
             lambda: "The node stopped while it was answering" in screen.seen(), "said"
         )
         assert screen.conversation.can_retry()
+
+
+async def test_a_question_to_a_node_that_came_back_is_its_own(
+    folder: Path, node: ScriptedNode
+) -> None:
+    """The new node takes the question before it has said how it is, as a slow one does."""
+    node.answer = None
+    async with open_screen(folder) as screen:
+        await screen.connected()
+        node.stop()
+        await screen.until(lambda: "The link to the node is lost;" in screen.seen(), "banner")
+        node.held.add("status")
+        node.state["status"].update(pid=4343, relays_known=7)
+        node.start()
+        await screen.until(lambda: screen.app.model.link.state == "up", "back")
+        await screen.ask("hello")
+        await screen.until(lambda: bool(screen.app.model.chat.asks), "taken")
+        node.held.clear()
+        await screen.until(lambda: screen.app.model.status.relays_known == 7, "its status")
+        ids = {"ask_id": "ask1", "session_id": "new1"}
+        node.publish("ask.done", **ids, result={"answer": "Hello."})
+        await screen.until(lambda: screen.conversation.live is None, "done")
+        answer = screen.conversation.messages[-1]
+        assert (answer.text, answer.state, answer.trouble) == ("Hello.", "done", None)
 
 
 async def test_lost_events_lead_to_a_fresh_snapshot(folder: Path, node: ScriptedNode) -> None:

@@ -102,13 +102,14 @@ def test_bulk_tier_is_called_weaker() -> None:
     assert figures(model)[-1].tone == "warning"
 
 
-def test_a_new_pid_means_a_new_node() -> None:
+def test_what_another_run_of_the_node_was_answering_is_over() -> None:
     model = AppModel()
-    model.set_status({"pid": 1})
+    model.link_up(1.0, "one")
     model.chat.begin(model.chat.current, "Q", 0.0, 0.0)
-    model.set_status({"pid": 1})
+    model.link_lost(2.0, "a pause")
+    model.link_up(3.0, "one")
     assert model.chat.current.live is not None
-    model.set_status({"pid": 2})
+    model.link_up(4.0, "two")
     assert model.chat.current.live is None
 
 
