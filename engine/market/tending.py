@@ -10,6 +10,7 @@ few hours, and how the mints have been doing is written down for the next run.
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -25,6 +26,7 @@ SENT_S = (3600.0, 6 * 3600.0)
 # Long enough that the swap cannot be matched with the funding or the answer before it.
 PAUSE_S = (20.0, 240.0)
 REFRESH_S = 6 * 3600.0
+Task = Callable[[str], Awaitable[object]]
 
 
 async def tend_wallet(wallet: Wallet, bus: EventBus) -> None:
@@ -32,24 +34,24 @@ async def tend_wallet(wallet: Wallet, bus: EventBus) -> None:
     rng = random.SystemRandom()
     refreshed = trio.current_time()
     sent_at = trio.current_time() + rng.uniform(*SENT_S)
-    refused: set[str] = set()  # mints that do not swap old coins: not asked before new keys are
+    # Mints that do not swap old coins, or none at all: not asked before new keys are. Each refused
+    # swap also uses up counters that a restore has to walk over.
+    refused: dict[Task, set[str]] = {wallet.renew: set(), wallet.make_ready: set()}
     while True:
         await trio.sleep(rng.uniform(*PAUSE_S))
         fresh_keys = trio.current_time() - refreshed > REFRESH_S
         if fresh_keys:
             refreshed = trio.current_time()
-            refused.clear()
+            for mints in refused.values():
+                mints.clear()
         await wallet.collect()
         for url in wallet.mints():
             try:
                 if fresh_keys:
                     await wallet.refresh_mint(url)
-                if url not in refused:
-                    await wallet.renew(url)
-                await wallet.make_ready(url)
-            except MintError as error:
-                refused.add(url)
-                say(SwapRefused(Code.of(error)))
+                for task, mints in refused.items():
+                    if url not in mints:
+                        await _swap(task, url, mints)
             except WalletError as error:
                 say(MintUntended(Code.of(error)))
         if fresh_keys:
@@ -59,6 +61,14 @@ async def tend_wallet(wallet: Wallet, bus: EventBus) -> None:
             await _look_at_sent(wallet)
         await wallet.keep_health()
         bus.publish("wallet.changed", {})
+
+
+async def _swap(task: Task, url: str, refused: set[str]) -> None:
+    try:
+        await task(url)
+    except MintError as error:
+        refused.add(url)
+        say(SwapRefused(Code.of(error)))
 
 
 async def _even_out(wallet: Wallet) -> None:

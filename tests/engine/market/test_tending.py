@@ -112,3 +112,27 @@ async def _evened(tmp_path: Path) -> None:
         await tended(wallet, 20)
         assert [row.available_sat for row in await wallet.balances()] == [499, 500]
         await wallet.aclose()
+
+
+def test_a_mint_that_refuses_all_swaps_is_asked_for_coins_ahead_rarely(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_the_hour(_unready, tmp_path, monkeypatch)
+
+
+async def _unready(tmp_path: Path) -> None:
+    mint = FakeMint()
+    async with a_wallet(tmp_path, "a", URL, transport=mint, fund_sat=50) as alice:
+
+        def refuse(path: str) -> None:
+            if path == "/v1/swap":
+                raise Refused(12001, "out of order")
+
+        mint.before = refuse
+        await alice.set_policy(Policy(ahead=8, ahead_sat=3))
+        await tended(alice, REFRESH_S / HOUR_S - 0.1)
+        assert mint.asked.count("/v1/swap") == 1
+        mint.before = None
+        await tended(alice, 3 * REFRESH_S / HOUR_S)
+        for _ in range(8):
+            assert (await alice.pay_prepare(URL, 3)).change_due_sat == 0
