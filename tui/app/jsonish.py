@@ -57,3 +57,11 @@ def line(source: Json, key: str, default: str = "") -> str:
 def lines(source: Json, key: str) -> list[str]:
     value = source.get(key)
     return [clean_line(item) for item in value] if isinstance(value, list) else []
+
+
+def as_event(value: Any) -> tuple[str, Json]:
+    """Name and data of a control event, whatever class carries it."""
+    if isinstance(value, dict):
+        return str(value.get("event", "")), record(value.get("data"))
+    name = getattr(value, "event", None) or getattr(value, "name", "")
+    return str(name), record(getattr(value, "data", None))

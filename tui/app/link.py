@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.app.conversation import as_event
 from tui.app.earnings import EarningsView
+from tui.app.jsonish import as_event
 from tui.app.message import Trouble
 from tui.app.model import AppModel
 

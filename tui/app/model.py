@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tui.app.chats import ChatModel
 from tui.app.circuits import CircuitBook
-from tui.app.conversation import ChatModel
 from tui.app.earnings import EarningsView
 from tui.app.ghosts import GhostsView
 from tui.app.jsonish import Json, line, lines, maybe_real, maybe_whole, record, records, whole
