@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 
 import httpx
 import msgspec
 
 from wallet import accounts
-from wallet.comparing import compare_keysets
+from wallet.comparing import learn_keysets
 from wallet.ecash.errors import EcashError
 from wallet.ecash.keysets import SHORT_HEX, Keyset
 from wallet.ecash.subscriptions import Topic
@@ -262,31 +261,13 @@ class MintBook:
         return client
 
     async def _fetch(self, client: MintClient, known: dict[str, Keyset]) -> dict[str, Keyset]:
-        """All keysets of the client's unit; of those that are known only the state is updated."""
-        heads = await client.keysets()
-        listed = {head.id for head in heads}
-        # One that is not listed any more signs nothing, and no word on its end holds.
-        result = {
-            keyset.id: keyset
-            if keyset.id in listed
-            else replace(keyset, active=False, final_expiry=None)
-            for keyset in known.values()
-        }
-        if self._second is not None:
-            stranger = MintClient(client.url, self._second(client.url), timeout_s=self._timeout_s)
-            await compare_keysets(client, heads, stranger)
-        for head in heads:
-            if head.unit != client.unit or not head.id.startswith(("00", "01")):
-                continue
-            old = known.get(head.id)
-            if old is None or (old.active, old.final_expiry) != (head.active, head.final_expiry):
-                result[head.id] = await client.keyset(head)
-        if not result:
-            raise MintLied(
-                f"The mint {client.url} has no keyset for {client.unit}.",
-                hint="Use another mint.",
-            )
-        return result
+        if self._second is None:
+            return await learn_keysets(client, known, None)
+        stranger = MintClient(client.url, self._second(client.url), timeout_s=self._timeout_s)
+        try:
+            return await learn_keysets(client, known, stranger)
+        finally:
+            await stranger.aclose()
 
     @asynccontextmanager
     async def stranger(self, url: str) -> AsyncIterator[MintClient]:

@@ -3,6 +3,7 @@ on a way on which it cannot know the wallet."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 
 from tests.wallet.fake_mint import URL, FakeMint, Json, Keys
 from tests.wallet.support import fund, open_store
+from wallet.ecash import keysets
 from wallet.errors import MintLied, MintUnreachable
 from wallet.wallet import Wallet
 
@@ -84,4 +86,47 @@ async def test_keys_that_change_between_the_questions_are_no_lie(
 
         fake_mint.tamper = rotate
         await wallet.refresh_mint(URL)
+        await wallet.aclose()
+
+
+def _made_to_collide(_keys: Mapping[int, bytes]) -> str:
+    return "00" + "c" * 14
+
+
+async def test_other_keys_under_the_same_short_id(
+    tmp_path: Path, fake_mint: FakeMint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids of version 1 have 56 bits: two sets of keys with one of them can be found. Here that is
+    taken as done."""
+    monkeypatch.setattr(keysets, "derive_id_v1", _made_to_collide)
+    fake_mint.keys.id = _made_to_collide({})
+    marked = {str(a): k.hex() for a, k in Keys("for alice only").public.items()}
+
+    def mark(path: str, answer: Json) -> Json:
+        if path.startswith("/v1/keys/"):
+            answer["keysets"][0]["keys"] = marked
+        return answer
+
+    stranger = Stranger(fake_mint)
+    async with await open_store(tmp_path) as store:
+        wallet = Wallet(store, lambda _url: fake_mint, second=lambda _url: stranger)
+        await wallet.open()
+        fake_mint.tamper = mark
+        with pytest.raises(MintLied, match="different askers"):
+            await wallet.add_mint(URL)
+        fake_mint.tamper = None
+        await wallet.add_mint(URL)
+        assert await fund(wallet, URL, 32) == 32
+        # Nor does one that was known get other keys later.
+        fake_mint.tamper = mark
+        fake_mint.keys.active = False
+        fake_mint.keysets.append(Keys("next"))
+        fake_mint.keysets[0].fee_ppk = 100
+        with pytest.raises(MintLied, match="not belong"):
+            await wallet.refresh_mint(URL)  # marks the keys of the next, too
+        fake_mint.tamper = None
+        await wallet.refresh_mint(URL)
+        old = next(k for k in wallet._mints.keysets(URL) if k.id == fake_mint.keysets[0].id)
+        assert (old.active, old.input_fee_ppk) == (False, 100)
+        assert await wallet.renew(URL) > 0, "its coins are still good"
         await wallet.aclose()
