@@ -7,6 +7,8 @@
 ARGS ?=
 PYTEST_ARGS ?=
 export PYTHON
+# Every process of a demo would compile the program anew, every test worker all tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo    the whole network on this machine, with the TUI   (ARGS=\"--ask 'What is an onion?'\")"
@@ -54,7 +56,7 @@ format: dev-env
 	.venv/bin/ruff format .
 
 test: env lint
-	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --reruns 1 $(PYTEST_ARGS)
+	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --reruns 1 $(PYTEST_ARGS)
 
 docs: dev-env
 	.venv/bin/python -m sphinx -W --keep-going -n -q -b html docs build/site

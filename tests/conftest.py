@@ -1,13 +1,17 @@
-"""Settings every test shares: Hypothesis profiles, the place of temporary files. Fixtures live
-beside the tests that use them."""
+"""Settings every test shares: Hypothesis profiles, the place of temporary files, the order among
+several workers (tests/helpers/spread.py). Fixtures live beside the tests that use them."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.helpers import spread
 
 MEMORY = "/dev/shm"
 ENOUGH_BYTES = 6 << 30
@@ -40,3 +44,16 @@ settings.register_profile(
 )
 settings.register_profile("deep", parent=settings.get_profile("search"), max_examples=3000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Only among several workers: a run in one process keeps the order of the files."""
+    if hasattr(config, "workerinput"):
+        items[:] = spread.in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> spread.Spread | None:
+    """For `--dist loadfile`, which is what `make test` asks for."""
+    return spread.Spread(config, log) if config.getvalue("dist") == "loadfile" else None
