@@ -6,6 +6,7 @@ Every method raises ConfigError with a sentence that names the setting.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TypeVar
@@ -98,6 +99,16 @@ class Table:
         """Dollars in micro-dollars, or None when it is not set."""
         value = self._data.pop(key, None)
         return None if value is None else parse_usd(value, f"{self._name}{key}")
+
+    def date(self, key: str) -> str:
+        """A day like 2026-11-21, given as text or as TOML's own date; "" when it is not set."""
+        value = str(self._data.pop(key, ""))
+        try:
+            return date.fromisoformat(value).isoformat() if value else ""
+        except ValueError:
+            raise ConfigError(
+                f"The setting {self._name}{key} must be a date like 2026-11-21."
+            ) from None
 
     def finish(self) -> None:
         if self._data:

@@ -14,6 +14,7 @@ from engine.exit.door import Door
 from engine.exit.gates import Gates
 from engine.exit.keys import KeyRing
 from engine.exit.policy import GhostTerms
+from engine.exit.price_checks import price_warnings
 from engine.exit.queue import AnswerQueue
 from engine.exit.settings import GhostConfig
 from engine.exit.terms_of import offers_of, terms_of
@@ -187,6 +188,7 @@ class Desk:
                 f"{self.gates.failures} questions could not be checked by the moderation hook and "
                 "were refused."
             )
+        found += price_warnings(self.config.prices, self.config.offers, self.now())
         if self._spent_up():
             found.append("The ghost has reached its cap for today (UTC).")
         return found

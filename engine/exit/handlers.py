@@ -6,6 +6,7 @@ Changes go into config.toml first, checked whole, and then into the running ghos
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import tomlkit
@@ -166,15 +167,21 @@ class GhostHandlers:
             margin_percent=prices.margin_percent,
             rise_percent=prices.rise_percent,
             sat_per_usd=prices.sat_per_usd,
+            rate_on=prices.rate_on,
             chunk_msat=config.chunk_msat,
             cap_msat=config.cap_msat,
             models=model_prices(config, load),
         )
 
     async def set_prices(self, params: dict[str, Any]) -> GhostPrices:
-        """Change how prices are made, or those of single models."""
+        """Change how prices are made, or those of single models. A rate that is given counts as
+        looked at today."""
         keys = ("mode", "margin_percent", "rise_percent", "sat_per_usd")
         values = {f"prices.{key}": params[key] for key in keys if params.get(key) is not None}
+        if rate := values.get("prices.sat_per_usd"):
+            values["prices.rate_on"] = _day(self._desk.now())
+        elif rate == 0:
+            values["prices.rate_on"] = None
         models = {
             name: {key: value for key, value in _fields(change).items() if value is not None}
             for name, change in (params.get("models") or {}).items()
@@ -242,6 +249,10 @@ def model_prices(config: GhostConfig, load: float) -> list[ModelPrice]:
             )
         )
     return found
+
+
+def _day(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).date().isoformat()
 
 
 def _fields(change: Any) -> dict[str, Any]:

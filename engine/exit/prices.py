@@ -49,12 +49,21 @@ class Price:
 
 @dataclass(frozen=True)
 class PriceSettings:
-    """`[ghost.prices]`. `sat_per_usd` is the operator's own rate; nothing asks for one."""
+    """`[ghost.prices]`. `sat_per_usd` is the operator's own rate, said on the day `rate_on`.
+    Nothing asks for a newer one; after `rate_days` the operator is told (0: never)."""
 
     mode: str = "fixed"
     margin_percent: int = 30
     rise_percent: int = 100
     sat_per_usd: int = 0
+    rate_on: str = ""
+    rate_days: int = 14
+
+    def by_costs(self, model: ModelSettings) -> bool:
+        """Whether the price of a model follows from what its provider asks."""
+        own = model.in_price is not None or model.out_price is not None
+        wanted = self.mode == "margin" or (self.mode == "demand" and not own)
+        return wanted and model.costs is not None
 
     def check(self, models: Iterable[ModelSettings]) -> list[Price]:
         """The price of each model. Raises ConfigError when one cannot be told."""
@@ -69,10 +78,7 @@ class PriceSettings:
 
     def _base(self, model: ModelSettings) -> tuple[int, int, int, int]:
         costs = model.costs
-        by_margin = self.mode == "margin" or (
-            self.mode == "demand" and model.in_price is None and model.out_price is None
-        )
-        if by_margin and costs is not None:
+        if costs is not None and self.by_costs(model):
             if not self.sat_per_usd:
                 raise ConfigError(
                     "Prices by a margin need ghost.prices.sat_per_usd.",
@@ -83,7 +89,7 @@ class PriceSettings:
                 _up(to_msat(part, self.sat_per_usd), 100 + self.margin_percent) for part in usd
             )
             return tin, tout, min(cached, tin), min(thought, tout)
-        if by_margin and self.mode == "margin":
+        if self.mode == "margin":
             raise ConfigError(
                 f"The price of {model.name!r} is by margin, and its costs are not known.",
                 hint="Give it in_usd and out_usd, dollars per million tokens.",
@@ -107,6 +113,8 @@ def parse_prices(table: Table) -> PriceSettings:
         margin_percent=table.bounded("margin_percent", usual.margin_percent, 0, MOST_PERCENT),
         rise_percent=table.bounded("rise_percent", usual.rise_percent, 0, MOST_PERCENT),
         sat_per_usd=table.bounded("sat_per_usd", 0, 0, 10**9),
+        rate_on=table.date("rate_on"),
+        rate_days=table.bounded("rate_days", usual.rate_days, 0, 3_650),
     )
     table.finish()
     return found

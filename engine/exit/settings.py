@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import ConfigError
+from engine.exit.price_checks import check_priced
 from engine.exit.prices import PriceSettings, parse_prices
 from engine.exit.settings_models import ModelSettings, parse_models
 from engine.exit.settings_rules import (
@@ -100,6 +101,7 @@ def parse_ghost(table: Table, base: Path, *, test: bool = False) -> GhostConfig:
     said = Acknowledged.parse(table.table("terms"))
     if not test:
         check_acknowledged(said, foreign_hosts(upstreams))
+        check_priced(prices, offers, upstreams)
     return config
 
 

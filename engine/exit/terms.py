@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
 from engine.errors import ConfigError
 from engine.settings_table import Table
@@ -50,15 +49,8 @@ class Acknowledged:
     @classmethod
     def parse(cls, table: Table) -> Acknowledged:
         """Raises ConfigError."""
-        found = cls(table.take("text", str, ""), table.take("acknowledged", str, ""))
+        found = cls(table.take("text", str, ""), table.date("acknowledged"))
         table.finish()
-        if found.on:
-            try:
-                date.fromisoformat(found.on)
-            except ValueError:
-                raise ConfigError(
-                    "ghost.terms.acknowledged must be a date like 2026-11-21."
-                ) from None
         return found
 
 

@@ -81,7 +81,7 @@ def prices(args: argparse.Namespace) -> int:
             ("prices", found.mode),
             ("margin", f"{found.margin_percent} %" if found.mode != "fixed" else "none"),
             ("rise at full load", f"{found.rise_percent} %" if found.mode == "demand" else "none"),
-            ("your rate", f"{found.sat_per_usd} sat a dollar" if found.sat_per_usd else "not set"),
+            ("your rate", _rate(found)),
             ("chunk", style.sat(found.chunk_msat)),
             ("most per answer", style.sat(found.cap_msat)),
         ]
@@ -187,6 +187,13 @@ def payout(args: argparse.Namespace) -> int:
     headings = ("when (UTC)", "state", "amount", "fee", "to", "")
     style.table(headings, table, empty="Nothing was paid out.")
     return 0
+
+
+def _rate(found: GhostPrices) -> str:
+    """The operator's rate, with the day it is of."""
+    if not found.sat_per_usd:
+        return "not set"
+    return f"{found.sat_per_usd} sat a dollar, of {found.rate_on or 'an unknown day'}"
 
 
 def _thousand(msat_per_million: int) -> str:

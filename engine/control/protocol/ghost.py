@@ -133,6 +133,8 @@ class GhostPrices(Result, frozen=True):
     margin_percent: int = 0
     rise_percent: int = 0
     sat_per_usd: int = 0
+    rate_on: str = ""
+    """The day (UTC) on which the rate was said; empty when that is not known."""
     chunk_msat: int = 0
     cap_msat: int = 0
     models: list[ModelPrice] = []

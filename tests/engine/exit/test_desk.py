@@ -29,6 +29,7 @@ from wallet.store import KeyFile, Store
 
 pytestmark = pytest.mark.trio
 MODEL = "fake-model"
+RATE = {"sat_per_usd": 1_000, "rate_on": "2027-01-10"}
 GOOD, BAD = "sk-good", "sk-bad"
 
 
@@ -37,7 +38,7 @@ def settings(url: str, **more: Any) -> GhostConfig:
         "mints": [MINT],
         "upstreams": [{"url": url, "key": "main"}],
         "models": [{"name": MODEL, "in_usd": 1, "out_usd": 4, "max_out": 100}],
-        "prices": {"mode": "margin", "sat_per_usd": 1_000, "margin_percent": 0},
+        "prices": {**RATE, "mode": "margin", "margin_percent": 0},
         **more,
     }
     return parse_ghost(Table(data, "ghost."), Path("/"))
@@ -203,6 +204,28 @@ async def test_prices_change_while_it_runs(tmp_path: Path) -> None:
         assert s.sheet.models == (now,)
 
 
+async def test_a_rate_that_has_grown_old_is_told_and_said_again(tmp_path: Path) -> None:
+    async with shop(tmp_path) as s:
+        file = tmp_path / "config.toml"
+        file.write_text(BY_COSTS.format(mint=MINT, url=s.provider.url))
+        node = NodeConfig(tmp_path, frozenset({"ghost"}), file)
+        payouts = Payouts(s.w.earner, s.desk.store, lambda: s.desk.config.payout, now=s.desk.now)  # type: ignore[arg-type]
+        handlers = GhostHandlers(node, s.desk, s.w.ghost, payouts)
+        await handlers.set_prices({"margin_percent": 5})
+        (warning,) = (await handlers.status({})).warnings
+        assert "1000 sat a dollar" in warning
+        assert "45 days old" in warning
+        shown = await handlers.set_prices({"sat_per_usd": 1_100})
+        assert (shown.sat_per_usd, shown.rate_on) == (1_100, "2027-01-15")
+        assert (await handlers.status({})).warnings == []
+        await handlers.set_prices({"mode": "fixed", "models": {MODEL: {"in_price": 1_200_000}}})
+        await handlers.set_prices({"models": {MODEL: {"out_price": 4_000_000}}})
+        (warning,) = (await handlers.status({})).warnings
+        assert "Below what the provider asks" in warning
+        await handlers.set_prices({"sat_per_usd": 0})
+        assert "rate" not in file.read_text()
+
+
 async def test_prices_rise_with_the_load_and_stay_below_the_sheet(tmp_path: Path) -> None:
     prices = {"mode": "demand", "sat_per_usd": 1_000, "rise_percent": 100}
     async with shop(tmp_path, prices=prices, caps={"concurrent": 2}) as s:
@@ -230,6 +253,25 @@ async def test_broken_rules_change_nothing(tmp_path: Path) -> None:
         assert await s.ask() == TEXT
 
 
+BY_COSTS = """\
+roles = ["ghost"]
+[link]
+listen = "127.0.0.1:1"
+[ghost]
+mints = ["{mint}"]
+[[ghost.upstreams]]
+url = "{url}"
+key = "main"
+[[ghost.models]]
+name = "fake-model"
+in_usd = "1"
+out_usd = "4"
+[ghost.prices]
+mode = "margin"
+margin_percent = 0
+sat_per_usd = 1000
+rate_on = 2026-12-01
+"""
 CONFIG = """\
 # mine
 roles = ["ghost"]

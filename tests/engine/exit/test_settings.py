@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError
+from engine.exit.price_checks import price_warnings
 from engine.exit.prices import Price, PriceSettings
 from engine.exit.settings import GhostConfig, parse_ghost
 from engine.exit.settings_models import Costs, ModelSettings
@@ -102,6 +104,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"models": [{"name": "small", "in_usd": 1}, {"name": "large"}]}, "both in_usd and out_usd"),
     ({"prices": {"mode": "margin"}}, "sat_per_usd"),
     ({"prices": {"mode": "auction"}}, "prices.mode"),
+    ({"prices": {"mode": "fixed", "rate_on": "today"}}, "ghost.prices.rate_on"),
     ({"chunk_msat": 16_001}, "multiple"),
     ({"models": [{"name": "small", "out_price": 10**12}, {"name": "large"}],
       "prices": {}, "caps": {}, "chunk_msat": 16_000}, "too small"),
@@ -126,7 +129,7 @@ def test_mistakes_are_named(change: dict[str, Any], says: str) -> None:
 
 
 def test_a_provider_that_is_not_ours_needs_its_terms_acknowledged() -> None:
-    far = {**OLD, "provider_url": "https://api.openai.com/v1"}
+    far = {**OLD, "provider_url": "https://api.openai.com/v1", "in_price": 1, "out_price": 1}
     with pytest.raises(ConfigError, match="not acknowledged"):
         parse(far)
     said = {"text": terms_hash(["api.openai.com"]), "acknowledged": "2026-11-21"}
@@ -135,6 +138,54 @@ def test_a_provider_that_is_not_ours_needs_its_terms_acknowledged() -> None:
         parse(far, terms={**said, "text": "0" * 64})
     with pytest.raises(ConfigError, match="date"):
         parse(far, terms={**said, "acknowledged": "today"})
+
+
+@pytest.mark.parametrize("mode", ["fixed", "demand"])
+def test_a_provider_is_not_resold_at_a_price_that_nobody_said(mode: str) -> None:
+    url = "https://api.openai.com/v1"
+    terms = {"text": terms_hash(["api.openai.com"]), "acknowledged": "2026-11-21"}
+    far = {**OLD, "provider_url": url, "terms": terms, "prices": {"mode": mode}}
+    with pytest.raises(ConfigError, match="has no price"):
+        parse(far)
+    with pytest.raises(ConfigError, match="has no price"):
+        parse(far, in_price=1)
+    assert parse(far, in_price=1, out_price=1).models
+    costs = [{"name": "small", "in_usd": 1, "out_usd": 1}]
+    known = {**far, "models": costs, "prices": {"mode": mode, "sat_per_usd": 1}}
+    if mode == "demand":
+        assert parse(known).models
+    else:
+        with pytest.raises(ConfigError, match="has no price"):
+            parse(known)
+
+
+@pytest.mark.parametrize(
+    ("prices", "days_later", "says"),
+    [
+        ({"rate_on": "2026-11-21"}, 14, ""),
+        ({"rate_on": "2026-11-21"}, 15, "15 days old"),
+        ({"rate_on": date(2026, 11, 21)}, 90, "90 days old"),
+        ({"rate_on": "2026-11-21", "rate_days": 0}, 999, ""),
+        ({"rate_on": "2026-11-21"}, -3, ""),
+        ({}, 0, "nobody noted"),
+    ],
+)
+def test_an_old_rate_is_told(prices: dict[str, Any], days_later: int, says: str) -> None:
+    config = parse(NEW, prices={"mode": "margin", "sat_per_usd": 1_000, **prices})
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp() + 86_400 * days_later
+    told = list(price_warnings(config.prices, config.offers, now))
+    assert len(told) == bool(says)
+    assert all(says in text for text in told)
+    assert not list(price_warnings(parse(OLD).prices, parse(OLD).offers, now))
+
+
+def test_a_price_below_what_the_provider_asks_is_told() -> None:
+    models = [{"name": "small", "in_usd": 1, "out_usd": 4, "in_price": 10**6, "out_price": 10**6}]
+    data = {**OLD, "models": models, "prices": {"sat_per_usd": 1_000}}
+    (told,) = price_warnings(parse(data).prices, parse(data).offers, 0)
+    assert "small" in told
+    models[0]["out_price"] = 4 * 10**6
+    assert not list(price_warnings(parse(data).prices, parse(data).offers, 0))
 
 
 def test_the_terms_name_whose_they_are() -> None:

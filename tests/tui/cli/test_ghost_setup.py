@@ -175,11 +175,44 @@ def test_a_script_gives_everything_by_options(home: Home) -> None:
     ghost = load_config(home.folder).ghost
     assert ghost is not None
     assert ghost.prices.mode == "demand"
+    assert ghost.prices.rate_on == home.tool("facts")["today"]
     costs = ghost.offers[0].costs
     assert costs is not None
     assert (costs.tokens_in, costs.cached) == (3_000_000, 300_000)
     assert ghost.caps.micro_usd_per_day == 5_000_000
     assert home.keys == {"anthropic": KEY}
+
+
+@pytest.mark.parametrize(("mode", "says"), [("margin", "not known"), ("fixed", "not answered")])
+def test_a_script_must_price_what_no_list_knows(home: Home, mode: str, says: str) -> None:
+    """A provider asks its price whether or not it is known here; a guess would be the ghost's
+    loss."""
+    given = {**OPTIONS, "models": ["vendor/new"], "mode": mode}
+    with pytest.raises(CliError, match=says):
+        home.wizard(Silent(), **given).run()
+    assert home.config.read_text() == OLD
+    home.wizard(Silent(), **{**given, "mode": "fixed", "fixed": {"vendor/new": [3, 4]}}).run()
+    ghost = load_config(home.folder).ghost
+    assert ghost is not None
+    assert (ghost.offers[0].in_price, ghost.offers[0].out_price) == (3, 4)
+
+
+def test_a_person_who_does_not_know_the_costs_says_prices(home: Home) -> None:
+    answers = [
+        *ANSWERS[:3],
+        ("Names or numbers", "tiny"),
+        ("tiny:", ""),
+        ("Which?", "margin"),
+        ("tiny, msat", ""),
+        ("tiny, msat", "30 40"),
+        *ANSWERS[10:],
+    ]
+    home.wizard(Person(answers)).run()
+    ghost = load_config(home.folder).ghost
+    assert ghost is not None
+    assert (ghost.prices.mode, ghost.offers[0].in_price, ghost.offers[0].out_price) == (
+        "fixed", 30, 40,
+    )  # fmt: skip
 
 
 def test_a_dry_run_writes_nothing_and_keeps_no_key(home: Home) -> None:
@@ -237,7 +270,7 @@ def test_terms_can_be_acknowledged_alone(home: Home) -> None:
     text = OLD.replace('["client"]', '["ghost"]')
     text += '[link]\nlisten = "127.0.0.1:1"\n[ghost]\nmodels = ["a"]\n'
     text += 'mints = ["http://127.0.0.1:2"]\n'
-    text += '[[ghost.upstreams]]\nurl = "https://llm.example/v1"\n'
+    text += 'in_price = 1\nout_price = 1\n[[ghost.upstreams]]\nurl = "https://llm.example/v1"\n'
     home.config.write_text(text)
     with pytest.raises(ConfigError, match="not acknowledged"):
         load_config(home.folder)

@@ -62,13 +62,18 @@ class Silent:
 
 
 def ask(
-    asker: Asker, question: str, default: T, read: Callable[[str], T], shown: str | None = None
+    asker: Asker,
+    question: str,
+    default: T | None,
+    read: Callable[[str], T],
+    shown: str | None = None,
 ) -> T:
-    """An answer that `read` takes; empty stands for the default. A wrong one is asked again."""
-    hint = str(default) if shown is None else shown
+    """An answer that `read` takes; empty stands for the default, if there is one. A wrong one is
+    asked again."""
+    hint = ("" if default is None else str(default)) if shown is None else shown
     for _ in range(TRIES):
         answer = asker.line(f"{question} [{hint}]" if hint else question)
-        if not answer:
+        if not answer and default is not None:
             return default
         try:
             return read(answer)

@@ -37,5 +37,5 @@ def read_pair(text: str) -> list[int]:
     """Two whole numbers. Raises ValueError."""
     parts = [whole(part) for part in text.replace(",", " ").split()]
     if len(parts) != 2:
-        raise ValueError("Give two whole numbers.")
+        raise ValueError("Give two whole numbers, of input and output.")
     return parts

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from tui.cli.failures import usage
 from tui.cli.ghost.asker import Asker, ask, choose, pick_some, yes
 from tui.cli.ghost.draft import Draft
 from tui.cli.ghost.reading import dollars, read_costs, read_pair, whole
@@ -21,6 +22,8 @@ KINDS = (
     ("google", "Google Gemini"),
     ("llama-cpp", "a model file on this machine (extra `gpu`)"),
 )
+OWN_PRICE = [10_000_000, 40_000_000]
+"""Of a machine of one's own; what a provider asks is another sum for each model."""
 URLS = {
     "openai": "https://api.openai.com/v1",
     "openai-responses": "https://api.openai.com/v1",
@@ -120,14 +123,20 @@ class Steps:
             self.draft.keep(f"cost {model}", costs[model])
         return costs
 
-    def prices(self, models: Sequence[str], costs: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-        """How your prices are made: settings of [ghost.prices], and of single models."""
+    def prices(
+        self, models: Sequence[str], costs: Mapping[str, Sequence[str]], *, own: bool
+    ) -> dict[str, Any]:
+        """How your prices are made: settings of [ghost.prices], and of single models. Only for
+        machines of one's `own` there is a price to begin with."""
         self.asker.say("\n5. WHAT YOU ASK")
         mode = self.answer(
             "mode", lambda old: choose(self.asker, "Your prices:", MODES, old or "margin"), "margin"
         )
+        unknown = [model for model in models if not costs.get(model)]
+        if mode == "margin" and unknown:
+            mode = self.without_costs(unknown)
         found: dict[str, Any] = {"prices.mode": mode}
-        by_costs = mode != "fixed" and all(costs.get(model) for model in models)
+        by_costs = mode != "fixed" and not unknown
         if by_costs:
             found["prices.margin_percent"] = self.number("margin", "Margin in percent:", 30)
             found["prices.sat_per_usd"] = self.number("sat_per_usd", "How many sat is a dollar?", 0)
@@ -136,19 +145,28 @@ class Steps:
                 "rise", "At full load how many percent more?", 100
             )
         if not by_costs:
-            found["models"] = {model: self.fixed(model) for model in models}
+            found["models"] = {model: self.fixed(model, own=own) for model in models}
         return found
 
-    def fixed(self, model: str) -> dict[str, int]:
+    def without_costs(self, unknown: Sequence[str]) -> str:
+        """There is no margin over what nobody knows: a person gives prices of their own."""
+        words = f"What the provider asks for {', '.join(unknown)} is not known"
+        if self.options.get("yes"):
+            hint = "Give --cost MODEL=IN:OUT, or --mode fixed and --fixed MODEL=IN:OUT."
+            raise usage(f"{words}.", hint=hint)
+        self.asker.say(f"{words}, so there is no margin over it: say your own prices.")
+        return "fixed"
+
+    def fixed(self, model: str, *, own: bool) -> dict[str, int]:
         """Prices of one model in msat per million tokens."""
         given = (self.options.get("fixed") or {}).get(model)
         name = f"price {model}"
+        old = self.draft.answers.get(name, OWN_PRICE if own else None)
         if given is None and self.options.get("yes"):
-            given = self.draft.answers.get(name, [10_000_000, 40_000_000])
+            given = old
         if given is None:
-            old = self.draft.answers.get(name, [10_000_000, 40_000_000])
             words = f"  {model}, msat per 1M tokens, in out:"
-            given = ask(self.asker, words, old, read_pair, f"{old[0]} {old[1]}")
+            given = ask(self.asker, words, old, read_pair, f"{old[0]} {old[1]}" if old else "")
         self.draft.keep(name, given)
         return {"in_price": given[0], "out_price": given[1]}
 

@@ -45,7 +45,9 @@ class Wizard:
         costs: dict[str, list[str]] = {}
         if not own or self._options.get("costs"):
             costs = self._steps.costs(models, facts["price_date"], facts["prices"])
-        prices = self._steps.prices(models, costs)
+        prices = self._steps.prices(models, costs, own=own)
+        if prices.get("prices.sat_per_usd"):
+            prices["prices.rate_on"] = facts["today"]
         priced = bool(models) and all(costs.get(model) for model in models)
         caps = self._steps.caps(priced=priced)
         policy = self._steps.policy(facts["categories"])
