@@ -252,7 +252,8 @@ def _choice(one: _Rated, share: float, among: Field, want: Preferences) -> Choic
 
 def explain(candidate: Candidate, opinion: Score, among: Field, want: Preferences) -> str:
     """Why this ghost, in one sentence."""
-    facts = ", ".join([*_price_words(candidate, among), *opinion.reasons])
+    words = [*_price_words(candidate, among), *opinion.reasons, *_own_words(candidate, want)]
+    facts = ", ".join(words)
     told = f": {facts}." if facts else "."
     if want.ghost:
         return f"You named it{told}"
@@ -261,6 +262,20 @@ def explain(candidate: Candidate, opinion: Score, among: Field, want: Preference
         return f"The only ghost that {serves}{told}"
     serve = f"serve {candidate.model}" if candidate.model else "can be asked"
     return f"One of {among.ghosts} that {serve}{told}"
+
+
+def _own_words(candidate: Candidate, want: Preferences) -> list[str]:
+    """What the question needs and the user's own table says of it, and the ghost's word on where it
+    stands and who reads."""
+    found = [f"takes {', '.join(sorted(want.features))}"] if want.features else []
+    if candidate.model and want.names(candidate.model):
+        found.append(f"tier {want.tier(candidate.model)} of {MAX_TIER} to you")
+    policy = candidate.policy
+    if policy is not None and policy.jurisdiction:
+        found.append(f"in {policy.jurisdiction} by its own word")
+    if policy is not None and policy.moderation != "none":
+        found.append(f"questions are read by {policy.moderation} first")
+    return found
 
 
 def _price_words(candidate: Candidate, among: Field) -> list[str]:

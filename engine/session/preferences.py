@@ -63,6 +63,10 @@ class Preferences:
     most: float = 0.5
     """The share of new sessions that one ghost gets at most when there are three or more."""
 
+    def names(self, model: str) -> bool:
+        """Whether the user's table has a tier for a model."""
+        return any(fnmatchcase(model, name) for name, _ in self.tiers)
+
     def tier(self, model: str) -> int:
         """The user's tier of a model."""
         return next((tier for name, tier in self.tiers if fnmatchcase(model, name)), USUAL_TIER)

@@ -184,6 +184,18 @@ def test_the_reasons_are_told_in_a_sentence() -> None:
     assert named[0].why.startswith("You named it: ")
 
 
+def test_the_reasons_name_needs_tier_place_and_reader() -> None:
+    policy = GhostPolicy(jurisdiction="CH", moderation="rules")
+    able = replace(ghost(1, policy=policy), features=frozenset({"images", "tools"}))
+    want = replace(WANT, features=frozenset({"images"}), tiers=(("sma*", 4),))
+    (only,) = order([able, ghost(2)], want)
+    assert only.why == (
+        "The only ghost that serves small: 30.00 sat for a usual question, little is known of it,"
+        " takes images, tier 4 of 5 to you, in CH by its own word,"
+        " questions are read by rules first."
+    )
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10**9), st.integers(0, 12)), max_size=25),
     st.floats(0, 0.5),
