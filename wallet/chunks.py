@@ -125,13 +125,13 @@ class Chunks:
         return (await self._executor.drive(op_id)).amount_sat if op_id is not None else 0
 
     def _prepare_back(self, tx: Transaction, url: str, coins: list[Proof]) -> str | None:
-        dedup = "unlock:" + proofs_key(coins)
+        dedup = "unlock:" + proofs_key(url, coins)
         if (known := tx.operations.by_dedup(dedup)) is not None:
             return known.op_id
         fee = amounts.input_fee(map(self._mints.fee_ppk(url), coins))
         value = amounts.total(coins) - fee
         if value <= 0:  # not worth the fee
-            tx.proofs.delete(coin.secret for coin in coins)
+            tx.proofs.delete(url, (coin.secret for coin in coins))
             return None
         body = Body(
             amount_sat=value,
@@ -147,7 +147,7 @@ class Chunks:
         coins = await self._store.run(lambda tx: tx.locks.coins(lot))
         states = await self._mints.client(url).states([secret_to_y(coin.secret) for coin in coins])
         gone = [c.secret for c, s in zip(coins, states, strict=True) if s is ProofState.SPENT]
-        await self._store.run(lambda tx: tx.proofs.delete(gone))
+        await self._store.run(lambda tx: tx.proofs.delete(url, gone))
         return bool(gone)
 
 

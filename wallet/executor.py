@@ -359,7 +359,7 @@ class Executor:
         checked = await self.check(op, pairs)
 
         def work(tx: Transaction) -> Result:
-            tx.proofs.delete(self._secrets(op, states, ProofState.SPENT))
+            tx.proofs.delete(op.mint, self._secrets(op, states, ProofState.SPENT))
             tx.proofs.release(op.id)
             return settle.book(tx, op, checked)
 
@@ -368,7 +368,7 @@ class Executor:
     async def _spent_elsewhere(self, op: Operation, states: Sequence[ProofState]) -> Ended:
         await self._store.run(
             lambda tx: tx.proofs.delete(
-                self._secrets(op, states, ProofState.SPENT) if op.body.own else []
+                op.mint, self._secrets(op, states, ProofState.SPENT) if op.body.own else []
             )
         )
         message = "The mint says this ecash was spent before."

@@ -113,7 +113,7 @@ class Handover:
         proofs = await self._complete(url, token.proofs)
         await trio.to_thread.run_sync(self._check_dleq, url, proofs)
         seal = await self._opener.open(proofs, preimage)
-        dedup = "receive:" + proofs_key(proofs)
+        dedup = "receive:" + proofs_key(url, proofs)
         result = await self._swap(
             url, lambda tx: self._prepare_receive(tx, url, proofs, seal, dedup)
         )

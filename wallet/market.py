@@ -243,7 +243,7 @@ class Market:
         full = self._check_proofs(url, proofs)
         _check_blanks(blanks)
         if any(is_locked(proof) for proof in full):
-            full = await self._opened(full)
+            full = await self._opened(url, full)
         op_id = await self._store.run(
             lambda tx: self._prepare_redeem(tx, url, full, price_sat, blanks, session, keyset)
         )
@@ -259,7 +259,7 @@ class Market:
         session: bytes,
         keyset: str,
     ) -> str:
-        key = f"redeem:{proofs_key(proofs)}"
+        key = f"redeem:{proofs_key(url, proofs)}"
         fee = amounts.input_fee(map(self._mints.fee_ppk(url), proofs))
         change = amounts.total(proofs) - fee - price
         parts = amounts.split(change) if change >= 0 else []
@@ -298,10 +298,10 @@ class Market:
             full.append(Proof(proof.amount, keyset.id, proof.secret, proof.C))
         return full
 
-    async def _opened(self, proofs: list[Proof]) -> list[Proof]:
+    async def _opened(self, url: str, proofs: list[Proof]) -> list[Proof]:
         """With our signature on what is locked to a key of ours. A payment that was taken before
         is the same one whenever it comes: the end of its lock counts the first time only."""
-        known = f"redeem:{proofs_key(proofs)}"
+        known = f"redeem:{proofs_key(url, proofs)}"
         taken = await self._store.run(lambda tx: tx.operations.by_dedup(known)) is not None
         now = 0.0 if taken else self._store.clock()
         wanted = {p.secret: check_payable(p, now) for p in proofs if is_locked(p)}

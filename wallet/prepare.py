@@ -122,7 +122,8 @@ def write(
     return op_id
 
 
-def proofs_key(proofs: Iterable[Proof]) -> str:
-    """One name for a set of proofs, without telling them."""
-    secrets = sorted(proof.secret for proof in proofs)
-    return hashlib.sha256("\n".join(secrets).encode()).hexdigest()
+def proofs_key(mint: str, proofs: Iterable[Proof]) -> str:
+    """One name for a set of proofs, without telling them. Their mint is part of it, because another
+    one may sign the same secrets."""
+    secrets = "\n".join(sorted(proof.secret for proof in proofs))
+    return f"{mint} {hashlib.sha256(secrets.encode()).hexdigest()}"

@@ -25,7 +25,7 @@ def prepare_reclaim(
     None when they are too little to pay for a swap (they are then simply available again)."""
     spent = [p for p, s in zip(inputs, states, strict=True) if s is ProofState.SPENT]
     rest = [p for p, s in zip(inputs, states, strict=True) if s is not ProofState.SPENT]
-    tx.proofs.delete(proof.secret for proof in spent)
+    tx.proofs.delete(op.mint, (proof.secret for proof in spent))
     fee_ppk = mints.fee_ppk(op.mint)
     fee = amounts.input_fee(fee_ppk(proof) for proof in rest)
     value = amounts.total(rest) - fee

@@ -58,7 +58,7 @@ async def drop_spent(url: str, store: Store, mints: MintBook) -> int:
     value = sum(proof.amount for proof in gone)
 
     def work(tx: Transaction) -> None:
-        tx.proofs.delete(proof.secret for proof in gone)
+        tx.proofs.delete(url, (proof.secret for proof in gone))
         if gone:
             tx.history.add("spent", url, -value, "spent after the backup was made")
 

@@ -73,7 +73,7 @@ class SentDesk:
             async with self._mints.stranger(token.mint) as client:
                 states = await client.states([secret_to_y(coin.secret) for coin in coins])
             gone = [c for c, s in zip(coins, states, strict=True) if s is ProofState.SPENT]
-            await self.strike_out(op_id, gone)
+            await self.strike_out(op_id, token.mint, gone)
         return await self.get(op_id)
 
     async def check_any(self) -> SentToken | None:
@@ -97,11 +97,11 @@ class SentDesk:
         await self._store.run(lambda tx: _close(tx, op_id, RETURNED))
         return came
 
-    async def strike_out(self, op_id: str, gone: list[Proof]) -> None:
+    async def strike_out(self, op_id: str, mint: str, gone: list[Proof]) -> None:
         """The mint says that these coins of the token are spent."""
 
         def work(tx: Transaction) -> None:
-            tx.proofs.delete(coin.secret for coin in gone)
+            tx.proofs.delete(mint, (coin.secret for coin in gone))
             if gone and not tx.proofs.sent(op_id):
                 _close(tx, op_id, RETURNED if _ours(tx, op_id) else TAKEN)
 
@@ -127,9 +127,9 @@ def _ours(tx: Transaction, op_id: str) -> bool:
     """Whether it is this wallet itself that takes the token, which the mint cannot know."""
     row = tx.operations.get(op_id)
     result = journal.from_row(row).result if row is not None else None
-    if result is None or not result.token:
+    if row is None or result is None or not result.token:
         return False
-    key = proofs_key(tokens.decode(result.token).proofs)
+    key = proofs_key(row.mint, tokens.decode(result.token).proofs)
     return tx.operations.by_dedup(f"receive:{key}") is not None
 
 

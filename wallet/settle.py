@@ -93,7 +93,7 @@ def book(tx: Transaction, op: Operation, checked: Checked) -> Result:
         tx.proofs.spend(op.id)
     else:
         # A token of our own that came back: its coins may be rows of ours too.
-        tx.proofs.delete(spec.secret for spec in op.body.inputs)
+        tx.proofs.delete(op.mint, (spec.secret for spec in op.body.inputs))
     result = _result(op, checked, change)
     _effects(tx, op, result)
     tx.operations.finish(op.id, journal.encode(result))

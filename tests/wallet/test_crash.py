@@ -54,7 +54,7 @@ async def test_the_audit_notices(tmp_path: Path, mints: list[life.Mint]) -> None
             lambda tx: tx.row("SELECT * FROM proofs WHERE amount = 32 AND state = 'available'")
         )
         assert row is not None
-        await pair.client_store.run(lambda tx: tx.proofs.delete([row[0]]))
+        await pair.client_store.run(lambda tx: tx.proofs.delete(url, [row[0]]))
         assert await life.audit(pair, mints, baseline) == life.Audit(32, 0, 0)
         await pair.client_store.run(
             lambda tx: tx.execute(f"INSERT INTO proofs VALUES ({', '.join('?' * len(row))})", row)

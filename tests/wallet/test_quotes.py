@@ -1,17 +1,19 @@
-"""Names of invoices and payments are chosen by mints: two of them may choose the same, and one may
-choose it twice."""
+"""Names of invoices and payments are chosen by mints, secrets of coins by whoever makes them: two
+mints may have the same, and one may choose a name twice."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.wallet.fake_mint import URL, FakeMint, Json, an_invoice
+from tests.wallet.fake_mint import URL, FakeMint, Json, Keys, an_invoice, sign_secret
 from tests.wallet.support import a_wallet, available, fake_wallet
-from wallet.errors import MintLied, UnknownOperation
+from wallet.ecash import conditions, tokens
+from wallet.errors import MintLied, TokenInvalid, UnknownOperation
 from wallet.store import KeyFile, Store, schema
 from wallet.store.core import schema as used
 
@@ -24,6 +26,17 @@ class Two(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self.mints = {"one.test": FakeMint(), "two.test": FakeMint()}
+        self.mints["two.test"].keysets = [Keys("other")]
+
+    def copy(self, token: str) -> str:
+        """The first one's ecash made again by the second one, secrets and all."""
+        keys = self.mints["two.test"].keys
+        read = tokens.decode(token)
+        copied = [
+            replace(p, id=keys.id, C=sign_secret(p.secret, keys.private[p.amount]))
+            for p in read.proofs
+        ]
+        return tokens.encode_v4(replace(read, mint=TWO, proofs=tuple(copied)))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await self.mints[request.url.host].handle_async_request(request)
@@ -49,6 +62,33 @@ async def test_two_mints_give_the_same_name(tmp_path: Path) -> None:
             assert (await alice.melt(quote.quote_id, quote.mint)).paid
         assert [mint.redeemed for mint in both.mints.values()] == [10, 10]
         assert await available(alice) == sum(m.outstanding for m in both.mints.values()) == 30
+
+
+async def test_two_mints_sign_the_same_secrets(tmp_path: Path) -> None:
+    """Somebody has seen a token locked to us, cannot take it, and locks coins of a mint of his own
+    with the same secrets: neither the token nor what is known of it may be lost by that."""
+    both = Two()
+    async with (
+        a_wallet(tmp_path, "a", ONE, transport=both, fund_sat=100) as alice,
+        a_wallet(tmp_path, "b", ONE, TWO, transport=both) as bob,
+    ):
+        lock = conditions.lock_to_keys([await bob.lock_key()])
+        honest = await alice.send(ONE, 21, lock=lock)
+        assert await bob.receive(both.copy(honest)) == 21
+        assert await bob.receive(honest) == 21
+        with pytest.raises(TokenInvalid, match="before"):
+            await bob.receive(honest)
+        assert [row.available_sat for row in await bob.balances()] == [21, 21]
+
+
+async def test_a_token_that_is_out_is_not_struck_out_by_another_mint(tmp_path: Path) -> None:
+    both = Two()
+    async with a_wallet(tmp_path, "a", ONE, TWO, transport=both, fund_sat=100) as alice:
+        assert await alice.receive(both.copy(await alice.send(ONE, 21))) == 21
+        (sent,) = await alice.sent_tokens()
+        assert (sent.state, sent.left_sat) == ("waiting", 21)
+        assert await alice.sent.take_back(sent.op_id) == 21
+        assert [row.available_sat for row in await alice.balances()] == [100, 21]
 
 
 async def test_a_mint_gives_one_name_twice(tmp_path: Path, fake_mint: FakeMint) -> None:
@@ -104,7 +144,7 @@ async def test_what_an_older_store_has_under_way_is_found_again(
         assert {row.op_id: row.dedup for row in rows} == {
             "melt": f"melt:{URL} q7",
             "mint": f"mint:{URL} q7",
-            "receive": "receive:q7",
+            "receive": f"receive:{URL} q7",
         }
         invoice = await store.run(lambda tx: tx.quotes.get_mint(URL, "q7"))
         payment = await store.run(lambda tx: tx.quotes.get_melt(URL, "q7"))

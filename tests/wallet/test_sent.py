@@ -94,7 +94,7 @@ async def test_part_of_a_token_is_taken(tmp_path: Path, fake_mint: FakeMint) -> 
         await alice.send(URL, 21)
         (sent,) = await alice.sent_tokens()
         coins = await alice.sent.coins(sent.op_id)
-        await alice.sent.strike_out(sent.op_id, coins[:1])
+        await alice.sent.strike_out(sent.op_id, sent.mint, coins[:1])
         (sent,) = await alice.sent_tokens()
         assert (sent.state, sent.left_sat) == ("waiting", 21 - coins[0].amount)
 

@@ -136,9 +136,10 @@ class Proofs:
             "DELETE FROM proofs WHERE op_id = ? AND state = 'reserved'", (op_id,)
         )
 
-    def delete(self, secrets: Iterable[str]) -> None:
+    def delete(self, mint: str, secrets: Iterable[str]) -> None:
+        """Strike out coins of a mint. Another one may have signed the same secrets."""
         for secret in secrets:
-            self._rows.execute("DELETE FROM proofs WHERE secret = ?", (secret,))
+            self._rows.execute("DELETE FROM proofs WHERE secret = ? AND mint = ?", (secret, mint))
 
     def known(self, secret: str) -> bool:
         return self._rows.row("SELECT 1 FROM proofs WHERE secret = ?", (secret,)) is not None

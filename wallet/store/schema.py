@@ -208,6 +208,17 @@ STEPS: tuple[Step, ...] = (
             "CREATE INDEX locked_coins_by_lot ON locked_coins (lot)",
         ),
     ),
+    Step(
+        11,
+        11,  # an older program would not know a payment that comes again
+        (
+            # Ecash of two mints may have the same secrets: only with its mint is it the same token.
+            """UPDATE operations
+                SET dedup = kind || ':' || mint || ' ' || substr(dedup, length(kind) + 2)
+                WHERE kind IN ('receive', 'redeem', 'unlock') AND dedup LIKE kind || ':%'
+                AND instr(dedup, ' ') = 0""",
+        ),
+    ),
 )
 CURRENT = STEPS[-1].version
 
