@@ -13,7 +13,7 @@ import trio
 
 from engine.circuit.effort import solve_in_thread
 from engine.circuit.endpoint import Endpoint
-from engine.circuit.mux import Control
+from engine.circuit.mux_events import Control
 from engine.circuit.path import Hop
 from engine.circuit.shaping import ShapeClass, ShapePlan
 from engine.circuit.stream import CircuitStream
@@ -21,8 +21,9 @@ from engine.circuit.traffic import Cells
 from engine.crypto.hop import ClientHop, ClientHopState
 from engine.crypto.layers import ClientLayers
 from engine.errors import CircuitClosed, LayerError, ProtocolError
-from engine.link.connection import CellBuffer, CellQueue, Link, take_buffer
+from engine.link.connection import Link
 from engine.link.manager import LinkManager
+from engine.link.queues import CellBuffer, CellQueue, take_buffer
 from engine.wire.cells import HEADER, Command, DestroyReason
 from engine.wire.create import create_body, encode_extend, parse_created_body
 from engine.wire.frames import FrameType, encode_shape, parse_shape

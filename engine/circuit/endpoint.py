@@ -12,10 +12,10 @@ from typing import Protocol
 import trio
 
 from engine.circuit.beats import beats
-from engine.circuit.mux import (
+from engine.circuit.mux import Mux
+from engine.circuit.mux_events import (
     Control,
     Event,
-    Mux,
     StreamAccepted,
     StreamData,
     StreamEnded,

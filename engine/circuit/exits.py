@@ -14,7 +14,7 @@ import trio
 
 from engine.circuit.stream import CircuitStream
 from engine.errors import CircuitClosed
-from engine.link.connection import BATCH_RECORDS
+from engine.link.queues import BATCH_RECORDS
 from engine.link.readiness import serve_readable
 from engine.wire.frames import MAX_FRAME_DATA, EndReason, parse_begin
 

@@ -12,7 +12,8 @@ import trio
 
 from engine.crypto.hop import CreateRequest
 from engine.errors import CircuitClosed, ProtocolError
-from engine.link.connection import Link, take_buffer
+from engine.link.connection import Link
+from engine.link.queues import take_buffer
 from engine.wire.cells import HEADER, Command, DestroyReason
 from engine.wire.create import create_body, parse_extend
 from engine.wire.frames import FrameType

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from engine.link.connection import Holding
+from engine.link.queues import Holding
 
 LOOK_CLOSER = 4  # ages are kept from a quarter of the budget on
 LOOK_OFTEN = 8  # an eighth of the budget in use: look each second

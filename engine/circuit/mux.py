@@ -13,14 +13,22 @@ running digest of what arrived, so it cannot be sent for data that was not recei
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
 
+from engine.circuit.mux_events import (
+    Control,
+    Event,
+    StreamAccepted,
+    StreamData,
+    StreamEnded,
+    StreamFinished,
+    StreamOpened,
+    StreamWritable,
+)
+from engine.circuit.mux_stream import Stream, digest_full, passes_mark
 from engine.errors import ProtocolError
 from engine.wire.frames import (
     FRAME_HEADER,
@@ -37,7 +45,6 @@ STREAM_WINDOW = 1 << 19  # bytes of DATA in flight on one stream
 ACK_EVERY = 1 << 17  # bytes after which a circuit's acknowledgement joins the next cell
 ACK_ALONE = 1 << 18  # bytes after which it leaves in a cell of its own
 READ_ACK_EVERY = 1 << 17  # bytes an application takes between acknowledgements of its stream
-MARK_EVERY = 1 << 15  # a stream may be acknowledged where its total first passes a multiple of this
 MAX_CONTROL_FRAMES = 1_024  # answers waiting to leave: more is a peer that asks and never reads
 MAX_STREAMS = 64  # open at once on a circuit: a chat needs one, a wallet a few
 MAX_STREAM_ID = 0xFFFF
@@ -50,167 +57,15 @@ _FULL_DATA = bytes([FrameType.DATA])  # how the header of a full DATA frame begi
 _FULL_LENGTH = MAX_FRAME_DATA.to_bytes(2, "big")
 
 
-@dataclass(frozen=True)
-class StreamOpened:
-    """The peer asks for a stream; answer with `accept` or `refuse`."""
-
-    stream_id: int
-    request: bytes
-
-
-@dataclass(frozen=True)
-class StreamAccepted:
-    """The stream asked for is open."""
-
-    stream_id: int
-
-
-class StreamData(NamedTuple):
-    """Bytes arrived, in order."""
-
-    stream_id: int
-    data: bytes
-
-
-@dataclass(frozen=True)
-class StreamFinished:
-    """The peer's authenticated end of data; this side may still send."""
-
-    stream_id: int
-
-
-@dataclass(frozen=True)
-class StreamEnded:
-    """The stream is closed in both directions."""
-
-    stream_id: int
-    reason: EndReason
-
-
-@dataclass(frozen=True)
-class StreamWritable:
-    """The peer acknowledged data of this stream."""
-
-    stream_id: int
-
-
-@dataclass(frozen=True)
-class Control:
-    """A frame of the circuit itself (EXTEND, EXTENDED, TRUNCATED, SHAPE) for the layer above."""
-
-    frame: Frame
-
-
-Event = (
-    StreamOpened
-    | StreamAccepted
-    | StreamData
-    | StreamFinished
-    | StreamEnded
-    | StreamWritable
-    | Control
-)
-
-
-class _Stream:
-    """Both directions of one stream."""
-
-    __slots__ = (
-        "accepted",
-        "ack_digests",
-        "acked",
-        "chunk_at",
-        "chunks",
-        "closing",
-        "eof_queued",
-        "in_digest",
-        "in_marks",
-        "in_total",
-        "local_done",
-        "out_digest",
-        "out_total",
-        "peer_done",
-        "read_acked",
-        "read_total",
-        "size",
-        "stream_id",
-    )
-
-    def __init__(self, stream_id: int) -> None:
-        self.stream_id = stream_id
-        self.accepted = False
-        self.chunks: deque[bytes] = deque()
-        self.chunk_at = 0  # bytes of the first chunk that have left
-        self.size = 0
-        self.out_total = 0  # bytes put into DATA frames
-        self.acked = 0
-        self.out_digest = hashlib.sha256()
-        self.ack_digests: deque[tuple[int, bytes]] = deque()  # marks sent, not yet acknowledged
-        self.in_total = 0
-        self.in_marks: deque[tuple[int, bytes]] = deque()  # marks received, not yet consumed
-        self.in_digest = hashlib.sha256()
-        self.read_total = 0
-        self.read_acked = 0
-        self.eof_queued = False
-        self.closing = False  # END follows what is queued
-        self.local_done = False
-        self.peer_done = False
-
-    def take(self, size: int) -> bytes:
-        """The next `size` queued bytes."""
-        chunk = self.chunks[0]
-        end = self.chunk_at + size
-        self.size -= size
-        if end < len(chunk):
-            taken = chunk[self.chunk_at : end]
-            self.chunk_at = end
-            return taken
-        parts = [chunk[self.chunk_at : end]]
-        left = size - len(parts[0])
-        self.chunks.popleft()
-        while self.chunks and left >= len(self.chunks[0]):
-            parts.append(self.chunks.popleft())
-            left -= len(parts[-1])
-        if left:
-            parts.append(self.chunks[0][:left])
-        self.chunk_at = left
-        return b"".join(parts)
-
-
-def _passes_mark(total: int, size: int) -> bool:
-    """True when the frame that brought a stream to `total` bytes may be acknowledged."""
-    return total % MARK_EVERY < size
-
-
-class _Digest(Protocol):
-    """A running hash."""
-
-    def update(self, data: memoryview, /) -> None: ...
-    def digest(self) -> bytes: ...
-
-
-def _digest_full(digest: _Digest, marks: deque[tuple[int, bytes]], total: int, data: bytes) -> None:
-    """Hash the data of full frames, which bring a stream from `total` bytes further, and note the
-    digest after every frame that may be acknowledged."""
-    view = memoryview(data)
-    done = 0
-    for end in range(MAX_FRAME_DATA, len(data) + 1, MAX_FRAME_DATA):
-        if _passes_mark(total + end, MAX_FRAME_DATA):
-            digest.update(view[done:end])
-            marks.append((total + end, digest.digest()[:16]))
-            done = end
-    digest.update(view[done:])
-
-
 class Mux:
     """All streams of a circuit at one endpoint."""
 
     def __init__(self, *, initiator: bool) -> None:
         self._initiator = initiator
-        self._streams: dict[int, _Stream] = {}
+        self._streams: dict[int, Stream] = {}
         self._next_id = 1
         self._control: deque[bytes] = deque()
-        self._sendable: deque[_Stream] = deque()  # streams with bytes (or an end) to send
+        self._sendable: deque[Stream] = deque()  # streams with bytes (or an end) to send
         self._out_total = 0
         self._out_acked = 0
         self._in_total = 0
@@ -223,7 +78,7 @@ class Mux:
         """Queue a BEGIN and return the new stream's id."""
         if len(self._streams) >= MAX_STREAMS or self._next_id > MAX_STREAM_ID:
             raise ProtocolError("this circuit carries no more streams", hint="Use a new circuit.")
-        stream = _Stream(self._next_id)
+        stream = Stream(self._next_id)
         self._next_id += 1
         self._streams[stream.stream_id] = stream
         self._queue(FrameType.BEGIN, stream.stream_id, request)
@@ -360,7 +215,7 @@ class Mux:
         stream = self._take_in(stream_id, len(data))
         if stream is None:
             return
-        _digest_full(stream.in_digest, stream.in_marks, stream.in_total - len(data), data)
+        digest_full(stream.in_digest, stream.in_marks, stream.in_total - len(data), data)
         events.append(StreamData(stream_id, data))
 
     def _receive(self, frame: Frame, events: list[Event]) -> None:
@@ -394,11 +249,11 @@ class Mux:
         if stream is None:
             return
         stream.in_digest.update(data)
-        if _passes_mark(stream.in_total, size):
+        if passes_mark(stream.in_total, size):
             stream.in_marks.append((stream.in_total, stream.in_digest.digest()[:16]))
         events.append(StreamData(stream_id, data))
 
-    def _take_in(self, stream_id: int, size: int) -> _Stream | None:
+    def _take_in(self, stream_id: int, size: int) -> Stream | None:
         """Count data that arrived against both windows; None when it crossed our END on the way."""
         self._in_total += size
         if self._in_total - self._in_acked > CIRCUIT_WINDOW:
@@ -444,7 +299,7 @@ class Mux:
         if len(self._streams) >= MAX_STREAMS:
             self._queue(FrameType.END, frame.stream_id, bytes([EndReason.RESOURCE]))
             return
-        self._streams[frame.stream_id] = _Stream(frame.stream_id)
+        self._streams[frame.stream_id] = Stream(frame.stream_id)
         events.append(StreamOpened(frame.stream_id, bytes(frame.data)))
 
     def _receive_connected(self, frame: Frame, events: list[Event]) -> None:
@@ -463,7 +318,7 @@ class Mux:
             del self._streams[frame.stream_id]
             events.append(StreamEnded(frame.stream_id, EndReason(frame.data[0])))
 
-    def _known(self, stream_id: int) -> _Stream | None:
+    def _known(self, stream_id: int) -> Stream | None:
         """The stream, None when it is already closed; an id never opened is the peer's fault."""
         stream = self._streams.get(stream_id)
         if stream is None and not 0 < stream_id < self._next_id:
@@ -488,7 +343,7 @@ class Mux:
     def _queue(self, frame_type: FrameType, stream_id: int, data: bytes) -> None:
         self._control.append(FRAME_HEADER.pack(frame_type, stream_id, len(data)) + data)
 
-    def _next_sendable(self) -> _Stream | None:
+    def _next_sendable(self) -> Stream | None:
         window = self._out_acked + CIRCUIT_WINDOW - self._out_total
         for _ in range(len(self._sendable)):
             stream = self._sendable[0]
@@ -550,7 +405,7 @@ class Mux:
         if count < 2:
             return []
         data = stream.take(count * MAX_FRAME_DATA)
-        _digest_full(stream.out_digest, stream.ack_digests, stream.out_total, data)
+        digest_full(stream.out_digest, stream.ack_digests, stream.out_total, data)
         stream.out_total += len(data)
         self._out_total += len(data)
         if not stream.chunks and not stream.eof_queued:
@@ -559,7 +414,7 @@ class Mux:
         starts = range(0, len(data), MAX_FRAME_DATA)
         return [head + data[start : start + MAX_FRAME_DATA] for start in starts]
 
-    def _may_send(self, stream: _Stream) -> int:
+    def _may_send(self, stream: Stream) -> int:
         """Bytes of the stream that are queued and fit both windows."""
         return min(
             stream.size,
@@ -567,7 +422,7 @@ class Mux:
             stream.acked + STREAM_WINDOW - stream.out_total,
         )
 
-    def _pack(self, stream: _Stream, parts: list[bytes], room: int) -> int:
+    def _pack(self, stream: Stream, parts: list[bytes], room: int) -> int:
         """Pack one DATA (or end) frame of `stream` into `parts`; returns its bytes."""
         if not stream.chunks:
             return self._pack_end(stream, parts)
@@ -578,11 +433,11 @@ class Mux:
         stream.out_digest.update(data)
         stream.out_total += size
         self._out_total += size
-        if _passes_mark(stream.out_total, size):
+        if passes_mark(stream.out_total, size):
             stream.ack_digests.append((stream.out_total, stream.out_digest.digest()[:16]))
         return size + FRAME_HEADER.size
 
-    def _pack_end(self, stream: _Stream, parts: list[bytes]) -> int:
+    def _pack_end(self, stream: Stream, parts: list[bytes]) -> int:
         """HALF_CLOSE, or the END that waited for the stream's last byte; returns its bytes."""
         stream.local_done = True
         if stream.closing:

@@ -15,12 +15,14 @@ import trio
 
 from engine.circuit.endpoint import Endpoint
 from engine.circuit.extending import MAX_EXTENDS, Pending, extend
-from engine.circuit.mux import CIRCUIT_WINDOW, Control
+from engine.circuit.mux import CIRCUIT_WINDOW
+from engine.circuit.mux_events import Control
 from engine.circuit.stream import CircuitStream
 from engine.crypto.hop import HopKeys
 from engine.crypto.layers import RelayLayer
 from engine.errors import LayerError, Peer2PromptError, ProtocolError
-from engine.link.connection import CellBuffer, CellQueue, Holding, Link, take_buffer, take_buffers
+from engine.link.connection import Link
+from engine.link.queues import CellBuffer, CellQueue, Holding, take_buffer, take_buffers
 from engine.wire.cells import HEADER, RECORD_BYTES, Command, DestroyReason
 from engine.wire.create import parse_created_body
 from engine.wire.frames import MAX_FRAME_DATA, EndReason, FrameType, encode_shape, parse_shape

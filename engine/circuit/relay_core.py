@@ -21,9 +21,10 @@ from engine.crypto.hop import CREATE_BYTES, CreateRequest, answer_create
 from engine.crypto.replay import HandshakeReplayCache
 from engine.errors import HandshakeError, Peer2PromptError, ProtocolError
 from engine.limits import Limits
-from engine.link.connection import Link, take_buffer
+from engine.link.connection import Link
 from engine.link.manager import LinkManager
 from engine.link.pace import Pace
+from engine.link.queues import take_buffer
 from engine.wire.cells import HEADER, RECORD_BYTES, Command, DestroyReason
 from engine.wire.create import created_body
 from engine.wire.refusal import Refusal

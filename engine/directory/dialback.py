@@ -16,8 +16,9 @@ import trio
 from engine.bucket import Bucket
 from engine.directory.rules import network_of
 from engine.errors import CircuitClosed
-from engine.link.connection import CellBuffer, CellQueue, Link
+from engine.link.connection import Link
 from engine.link.manager import LinkManager
+from engine.link.queues import CellBuffer, CellQueue
 from engine.wire.cells import HEADER, LINK_CIRC_ID, Command
 from engine.wire.reach import (
     ID_BYTES,

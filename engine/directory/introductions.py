@@ -12,8 +12,9 @@ import trio
 
 from engine.directory.contacts import Contact
 from engine.errors import CircuitClosed
-from engine.link.connection import CellBuffer, CellQueue, Link
+from engine.link.connection import Link
 from engine.link.manager import LinkManager
+from engine.link.queues import CellBuffer, CellQueue
 from engine.wire.cells import HEADER, LINK_CIRC_ID, Command
 from engine.wire.introduction import encode_introduction, parse_introduction
 

@@ -2,8 +2,7 @@
 
 Owns its socket. Every write is a whole number of equal records; every read is handled in batches
 in shared buffers, because at 2 KiB a system call and a task switch cost more than the cryptography.
-Cells wait per circuit and leave round-robin, so one busy circuit cannot starve another. This module
-knows nothing of what a cell means.
+Which cell leaves next is the business of `engine.link.queues`; what a cell means is not known here.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ import contextlib
 import os
 import socket
 import struct
-from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import trio
 
 from engine.errors import LinkError, ProtocolError
+from engine.link.queues import BATCH_RECORDS, CellBuffer, CellQueue, Holding, Turns, give_back
 from engine.link.readiness import serve_readable, stop_serving
 from engine.wire.cells import (
     BODY_BYTES,
@@ -36,16 +35,12 @@ if TYPE_CHECKING:
     from engine.link.pace import Pace
     from engine.wire.link import LinkKeys
 
-BATCH_RECORDS = 32  # 64 KiB per system call: beyond that batches stop paying
 BATCH_BYTES = BATCH_RECORDS * RECORD_BYTES
 ROUNDS_PER_TURN = 8  # batches handled before other links and tasks get a turn
-FRESH_CELLS = BATCH_RECORDS // 2
 QUEUE_LOW_CELLS = 64  # a source of cells goes on when its link has fewer queued
-CELL_COST = CELL_BYTES + 300  # bytes of memory for a queued cell, with the objects around it
 STALL_S = 120.0  # a neighbour that takes nothing for so long, with cells waiting, is gone
 ID_ATTEMPTS = 64  # a link uses some thousand ids of two thousand million
 MAX_DESTROYS_QUEUED = 4_096  # more is a neighbour that asks, and does not read the answers
-SPARE_CELLS = 64  # buffers kept for reuse: a batch coming in and one going out
 
 
 def _views(count: int, size: int) -> tuple[memoryview, tuple[memoryview, ...]]:
@@ -70,53 +65,6 @@ Route = Callable[[int, memoryview], None]
 
 RunRoute = Callable[[Sequence[memoryview]], None]
 """Takes the bodies of RELAY cells that came one after the other; valid during the call alone."""
-
-
-Holding = tuple[Hashable, int, int]
-"""A queue, for the memory budget: its name, bytes that have left it, bytes that wait."""
-
-
-class CellBuffer:
-    """Room for one cell on its way out: the whole of it, and its body."""
-
-    __slots__ = ("body", "data")
-
-    def __init__(self) -> None:
-        self.data = bytearray(CELL_BYTES)
-        self.body = memoryview(self.data)[HEADER.size :]
-
-
-_SPARE: list[CellBuffer] = []
-
-
-def take_buffer() -> CellBuffer:
-    """A buffer with any content: for cells whose header and body are written in full."""
-    return _SPARE.pop() if _SPARE else CellBuffer()
-
-
-def take_buffers(count: int) -> list[CellBuffer]:
-    """As many buffers at once."""
-    missing = count - len(_SPARE)
-    if missing > 0:
-        _SPARE.extend(CellBuffer() for _ in range(missing))
-    taken = _SPARE[-count:]
-    del _SPARE[-count:]
-    return taken
-
-
-class CellQueue:
-    """Cells of one circuit waiting on one link."""
-
-    __slots__ = ("cells", "ready", "taken")
-
-    def __init__(self) -> None:
-        self.cells: deque[CellBuffer] = deque()
-        self.ready = False
-        self.taken = 0  # cells that have left, for the out-of-memory policy
-
-    def holding(self, name: Hashable) -> Holding:
-        """What it keeps of memory."""
-        return name, self.taken * CELL_COST, len(self.cells) * CELL_COST
 
 
 class Link:
@@ -158,8 +106,7 @@ class Link:
         # Not a copy, and not replaced when it is empty: services may come after the link.
         self._on_link_cell = {} if on_link_cell is None else on_link_cell
         self._pace = pace
-        self._ready: deque[CellQueue] = deque()
-        self._fresh: deque[CellQueue] = deque()  # came to life while the link was behind: first
+        self._turns = Turns()
         self._destroys = CellQueue()
         self._unsent = memoryview(b"")
         self._partial = b""  # the beginning of a record whose rest has not come
@@ -214,9 +161,7 @@ class Link:
     def _wait_turn(self, queue: CellQueue) -> None:
         """The queue's first cell comes: it takes part in the turns from now on."""
         if not queue.ready:
-            queue.ready = True
-            behind = self._unsent or self._pace is not None
-            (self._fresh if behind else self._ready).append(queue)
+            self._turns.join(queue, behind=bool(self._unsent) or self._pace is not None)
             self._dirty.add(self)
 
     def pad(self) -> None:
@@ -285,62 +230,17 @@ class Link:
 
     def _seal_batch(self) -> int:
         """Seal the next batch, one cell of each waiting circuit in turn; returns its records."""
-        batch = self._next_batch()
+        batch = self._turns.next_batch()
         count = len(batch)
         if count:
             if count == 1:  # a cell on an idle link: the least that must be done
                 self._send.seal_into(batch[0].data, _SLOTS[0])
             else:
                 self._send.seal_batch([cell.data for cell in batch], _SLOTS)
-            _SPARE.extend(batch[: SPARE_CELLS - len(_SPARE)])
+            give_back(batch)
             self.queued -= count
             self.records_out += count
         return count
-
-    def _next_batch(self) -> list[CellBuffer]:
-        ready, fresh = self._ready, self._fresh
-        if not fresh and len(ready) == 1 and len(ready[0].cells) <= BATCH_RECORDS:
-            queue = ready.popleft()
-            queue.ready = False
-            batch = list(queue.cells)
-            queue.taken += len(batch)
-            queue.cells.clear()
-            return batch
-        batch = []
-        if fresh:
-            self._take_fresh(batch)
-        while ready and len(batch) < BATCH_RECORDS:
-            queue = ready.popleft()
-            cells = queue.cells
-            # A circuit that waits alone sends all it has; others take turns.
-            share = 1 if ready else BATCH_RECORDS - len(batch)
-            taken = min(share, len(cells))
-            queue.taken += taken
-            for _ in range(taken):
-                batch.append(cells.popleft())
-            if cells:
-                ready.append(queue)
-            else:
-                queue.ready = False
-        return batch
-
-    def _take_fresh(self, batch: list[CellBuffer]) -> None:
-        """A cell each of the circuits that seldom send, before those that always have one waiting.
-
-        They have half of the batch; who sends more than that waits with the others.
-        """
-        ready, fresh = self._ready, self._fresh
-        while fresh and len(batch) < FRESH_CELLS:
-            queue = fresh.popleft()
-            if queue.cells:
-                queue.taken += 1
-                batch.append(queue.cells.popleft())
-            if queue.cells:
-                ready.append(queue)
-            else:
-                queue.ready = False
-        ready.extend(fresh)
-        fresh.clear()
 
     def _send_now(self, data: memoryview) -> bool:
         """Send without waiting; what is left is copied aside and the writer task woken."""
@@ -493,8 +393,7 @@ class Link:
             self._sock.close()
         self._writer.unpark_all()
         self.room.unpark_all()
-        self._ready.clear()
-        self._fresh.clear()
+        self._turns.clear()
         self.queued = 0
         body = memoryview(bytes([DestroyReason.CONNECT_FAILED]))
         for route in list(self.routes.values()):

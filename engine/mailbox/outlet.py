@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary
 
 import trio
 
-from engine.link.connection import CellQueue, Link, take_buffer
+from engine.link.connection import Link
 from engine.link.manager import LinkManager
+from engine.link.queues import CellQueue, take_buffer
 from engine.mailbox.pace import SEND_BURST, SEND_RATE, TokenBucket
 from engine.wire.cells import HEADER, LINK_CIRC_ID, Command
 

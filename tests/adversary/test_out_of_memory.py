@@ -14,7 +14,7 @@ from engine.circuit.relay import RelayCircuit
 from engine.circuit.relay_core import RelayCore
 from engine.circuit.stream import CircuitStream
 from engine.errors import CircuitClosed
-from engine.link.connection import CELL_COST, take_buffer
+from engine.link.queues import CELL_COST, take_buffer
 from engine.wire.frames import Begin, Purpose, encode_begin
 from tests.helpers.network import local_network
 

@@ -20,8 +20,9 @@ from engine.circuit.shaping import BULK_PLAN
 from engine.crypto.suite import default_suite
 from engine.errors import CircuitClosed
 from engine.identity import Identity
-from engine.link.connection import CellBuffer, CellQueue, Link, Route, RunRoute
+from engine.link.connection import Link, Route, RunRoute
 from engine.link.manager import LinkManager
+from engine.link.queues import CellBuffer, CellQueue
 from engine.wire.cells import BODY_BYTES, HEADER, RECORD_BYTES, Command
 from tests.helpers.network import LocalNetwork, LocalNode
 

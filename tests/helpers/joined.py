@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from engine.circuit.endpoint import Endpoint
-from engine.circuit.mux import Control
+from engine.circuit.mux_events import Control
 from engine.circuit.stream import CircuitStream
 from engine.crypto.geometry import REGION_BYTES
 from engine.errors import ProtocolError

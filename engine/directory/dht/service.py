@@ -17,8 +17,9 @@ from engine.directory.dht.publication import Publication
 from engine.directory.dht.settings import DhtSettings
 from engine.directory.relays import RelaySet
 from engine.errors import CircuitClosed, LinkError
-from engine.link.connection import CellBuffer, CellQueue, Link
+from engine.link.connection import Link
 from engine.link.manager import LinkManager
+from engine.link.queues import CellBuffer, CellQueue
 from engine.wire import dht as wire
 from engine.wire.advert import Advert, Role
 from engine.wire.cells import HEADER, LINK_CIRC_ID, Command

@@ -20,7 +20,7 @@ from engine.crypto.hop import HopKeys
 from engine.crypto.layers import RelayLayer
 from engine.crypto.ratchet import Ratchet
 from engine.errors import CircuitClosed
-from engine.link.connection import CellQueue
+from engine.link.queues import CellQueue
 from engine.wire.cells import DestroyReason
 from engine.wire.frames import Begin, Purpose, encode_begin
 from tests.helpers.network import LocalNetwork, local_network

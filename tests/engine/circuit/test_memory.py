@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.circuit.memory import LOOKS_KEPT, MemoryWatch, _Ages
-from engine.link.connection import Holding
+from engine.link.queues import Holding
 
 
 @dataclass(eq=False)

@@ -9,12 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.circuit.mux import (
-    CIRCUIT_WINDOW,
-    MAX_STREAMS,
-    STREAM_WINDOW,
+from engine.circuit.mux import CIRCUIT_WINDOW, MAX_STREAMS, STREAM_WINDOW, Mux
+from engine.circuit.mux_events import (
     Event,
-    Mux,
     StreamAccepted,
     StreamData,
     StreamEnded,

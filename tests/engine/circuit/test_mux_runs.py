@@ -8,14 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.circuit.mux import (
-    CIRCUIT_WINDOW,
-    STREAM_WINDOW,
-    Event,
-    Mux,
-    StreamData,
-    StreamOpened,
-)
+from engine.circuit.mux import CIRCUIT_WINDOW, STREAM_WINDOW, Mux
+from engine.circuit.mux_events import Event, StreamData, StreamOpened
 from engine.errors import ProtocolError
 from engine.wire.frames import FRAME_HEADER, MAX_FRAME_DATA, REGION_BYTES, FrameType
 

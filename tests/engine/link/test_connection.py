@@ -14,7 +14,8 @@ import trio.testing
 from engine.crypto.link_cipher import LinkCipher
 from engine.crypto.suite import Suite
 from engine.errors import LinkError, ProtocolError
-from engine.link.connection import BATCH_RECORDS, CellBuffer, CellQueue, Link, take_buffer
+from engine.link.connection import Link
+from engine.link.queues import BATCH_RECORDS, CellBuffer, CellQueue, take_buffer
 from engine.wire.cells import BODY_BYTES, HEADER, RECORD_BYTES, Command, DestroyReason, build_cell
 from engine.wire.link import LinkKeys
 

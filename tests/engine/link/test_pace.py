@@ -14,8 +14,8 @@ from trio.testing import MockClock
 
 from engine.circuit.stream import CircuitStream
 from engine.limits import Limits
-from engine.link.connection import FRESH_CELLS, CellBuffer, CellQueue
 from engine.link.pace import Pace
+from engine.link.queues import FRESH_CELLS, CellBuffer, CellQueue
 from engine.wire.cells import RECORD_BYTES
 from engine.wire.frames import Begin, Purpose, encode_begin
 from tests.helpers.network import AMPLE, LocalNetwork, LocalNode, local_network

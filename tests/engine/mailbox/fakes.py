@@ -7,8 +7,9 @@ from typing import cast
 import trio
 
 from engine.errors import CircuitClosed
-from engine.link.connection import CellBuffer, CellQueue, Link
+from engine.link.connection import Link
 from engine.link.manager import LinkManager
+from engine.link.queues import CellBuffer, CellQueue
 from engine.wire.cells import HEADER_BYTES, parse_header
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 import trio
 
-from engine.link.connection import CellBuffer, CellQueue
+from engine.link.queues import CellBuffer, CellQueue
 from engine.wire.advert import Role
 from engine.wire.cells import HEADER, LINK_CIRC_ID, Command
 from tests.helpers.dht_world import MODEL, dht_world
