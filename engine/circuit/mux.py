@@ -14,7 +14,6 @@ running digest of what arrived, so it cannot be sent for data that was not recei
 from __future__ import annotations
 
 import hmac
-import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -34,9 +33,12 @@ from engine.wire.frames import (
     FRAME_HEADER,
     MAX_FRAME_DATA,
     REGION_BYTES,
+    Ack,
     EndReason,
     Frame,
     FrameType,
+    encode_ack,
+    parse_ack,
     parse_region,
 )
 
@@ -49,8 +51,6 @@ MAX_CONTROL_FRAMES = 1_024  # answers waiting to leave: more is a peer that asks
 MAX_STREAMS = 64  # open at once on a circuit: a chat needs one, a wallet a few
 MAX_STREAM_ID = 0xFFFF
 _CONTROL_COST = 96  # bytes of memory for a queued frame of a few bytes
-_ACK = struct.Struct(">Q16s")
-_NO_DIGEST = bytes(16)
 # Members of an enum class are slow to look up, and these are needed for every frame.
 _DATA, _ACKNOWLEDGE, _DROP = FrameType.DATA, FrameType.ACK, FrameType.DROP
 _FULL_DATA = bytes([FrameType.DATA])  # how the header of a full DATA frame begins and ends
@@ -140,7 +140,7 @@ class Mux:
             mark = stream.in_marks.popleft()
         if mark is not None:
             stream.read_acked = mark[0]
-            self._queue(FrameType.ACK, stream_id, _ACK.pack(*mark))
+            self._queue(FrameType.ACK, stream_id, encode_ack(Ack(*mark)))
 
     def buffered(self, stream_id: int) -> int:
         """Bytes queued and not yet put into cells."""
@@ -270,9 +270,7 @@ class Mux:
         return stream
 
     def _receive_ack(self, frame: Frame, events: list[Event]) -> None:
-        if len(frame.data) != _ACK.size:
-            raise ProtocolError("an acknowledgement has the wrong length")
-        total, digest = _ACK.unpack(frame.data)
+        total, digest = parse_ack(frame.data)
         if frame.stream_id == 0:
             if not self._out_acked < total <= self._out_total:
                 raise ProtocolError("an acknowledgement for data that was not sent")
@@ -361,7 +359,7 @@ class Mux:
         """One region (at most REGION_BYTES, without its zero padding), or None when idle."""
         if self._owes_ack(ACK_EVERY):
             self._in_acked = self._in_total
-            self._queue(_ACKNOWLEDGE, 0, _ACK.pack(self._in_total, _NO_DIGEST))
+            self._queue(_ACKNOWLEDGE, 0, encode_ack(Ack(self._in_total)))
         parts: list[bytes] = []
         room = REGION_BYTES
         control, sendable = self._control, self._sendable

@@ -28,7 +28,6 @@ __all__ = [
     "EndReason",
     "Frame",
     "FrameType",
-    "FrameWriter",
     "Purpose",
     "RunState",
     "ShapeClass",
@@ -193,51 +192,7 @@ def pack_frame(frame_type: FrameType, stream_id: int, data: bytes | memoryview =
     return FRAME_HEADER.pack(frame_type, stream_id, len(data)) + bytes(data)
 
 
-class FrameWriter:
-    """Packs frames into regions of at most 1,960 bytes."""
-
-    __slots__ = ("_parts", "_room")
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._room = REGION_BYTES
-
-    @property
-    def empty(self) -> bool:
-        """True when nothing has been added since the last `take`."""
-        return not self._parts
-
-    @property
-    def room(self) -> int:
-        """Bytes of data that one more frame can carry; negative when no header fits."""
-        return self._room - FRAME_HEADER.size
-
-    def add(self, frame_type: FrameType, stream_id: int, data: bytes | memoryview = b"") -> bool:
-        """Add a whole frame; False when it does not fit this region any more."""
-        packed = pack_frame(frame_type, stream_id, data)
-        if len(packed) > self._room:
-            return False
-        self._parts.append(packed)
-        self._room -= len(packed)
-        return True
-
-    def add_data(self, stream_id: int, data: bytes | memoryview) -> int:
-        """Add as much of `data` as fits as one DATA frame; returns the bytes taken."""
-        size = min(len(data), max(self.room, 0))
-        if size and self.add(FrameType.DATA, stream_id, data[:size]):
-            return size
-        return 0
-
-    def take(self) -> bytes:
-        """The region so far, without its zero padding; the writer starts afresh."""
-        region = b"".join(self._parts)
-        self._parts.clear()
-        self._room = REGION_BYTES
-        return region
-
-
-@dataclass(frozen=True)
-class Ack:
+class Ack(NamedTuple):
     """Data of an ACK: bytes received so far, and the running digest at that point."""
 
     total: int

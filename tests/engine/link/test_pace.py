@@ -190,15 +190,16 @@ async def test_where_a_link_is_behind_who_seldom_sends_goes_first_with_half_of_t
         for queue in busy:
             for _ in range(3):
                 link.enqueue(queue, CellBuffer())
-        while link._fresh:  # they have had a turn: they wait like everybody
-            link._ready.append(link._fresh.popleft())
+        turns = link._turns
+        while turns._fresh:  # they have had a turn: they wait like everybody
+            turns._ready.append(turns._fresh.popleft())
         quiet = [CellQueue() for _ in range(40)]
         for queue in quiet:
             link.enqueue(queue, CellBuffer())
-        first = link._next_batch()
+        first = turns.next_batch()
         assert sum(not queue.cells for queue in quiet) == len(first) // 2 == FRESH_CELLS
         link.queued -= len(first)
-        while batch := link._next_batch():
+        while batch := turns.next_batch():
             link.queued -= len(batch)
         assert link.queued == 0
         assert not any(queue.cells or queue.ready for queue in [*busy, *quiet])

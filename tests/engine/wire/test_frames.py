@@ -15,7 +15,6 @@ from engine.wire.frames import (
     Begin,
     Frame,
     FrameType,
-    FrameWriter,
     Purpose,
     encode_ack,
     encode_begin,
@@ -50,15 +49,13 @@ frames = st.one_of(
 
 @given(st.lists(frames, max_size=8), st.booleans())
 def test_round_trip_in_as_many_regions_as_it_takes(sent: list[Frame], pad: bool) -> None:
-    writer = FrameWriter()
-    received: list[Frame] = []
+    regions = [b""]
     for frame in sent:
-        if not writer.add(*frame):
-            received += _parse(writer.take(), pad)
-            assert writer.add(*frame)
-    received += _parse(writer.take(), pad)
-    assert received == sent
-    assert writer.empty
+        packed = pack_frame(*frame)
+        if len(regions[-1]) + len(packed) > REGION_BYTES:
+            regions.append(b"")
+        regions[-1] += packed
+    assert [frame for region in regions for frame in _parse(region, pad)] == sent
 
 
 def _parse(region: bytes, pad: bool) -> list[Frame]:
@@ -80,10 +77,12 @@ def test_any_bytes_parse_or_are_refused(data: bytes) -> None:
 def test_a_changed_byte_is_still_canonical_or_refused(
     sent: list[Frame], position: int, change: int
 ) -> None:
-    writer = FrameWriter()
-    for frame in sent:
-        writer.add(*frame)
-    region = bytearray(writer.take().ljust(REGION_BYTES, b"\0"))
+    region = bytearray(REGION_BYTES)
+    end = 0
+    for packed in (pack_frame(*frame) for frame in sent):
+        if end + len(packed) <= REGION_BYTES:
+            region[end : end + len(packed)] = packed
+            end += len(packed)
     region[position] ^= change
     try:
         parsed = parse_region(region)
@@ -124,22 +123,7 @@ def test_a_full_region_holds_one_full_frame() -> None:
     assert parse_region(b"") == parse_region(bytes(REGION_BYTES)) == []
 
 
-def test_writer_splits_data() -> None:
-    writer = FrameWriter()
-    data = bytes(range(256)) * 20
-    view, received = memoryview(data), b""
-    while view:
-        taken = writer.add_data(3, view)
-        if not taken:
-            received += b"".join(frame.data for frame in parse_region(writer.take()))
-        view = view[taken:]
-    received += b"".join(frame.data for frame in parse_region(writer.take()))
-    assert received == data
-    assert writer.room == MAX_FRAME_DATA
-
-
-def test_writer_refuses_what_the_parser_would() -> None:
-    writer = FrameWriter()
+def test_nothing_is_packed_that_the_parser_would_refuse() -> None:
     for kind, stream, data in (
         (FrameType.PAD, 0, b""),
         (FrameType.DATA, 0, b"x"),
@@ -148,7 +132,7 @@ def test_writer_refuses_what_the_parser_would() -> None:
         (FrameType.SHAPE, 3, bytes(4)),
     ):
         with pytest.raises(ValueError, match="frame"):
-            writer.add(kind, stream, data)
+            pack_frame(kind, stream, data)
 
 
 @given(st.integers(0, 2**64 - 1), st.binary(min_size=16, max_size=16))
