@@ -6,7 +6,6 @@ import trio
 
 DEFAULT_DRAIN_S = 12.0  # covers the first bucket of the text class
 SETTLE_S = 5.0  # of a drain, left to give credit back and close circuits at their bucket's end
-NO_END = float("inf")
 
 
 class Drain:

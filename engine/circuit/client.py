@@ -88,7 +88,6 @@ class ClientCircuit:
         self.state = CircuitState.BUILDING
         self.reason = ""
         self.tampered = False
-        self.opened_at: float | None = None
         self.created_at = trio.current_time()
         self.cells_up = 0
         self.cells_down = 0
@@ -154,7 +153,6 @@ class ClientCircuit:
         endpoint.peer_node_id = self.path[-1].node_id
         if self.plan.shape_class is not ShapeClass.BULK:
             endpoint.set_plan(self.plan, agreed=False)
-        self.opened_at = trio.current_time()
         self.state = CircuitState.OPEN
         if self.plan.shape_class is ShapeClass.ALWAYS_ON:
             self.go()

@@ -32,8 +32,7 @@ from engine.wire.reach import (
 
 PROBE_S = 5.0
 ANSWER_TIMEOUT_S = 12.0
-PER_LINK = 1  # at once
-AT_ONCE = 8
+AT_ONCE = 8  # one for each link at most
 NETWORK_RATE, NETWORK_BURST = 1 / 60, 4.0  # dials for neighbours of one network
 RATE, BURST = 1.0, 16.0  # for all of them
 MAX_NETWORKS = 4_096

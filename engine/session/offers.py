@@ -84,11 +84,6 @@ class Offers:
             return False
         return await self._find_more(model)
 
-    def may_serve(self, ghost: bytes, model: str | None) -> bool:
-        """False when the ghost is known not to serve the model."""
-        terms = self.terms(ghost)
-        return model is None or terms is None or terms.offer(model) is not None
-
     def take(self, ghost: bytes, quote: Quote) -> Quote:
         """Note a ghost's quote. Raises GhostError when it is dearer than what it advertises."""
         sheet = self.sheet(ghost)

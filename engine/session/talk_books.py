@@ -78,11 +78,6 @@ class TalkBooks:
         return self._session.credit.ledger.due if self._session is not None else 0
 
     @property
-    def ghost_node_id(self) -> bytes:
-        """The ghost this session is pinned to; empty before the first stream."""
-        return self._saved.ghost if self._saved is not None else b""
-
-    @property
     def saved(self) -> SavedSession | None:
         """What a later session with the same ghost goes on from; None before the first stream."""
         return self._saved

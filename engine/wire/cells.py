@@ -20,7 +20,6 @@ BODY_BYTES = CELL_BYTES - HEADER_BYTES
 
 LINK_CIRC_ID = 0  # cells of the link itself
 INITIATOR_BIT = 0x8000_0000  # set in the circuit ids that the link's initiator chooses
-MAX_CIRC_ID = 0xFFFF_FFFF
 
 _WORDS = struct.Struct(">II")
 

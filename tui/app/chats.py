@@ -87,7 +87,7 @@ class ChatModel:
         answer = Message("assistant", "", wall, state="waiting", model=conversation.model)
         asked = conversation.messages[-1]
         conversation.messages.append(answer)
-        conversation.live = LiveAsk(asked, answer, now, state_since=now)
+        conversation.live = LiveAsk(asked, answer, now)
         conversation.consent = None
         if not conversation.session_id:
             self._orphans.append(conversation)
@@ -133,9 +133,9 @@ class ChatModel:
         live.answer.state = "failed"
         self._end(conversation)
 
-    def stopping(self, conversation: Conversation, now: float) -> None:
+    def stopping(self, conversation: Conversation) -> None:
         if conversation.live is not None:
-            self._state(conversation.live, "stopping", "", now)
+            self._state(conversation.live, "stopping", "")
 
     # -- what the node says ------------------------------------------------------------------
 
@@ -209,9 +209,9 @@ class ChatModel:
         if live is None or live.ask_id != ask_id:
             return
         if name == "ask.state":
-            self._state(live, line(data, "state"), line(data, "detail"), now)
+            self._state(live, line(data, "state"), line(data, "detail"))
         elif name == "ask.delta":
-            if live.take_text(data, now):
+            if live.take_text(data):
                 self._changed(conversation)
         elif name == "ask.part":
             if live.take_part(data):
@@ -270,7 +270,6 @@ class ChatModel:
             conversation.last_asked() or Message("user", ""),
             answer,
             now,
-            state_since=now,
             ask_id=ask_id,
             wire_id=ask_id,
             received_bytes=received,
@@ -279,8 +278,8 @@ class ChatModel:
         self.asks[ask_id] = conversation
         return conversation
 
-    def _state(self, live: LiveAsk, state: str, detail: str, now: float) -> None:
-        if live.enter(state, detail, now):
+    def _state(self, live: LiveAsk, state: str, detail: str) -> None:
+        if live.enter(state, detail):
             self.revision += 1
 
     def _end(self, conversation: Conversation) -> None:

@@ -201,7 +201,7 @@ class Controller:
         if live.state == "stopping" or not live.ask_id:
             chat.fail(conversation, _GAVE_UP)
             return
-        chat.stopping(conversation, time.monotonic())
+        chat.stopping(conversation)
         try:
             await self.link.call("ask.cancel", ask_id=live.wire_id)
         except CallFailed as exc:

@@ -1,7 +1,7 @@
 """The question under way in a conversation, and how its events change what is shown of it.
 
-Headless: no Textual, no I/O, no clock (times come in). Which event belongs to which question is
-known elsewhere (`tui.app.chats`).
+Headless: no Textual, no I/O, no clock. Which event belongs to which question is known elsewhere
+(`tui.app.chats`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ class LiveAsk:
     began: float
     state: str = "sending"
     detail: str = ""
-    state_since: float = 0.0
     ask_id: str = ""
     wire_id: object = None  # the id as the node wrote it
     paid_msat: int = 0
@@ -50,16 +49,14 @@ class LiveAsk:
     def words(self) -> str:
         return STATE_WORDS.get(self.state, self.state)
 
-    def enter(self, state: str, detail: str, now: float) -> bool:
+    def enter(self, state: str, detail: str) -> bool:
         """Whether it is in that state now: one that is stopping streams no more."""
         if self.state == "stopping" and state == "streaming":
             return False
-        if self.state != state:
-            self.state, self.state_since = state, now
-        self.detail = detail
+        self.state, self.detail = state, detail
         return True
 
-    def take_text(self, data: Json, now: float) -> bool:
+    def take_text(self, data: Json) -> bool:
         """More of the answer, at `offset` bytes of it; what was shown already is not shown twice.
         What is lost on the way comes with the finished answer. False: there is no text in it."""
         text = data.get("text")
@@ -67,7 +64,7 @@ class LiveAsk:
             return False
         answer = self.answer
         if self.state not in ("stopping", "streaming"):
-            self.enter("streaming", "", now)
+            self.enter("streaming", "")
         offset = whole(data, "offset", self.received_bytes)
         if offset == 0 and answer.text:
             answer.text, self.received_bytes, self.received_chars = "", 0, 0

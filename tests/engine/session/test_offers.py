@@ -109,17 +109,6 @@ async def test_a_ghost_that_does_not_answer_is_asked_again_later(
     assert world.sheets.sheet_of(ghost(1)) == sheet_of(1)
 
 
-async def test_ghosts_known_not_to_serve_a_model_are_passed_over(
-    autojump_clock: MockClock,
-) -> None:
-    world = World(1)
-    assert world.offers.may_serve(ghost(1), "anything")
-    await world.sheets.refresh()
-    assert world.offers.may_serve(ghost(1), "model-1")
-    assert not world.offers.may_serve(ghost(1), "other")
-    assert world.offers.may_serve(ghost(1), None)
-
-
 async def test_a_quote_dearer_than_the_sheet_is_refused(autojump_clock: MockClock) -> None:
     world = World(1)
     sheet = sheet_of(1)

@@ -109,7 +109,7 @@ def test_stopping_an_answer_keeps_what_came() -> None:
     chat, conversation = _asked()
     chat.accepted(conversation, IDS)
     chat.event("ask.delta", {**IDS, "text": "Part", "offset": 0}, 1.0)
-    chat.stopping(conversation, 1.5)
+    chat.stopping(conversation)
     chat.event("ask.state", {**IDS, "state": "streaming"}, 1.6)
     assert conversation.live is not None
     assert conversation.live.state == "stopping"
