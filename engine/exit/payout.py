@@ -104,7 +104,8 @@ class Payouts:
             raise ConfigError(
                 "There is nothing to pay out.",
                 kept="Nothing was paid.",
-                hint="What clients have prepaid, keep_sat and the day's most stay untouched.",
+                hint="Your own ecash, what clients have prepaid, keep_sat and what is above the "
+                "day's most stay untouched.",
             )
         return rows
 
@@ -124,10 +125,11 @@ class Payouts:
     async def _pay_one(
         self, settings: PayoutSettings, address: str, amount_sat: int
     ) -> PayoutRow | None:
-        """At the first mint that has enough."""
-        owed = await self._owed()
+        """At the first mint that has enough, of what was earned."""
+        owed, earned = await self._owed(), await self._earned()
         for balance in await self._wallet.balances():
-            if _net(settings, self._at(settings, balance, owed)) >= amount_sat:
+            most = min(self._at(settings, balance, owed), earned)
+            if _net(settings, most) >= amount_sat:
                 return await self._pay(settings, balance.url, address, amount_sat)
         return None
 

@@ -23,7 +23,7 @@ ELSEWHERE = "elsewhere"
 """The reason of a GhostError: what is wanted is offered by others only."""
 MAX_GHOSTS = 4
 """That a question is shown to by itself."""
-FREE = frozenset({"busy", "cap_reached", "refused", "unpaid", ELSEWHERE})
+FREE = frozenset({"busy", "cap_reached", "refused", "unpaid", "quote_expired", ELSEWHERE})
 """Refusals after which another ghost may be asked without asking the user: they say something of
 the ghost, not of the question."""
 NEEDS_CONSENT = "needs_consent"

@@ -116,6 +116,20 @@ async def test_only_what_was_earned_goes(
         assert await available(run.wallet) >= 4_000
 
 
+async def test_by_hand_no_more_than_was_earned_goes_either(
+    tmp_path: Path, host: LnurlHost, fake_mint: FakeMint
+) -> None:
+    async with life(tmp_path, host, mint=fake_mint) as run:
+        await fund(run.wallet, URL, 4_000)  # the owner's own
+        await run.earn(URL, 700)
+        with pytest.raises(ConfigError, match="nothing to pay out") as caught:
+            await run.payouts.pay(amount_sat=1_000)
+        assert "Your own ecash" in caught.value.hint
+        assert (await run.states(), host.asked) == ([], [])
+        (row,) = await run.payouts.pay(amount_sat=400)
+        assert row.state == "paid"
+
+
 async def test_what_clients_prepaid_stays(
     tmp_path: Path, host: LnurlHost, fake_mint: FakeMint
 ) -> None:

@@ -49,6 +49,7 @@ LOST = CircuitClosed("Lost.")
     [
         (BUSY, {}, Step.MOVE),
         (GhostError("Cap.", reason="cap_reached"), {}, Step.MOVE),
+        (GhostError("Ended.", reason="quote_expired"), {}, Step.MOVE),
         (FAILED, {}, Step.MOVE),
         (LOST, {}, Step.MOVE),
         (ProtocolError("Liar."), {}, Step.MOVE),
