@@ -9,27 +9,15 @@ makes of it, and the ghost that makes titles sees none of the questions asked me
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.gateway.asides import is_aside
+
 MAX_SESSION = 200
 _LABEL = b"peer2prompt api tag v1"
-_LOOKED_AT = 600
-"""Characters of a prompt that the rule looks at: the order stands at its head."""
-
-_ASIDE = re.compile(
-    r"\A\s*#{1,3}\s*task\s*:"
-    r"|\b(?:generate|create|provide|write|suggest|make|give|propose|come up with|summari[sz]e)\b"
-    r"[^.\n]{0,120}?\b(?:titles?|(?:broad |category )?tags|follow-?ups?|follow-?up questions?"
-    r"|search quer(?:y|ies)|emoji|chat name|name for (?:this|the) (?:chat|conversation))\b"
-    r"[^.\n]{0,160}?\b(?:chats?|conversations?|messages?|dialogues?|history|exchange|discussion"
-    r"|thread)\b",
-    re.IGNORECASE,
-)
-
 
 CHAT, ASIDE, EMBEDDINGS = "chat", "titles", "embeddings"
 _SALT = secrets.token_bytes(16)
@@ -66,28 +54,3 @@ def _digest(*parts: bytes) -> str:
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
-
-
-def is_aside(body: Mapping[str, Any]) -> bool:
-    """Whether a front end asks this for itself: one order about a conversation, and no answer yet.
-
-    Wrong either way costs no secret that the user's own tag would have kept: a chat taken for an
-    aside has a ghost of its own.
-    """
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not 1 <= len(messages) <= 3:
-        return False
-    if any(isinstance(one, Mapping) and one.get("role") == "assistant" for one in messages):
-        return False
-    return any(_ASIDE.search(text[:_LOOKED_AT]) for text in _texts(messages))
-
-
-def _texts(messages: Iterable[Any]) -> Iterable[str]:
-    for message in messages:
-        content = message.get("content") if isinstance(message, Mapping) else None
-        if isinstance(content, str):
-            yield content
-        elif isinstance(content, list):
-            for part in content:
-                if isinstance(part, Mapping) and isinstance(part.get("text"), str):
-                    yield part["text"]

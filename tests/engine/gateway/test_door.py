@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError
+from engine.gateway.asides import is_aside
 from engine.gateway.bodies import Wanted, read_chat, read_object
 from engine.gateway.door import MAX_REQUEST_BYTES, check, read_body
 from engine.gateway.embeddings import read_embeddings
@@ -22,7 +23,7 @@ from engine.gateway.messages_body import read_messages
 from engine.gateway.problems import Problem
 from engine.gateway.responses_body import read_responses
 from engine.gateway.settings import Listen, parse_listen
-from engine.gateway.tags import is_aside, tag_of
+from engine.gateway.tags import tag_of
 from tests.helpers.api_world import CHAT, api_world, question, raw_question
 
 
@@ -245,6 +246,24 @@ def test_where_to_listen() -> None:
         ("Suggest 3-5 relevant follow-up questions based on the chat history", True),
         ("Generate 1-3 broad tags categorizing the main themes of the chat history", True),
         ("Summarize our conversation in a title of up to ten words for this thread", True),
+        ("Analyze this conversation and tell:\n1. its language\n2. a concise title", True),
+        ("You need to summarize the user's conversation into a title of ten words.", True),
+        ("Based on the chat history, give this conversation a name.", True),
+        ("Given the following please reply with a title for the chat, 3-4 words.", True),
+        ("If this message begins a new topic, extract a short title for the session.", True),
+        ("Analyze if this message begins a new topic. If so, extract a 2-3 word title.", True),
+        ("You are a title generator. Say nothing else.", True),
+        (
+            "An onion has layers.\n" * 90 + "Make a few words as a title for the previous query.",
+            True,
+        ),
+        ("Summarize in a 10-word Title. Give the title only.", True),
+        ("Provide a concise description of this session in 4 words or less.", True),
+        ("将用户的会话总结为十个字以内的标题", True),
+        ("### Task:\nRespond to the user query using the provided context.", False),
+        ("Read this text and tell me what an onion is.", False),
+        ("Give me a recipe for a soup of onions.", False),
+        ("An onion has layers.\n" * 90 + "How many?", False),
         ("What is a good title for a book about onions?", False),
         ("Write a poem about tags.", False),
         ("What is an onion?", False),
