@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from engine.errors import Peer2PromptError
-from engine.gateway import openapi
+from engine.gateway import counting, openapi
 from engine.gateway.asking import Asker
 from engine.gateway.bodies import Wanted, check_form, read_chat, read_object
 from engine.gateway.catalogue import catalogue, listed, not_offered, unknown_model
@@ -73,6 +73,7 @@ class Api:
                 for path, read, form in FORMS
             ]
             + [
+                Route(counting.PATH, Endpoint(_count), methods=["POST"]),
                 Route(openapi.PATH, Endpoint(self._described), methods=["GET"]),
                 Route("/v1/models", Endpoint(self._models), methods=["GET"]),
                 Route("/v1/models/{name:path}", Endpoint(self._model), methods=["GET"]),
@@ -173,15 +174,21 @@ class Endpoint:
                 await send_problem(send, problem_of(exc))
 
 
+async def _count(_scope: Scope, receive: Receive, send: Send) -> None:
+    await send_json(send, counting.count_tokens(read_object(await read_body(receive))))
+
+
 async def _no_route(_request: Request, exc: Exception) -> Response:
     known = exc if isinstance(exc, HTTPException) else HTTPException(404)
-    problem = Problem(
-        known.status_code,
-        "unknown_url",
-        "The local API has nothing here.",
-        "See docs/api.md for its parts.",
-        headers=dict(known.headers or {}),
-    )
+    headers = dict(known.headers or {})
+    code, words = "unknown_url", "The local API has nothing here."
+    if known.status_code == 405:
+        code, words = (
+            "method_not_allowed",
+            f"This path takes {headers.get('Allow', 'others')} only.",
+        )
+    hint = "See docs/api.md for its parts."
+    problem = Problem(known.status_code, code, words, hint, headers=headers)
     return JSONResponse(problem.as_body(), problem.status, problem.all_headers())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from engine.gateway import shapes_in, shapes_out
+from engine.gateway import counting, shapes_in, shapes_out
 from engine.gateway.shapes_in import UNSET, Shape
 from engine.gateway.tags import MAX_SESSION
 from engine.version import VERSION
@@ -112,7 +112,9 @@ def describe_api(server: str = USUAL_SERVER) -> Object:
         },
         "servers": [{"url": server}],
         "security": [{"bearer": []}, {"key": []}],
-        "paths": {path: {"post": _asking(path)} for path in ASKED} | _reading(),
+        "paths": {path: {"post": _asking(path)} for path in ASKED}
+        | {counting.PATH: {"post": _counting()}}
+        | _reading(),
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {
@@ -135,6 +137,17 @@ def _asking(path: str) -> Object:
         "parameters": [_SESSION],
         "requestBody": {"required": True, "content": _json(shape)},
         "responses": {"200": said, **_failures({**AT_THE_DOOR, **OF_ASKING})},
+    }
+
+
+def _counting() -> Object:
+    failures = {**AT_THE_DOOR, "408": OF_ASKING["408"], "500": OF_ASKING["500"]}
+    counted = {"description": "An estimate.", "content": _json(shapes_out.TokenCount)}
+    return {
+        "operationId": "countTokens",
+        "summary": "About how many tokens a question has; nothing is sent",
+        "requestBody": {"required": True, "content": _json(shapes_in.MessagesBody)},
+        "responses": {"200": counted, **_failures(failures)},
     }
 
 
@@ -190,7 +203,7 @@ def _json(shape: type[msgspec.Struct]) -> Object:
 def _schemas() -> Object:
     bodies = [shape for _, _, shape, _, _ in ASKED.values()]
     answers = [answer for _, _, _, answer, _ in ASKED.values()]
-    more = [shapes_out.ModelList, shapes_out.ModelEntry, shapes_out.Error]
+    more = [shapes_out.ModelList, shapes_out.ModelEntry, shapes_out.TokenCount, shapes_out.Error]
     _, found = msgspec.json.schema_components([*bodies, *answers, *more], ref_template=_REF)
     for body in bodies:
         found[body.__name__]["additionalProperties"] = {

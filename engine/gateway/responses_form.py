@@ -64,9 +64,13 @@ class ResponsesForm:
         }
 
     def failed(self, problem: Problem) -> list[Frame]:
+        """Both events that clients know: some look for the one, some for the other."""
         error = problem.as_body()["error"]
         told = {"code": error["code"], "message": error["message"], "param": None}
-        return [self._event("error", told)]
+        self._settle()
+        inside = {"code": "server_error", "message": error["message"]}
+        ended = {**self._response("failed"), "output": self._output, "error": inside}
+        return [self._event("error", told), self._event("response.failed", {"response": ended})]
 
     def _response(self, status: str) -> dict[str, Any]:
         return {

@@ -162,6 +162,7 @@ class EmbeddingsBody(Shape, frozen=True):
 
 _PATH = re.compile(r"at `\$\.(([a-z_]+)[^`]*)`")
 _MISSING = re.compile(r"missing required field `(([a-z_]+))`")
+_HINTS = {"n": " A question has one answer; ask again for another."}
 _EXPECTED = re.compile(r"Expected `[^`]*`(?: of length)?(?: [<>]=? [0-9.e+-]+)?")
 
 
@@ -177,7 +178,7 @@ def conform(found: Mapping[str, Any], shape: type[Shape]) -> None:
         found_at = _PATH.search(told) or _MISSING.search(told)
         place, param = (found_at[1], found_at[2]) if found_at is not None else ("The body", None)
         expected = _EXPECTED.match(told)
-        hint = f" {expected[0]}." if expected is not None else ""
+        hint = f" {expected[0]}." if expected is not None else _HINTS.get(param or "", "")
         words = f"{place} has a form that is not taken.{hint}"
         raise Problem(400, "invalid_value", words, kept="Nothing was sent.", param=param) from None
 

@@ -165,6 +165,10 @@ class MessagesUsage(Out, frozen=True):
     output_tokens: int
 
 
+class TokenCount(Out, frozen=True):
+    input_tokens: int
+
+
 class MessagesAnswer(Out, frozen=True):
     """`content` holds text, thinking and tool_use blocks as Anthropic's clients know them."""
 

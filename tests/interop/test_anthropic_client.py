@@ -101,3 +101,21 @@ async def test_a_cut_stream_raises(tmp_path: Path) -> None:
 
         with pytest.raises(anthropic.APIError):
             await using(w, work)
+
+
+async def test_tokens_are_counted_here(tmp_path: Path) -> None:
+    """An estimate by the meter's rule; no ghost hears of it."""
+    async with api_world(tmp_path) as w:
+
+        def work(client: anthropic.Anthropic) -> list[int]:
+            asked: list[Any] = [{"role": "user", "content": "What is an onion? " * 100}]
+            short = client.messages.count_tokens(model="auto", messages=ASKED["messages"])
+            long = client.messages.count_tokens(model="tiny", messages=asked, system="Be brief.")
+            bad: Any = [{"role": "user", "content": [{"type": "document"}]}]
+            with pytest.raises(anthropic.BadRequestError, match="block"):
+                client.messages.count_tokens(model="tiny", messages=bad)
+            return [short.input_tokens, long.input_tokens]
+
+        short, long = await using(w, work)
+        assert 4 <= short < 40 < 400 <= long < 600
+        assert w.chats.ghosts[0].asked == []

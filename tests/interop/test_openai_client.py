@@ -120,6 +120,22 @@ async def test_a_cut_stream_raises(tmp_path: Path) -> None:
             await using(w, work)
 
 
+async def test_a_cut_response_says_so(tmp_path: Path) -> None:
+    backend = ScriptedBackend(WORDS, usage=(20, 5), fail_at=1, gate=a_while)
+    async with api_world(tmp_path, backend=backend) as w:
+
+        def work(client: openai.OpenAI) -> None:
+            stream = client.responses.create(model="tiny", input="Hello?", stream=True)
+            *_, error, failed = stream
+            assert (error.type, failed.type) == ("error", "response.failed")
+            assert failed.response.status == "failed"
+            assert failed.response.error is not None
+            assert failed.response.error.message == error.message
+            assert failed.response.output_text == WORDS[0]
+
+        await using(w, work)
+
+
 async def test_responses_whole_and_streamed(tmp_path: Path) -> None:
     async with api_world(tmp_path) as w:
 
