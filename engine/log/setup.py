@@ -10,6 +10,7 @@ from __future__ import annotations
 import faulthandler
 import logging
 import logging.handlers
+import math
 import os
 import sys
 import threading
@@ -20,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 from engine.log.event import Event
 from engine.log.events import LibrarySaid, PythonWarned, Uncaught
@@ -32,6 +33,8 @@ from engine.log.words import Fault, Kind, Library, Named
 DEBUG_ENV = "PEER2PROMPT_DEBUG"
 REPEAT_S = 60.0
 MOST_REPEATS = 256  # lines that are remembered; the vocabulary bounds them, this bounds mistakes
+Owed: TypeAlias = tuple[tuple[Event, int], ...]
+"""Events that came again and were not written, and how often."""
 _SEVERITIES = ("warning", "error", "critical")
 
 
@@ -88,12 +91,14 @@ class LineForm(logging.Formatter):
         self._form = form
 
     def format(self, record: logging.LogRecord) -> str:
-        return written(event_of(record), self._form, record.created, getattr(record, "repeated", 0))
+        owed: Owed = getattr(record, "owed", ())
+        lines = [*owed, (event_of(record), getattr(record, "repeated", 0))]
+        return "\n".join(written(one, self._form, record.created, more) for one, more in lines)
 
 
 class Repeats(logging.Filter):
     """Lets the same line through once a minute and says how often it came since: a peer that makes
-    the node write must not fill the disk."""
+    the node write must not fill the disk. What did not come again is told with the next line."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,11 +110,20 @@ class Repeats(logging.Filter):
         if now - at < REPEAT_S:
             self._seen[event] = (at, more + 1)
             return False
-        if len(self._seen) >= MOST_REPEATS:
-            self._seen.clear()
-        self._seen[event] = (now, 0)
+        self._seen.pop(event, None)
+        record.owed = self._owed(now)
         record.repeated = more
+        self._seen[event] = (now, 0)
         return True
+
+    def _owed(self, now: float) -> Owed:
+        """The others whose minute is over, and how often they came; they are forgotten, and all of
+        them are when there are too many."""
+        since = math.inf if len(self._seen) >= MOST_REPEATS else now - REPEAT_S
+        over = [(event, more) for event, (at, more) in self._seen.items() if at <= since]
+        for event, _ in over:
+            del self._seen[event]
+        return tuple((event, more) for event, more in over if more)
 
 
 def event_of(record: logging.LogRecord) -> Event:

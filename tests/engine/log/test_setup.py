@@ -149,6 +149,16 @@ def test_a_line_that_comes_again_says_how_often(monkeypatch: pytest.MonkeyPatch)
     assert repeats.filter(again)
     line = "1970-01-01T00:00:00Z ERROR node node_failed fault=ValueError repeated=7"
     assert form.format(again) == line
+    assert not repeats.filter(record("one"))
+    now[0] += 61
+    other = record("")
+    assert repeats.filter(other), "the minute of this one is over"
+    first = "1970-01-01T00:00:00Z ERROR node node_failed fault=ValueError repeated=1"
+    second = "1970-01-01T00:00:00Z ERROR node node_failed fault=KeyError"
+    assert form.format(other) == f"{first}\n{second}", "what came no more is told with the next"
+    now[0] += 61
+    assert repeats.filter(last := record("one"))
+    assert form.format(last).count("\n") == 0, "and only once"
 
 
 def test_where_it_broke_is_shown_when_debugging(tmp_path: Path) -> None:
