@@ -151,6 +151,7 @@ class ChatModel:
         for info in sessions:
             if (known := self.opened.get(info.session_id)) is not None:
                 known.title, known.temporary = info.title, info.temporary
+                known.model = known.model or info.model  # opened before it was listed
 
     def set_session(self, value: object) -> None:
         """One conversation of the list, new or changed."""

@@ -253,3 +253,13 @@ def test_retry_leaves_the_part_that_came() -> None:
     chat.event("ask.failed", {**IDS, "error": {"message": "Broken."}}, 2.0)
     chat.begin(conversation, "Why?", 3.0, 1003.0)
     assert [m.text for m in conversation.messages] == ["Why?", "Be", "Why?", ""]
+
+
+def test_a_conversation_opened_before_it_was_listed_learns_its_model() -> None:
+    chat = ChatModel()
+    opened = chat.open("s2")
+    chat.set_sessions([{"session_id": "s2", "title": "Meow", "model": "qwen3-32b"}])
+    assert (opened.title, opened.model) == ("Meow", "qwen3-32b")
+    opened.model = "chosen"
+    chat.set_sessions([{"session_id": "s2", "title": "Meow", "model": "qwen3-32b"}])
+    assert opened.model == "chosen"

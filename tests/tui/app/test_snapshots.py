@@ -20,14 +20,14 @@ STILL_S = 5.0
 
 
 async def _chat(screen: Screen) -> None:
+    await screen.until(lambda: bool(screen.app.model.chat.sessions), "the conversations")
     screen.app.open_session("s1")
     await screen.until(lambda: "Each relay takes one off" in screen.seen(), "the answer")
 
 
 async def _sessions(screen: Screen) -> None:
     await _chat(screen)
-    if "Explain blind" not in screen.seen():  # beside a wide conversation it is open anyway
-        await screen.press("ctrl+b")
+    await screen.press("ctrl+b")
     await screen.until(lambda: "Explain blind" in screen.seen(), "the list")
 
 
