@@ -88,6 +88,11 @@ def report(exc: BaseException, *, as_json: bool) -> int:
     return int(error["exit_code"])
 
 
+def is_interrupt(exc: BaseException) -> bool:
+    """Whether Ctrl+C is in it: tasks that run side by side wrap it in a group."""
+    return isinstance(exc, BaseExceptionGroup) and exc.subgroup(KeyboardInterrupt) is not None
+
+
 def show_error(error: dict[str, str | int]) -> None:
     """What happened, what was kept safe, what to do: on standard error."""
     sys.stdout.flush()

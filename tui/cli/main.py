@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tui.cli.failures import INTERRUPTED, PIPE_CLOSED, report
+from tui.cli.failures import INTERRUPTED, PIPE_CLOSED, is_interrupt, report
 from tui.cli.names import check_names
 from tui.cli.parser import build_parser
 
@@ -30,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _abandon_stdout()
         return PIPE_CLOSED
-    except Exception as exc:
+    except (Exception, BaseExceptionGroup) as exc:
+        if is_interrupt(exc):
+            return INTERRUPTED
         try:
             return report(exc, as_json=as_json)
         except BrokenPipeError:

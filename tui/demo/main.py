@@ -18,31 +18,24 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import TypeVar
-
-import anyio
 
 from engine.control.client import ControlError
 from tui.demo import nodes
 from tui.demo.children import Child
-from tui.demo.errors import DemoError, Stopped
+from tui.demo.errors import DemoError
 from tui.demo.home import DemoHome, write_text
 from tui.demo.options import Options, read_options
 from tui.demo.places import RELAYS, STOP_ORDER
 from tui.demo.plan import GPU_MODEL, Plan, Wanted
 from tui.demo.provider_models import first_model
 from tui.demo.served import told
+from tui.demo.signals import StopSignals
 from tui.demo.supervisor import Supervisor
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LAUNCH_TRIES = 3
-INTERRUPTED = 130
-_T = TypeVar("_T")
 
 
 class Log:
@@ -89,8 +82,9 @@ class Terminal:
 class Demo:
     """One run of the demo."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, signals: StopSignals | None = None) -> None:
         self._options = options
+        self._signals = signals or StopSignals()
         self._log = Log()
         self._home = DemoHome.open(options.home)
         self._log.file = self._home.log("demo")
@@ -103,7 +97,7 @@ class Demo:
             self._supervisor.keeper.say("folder", str(self._home.root))
         plan = self._launch(self._wanted())
         try:
-            have = self._call(
+            have = self._signals.run(
                 nodes.fund, self._home, plan.mint_url, self._log, self._options.fund_timeout_s
             )
         except ControlError as exc:
@@ -134,6 +128,7 @@ class Demo:
                 self._log(f"logs and state are in {self._home.root}")
 
     def hurry(self) -> None:
+        """Stop without waiting for anybody."""
         self._supervisor.hurry()
 
     def _wanted(self) -> Wanted:
@@ -193,10 +188,10 @@ class Demo:
         self._log(f"starting {', '.join(names)}")
         # The slow ones first; those that want a mint and relays when both are there.
         supervisor.wait_ready(supervisor.start([*services, *relays]), self._is_ready)
-        self._call(nodes.introduce, self._home, RELAYS)
+        self._signals.run(nodes.introduce, self._home, RELAYS)
         supervisor.wait_ready(supervisor.start(ghosts), self._is_ready)
         # The client comes last: what its first contacts tell it is then the whole network.
-        if not self._call(
+        if not self._signals.run(
             nodes.wait_until_met, self._home, RELAYS[: nodes.CONTACTS], len(plan.listeners)
         ):
             self._log("not all nodes have found each other yet")
@@ -210,7 +205,7 @@ class Demo:
         from tui.demo.ask import ask
 
         out = None if self._options.json else sys.stdout
-        result = self._call(
+        result = self._signals.run(
             partial(ask, out=out, note=self._log, timeout_s=self._options.timeout_s),
             nodes.socket_of(self._home, "client"),
             text,
@@ -228,7 +223,7 @@ class Demo:
 
     def _serve(self, plan: Plan) -> int:
         """Say where the local API is, and let programs ask until stopped."""
-        key = self._call(nodes.api_key, self._home)
+        key = self._signals.run(nodes.api_key, self._home)
         print(told(plan.api_url, key, json_wanted=self._options.json))
         sys.stdout.flush()
         self._log("programs can ask now; Ctrl+C stops the demo")
@@ -248,40 +243,14 @@ class Demo:
         finally:
             self._log.quiet = False
 
-    @staticmethod
-    def _call(function: Callable[..., Awaitable[_T]], *args: object) -> _T:
-        return anyio.run(function, *args)
-
-
-@contextlib.contextmanager
-def _stop_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
-
-
-def _raise_stopped(number: int, _frame: FrameType | None) -> None:
-    raise Stopped(number)
-
 
 def run_demo(args: argparse.Namespace) -> int:
-    """The whole demo; returns the exit code of the command. Errors made on purpose pass through:
-    the command line reports them."""
-    with _stop_signals(_raise_stopped):
+    """The whole demo; returns the exit code of the command. Errors made on purpose and `Stopped`
+    pass through: the command line reports them."""
+    with StopSignals() as signals:
+        demo = Demo(read_options(args), signals)
         try:
-            return _run(read_options(args))
-        except Stopped:
-            return INTERRUPTED
-
-
-def _run(options: Options) -> int:
-    demo = Demo(options)
-    try:
-        return demo.run()
-    finally:
-        # Stopping may not be interrupted half-way; asking again makes it faster.
-        with _stop_signals(lambda *_: demo.hurry()):
+            return demo.run()
+        finally:
+            signals.only_hurry(demo.hurry)
             demo.stop()

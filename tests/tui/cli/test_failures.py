@@ -45,9 +45,13 @@ def test_an_error_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> 
     assert "\x9b" not in shown
 
 
-def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "exc",
+    [KeyboardInterrupt(), BaseExceptionGroup("tasks", [ValueError("x"), KeyboardInterrupt()])],
+)
+def test_ctrl_c_is_130(exc: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_args: object) -> int:
-        raise KeyboardInterrupt
+        raise exc
 
     monkeypatch.setattr("tui.cli.cmd_models.run", interrupted)
     assert main(["models"]) == 130
