@@ -64,6 +64,7 @@ class GhostRole:
             wallet, store, lambda: desk.config.payout, now=desk.now, on_change=changed
         )
         nursery.start_soon(payouts.run)
+        nursery.start_soon(desk.price_watch.run)
         nursery.start_soon(_close_at_end, desk)
         return cls(service, desk, wallet, GhostHandlers(config, desk, service, payouts))
 

@@ -15,6 +15,7 @@ from engine.exit.gates import Gates
 from engine.exit.keys import KeyRing
 from engine.exit.policy import GhostTerms
 from engine.exit.price_checks import price_warnings
+from engine.exit.price_watch import PriceWatch
 from engine.exit.queue import AnswerQueue
 from engine.exit.settings import GhostConfig
 from engine.exit.terms_of import offers_of, terms_of
@@ -46,6 +47,7 @@ class Desk:
         self.upstreams = upstreams
         self.now = now
         self.gates = gates
+        self.price_watch = PriceWatch(upstreams.lists())
         self.on_offer: Callable[[GhostTerms], None] = lambda _terms: None
         self.on_change: Callable[[], None] = lambda: None
         caps = config.caps
@@ -189,6 +191,7 @@ class Desk:
                 "were refused."
             )
         found += price_warnings(self.config.prices, self.config.offers, self.now())
+        found += self.price_watch.warnings(self.config.offers)
         if self._spent_up():
             found.append("The ghost has reached its cap for today (UTC).")
         return found

@@ -24,7 +24,8 @@ import trio
 
 from engine.config import load_config, parse_config
 from engine.errors import ConfigError, Peer2PromptError
-from engine.exit.backends.build import models_of
+from engine.exit.backends.build import listing_of
+from engine.exit.backends.listing import Listing, usd_text
 from engine.exit.backends.upstream import Upstream
 from engine.exit.categories import CATEGORIES
 from engine.exit.keys import KeyRing, clean_key
@@ -70,18 +71,25 @@ def hosts_of(given: Mapping[str, Any]) -> list[str]:
 
 
 def models(_home: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the provider says it serves."""
+    """What the provider says it serves, and the prices it names, as `facts` has list prices."""
     key = given.get("key", "")
     upstream = Upstream(kind=given["kind"], url=given["url"], key=clean_key(key) if key else "")
 
-    async def ask() -> list[str]:
+    async def ask() -> Listing:
         with trio.fail_after(LIST_S):
-            return sorted(await models_of(upstream))[:MAX_MODELS]
+            return await listing_of(upstream)
 
     try:
-        return {"models": trio.run(ask)}
+        listing = trio.run(ask)
     except trio.TooSlowError as error:
         raise ConfigError("The provider did not answer in time.") from error
+    names = sorted(listing.names)[:MAX_MODELS]
+    asked = {name: listing.prices[name] for name in names if name in listing.prices}
+    prices = {
+        name: [usd_text(part) for part in (price.tokens_in, price.tokens_out, price.cached)]
+        for name, price in asked.items()
+    }
+    return {"models": names, "prices": prices}
 
 
 def key(home: Path, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import trio
 
@@ -10,6 +11,7 @@ from engine.errors import ProviderError
 from engine.exit.admission import Question
 from engine.exit.backends.base import Backend
 from engine.exit.backends.build import build_backend, rekey
+from engine.exit.backends.listing import Listing
 from engine.exit.backends.pool import Pool, UpstreamStatus
 from engine.exit.backends.upstream import Upstream
 from engine.exit.keys import KeyRing
@@ -66,6 +68,14 @@ class Upstreams:
             for place, upstream in enumerate(self._config.upstreams)
             if any(name == model for name, _ in upstream.models)
         )
+
+    def lists(self) -> list[tuple[Callable[[], Awaitable[Listing]], Mapping[str, str]]]:
+        """The lists of providers that are paid, each with the offered models there."""
+        return [
+            (partial(self._pool.listing, place), dict(upstream.models))
+            for place, upstream in enumerate(self._config.upstreams)
+            if not upstream.is_own
+        ]
 
     def status(self) -> list[UpstreamStatus]:
         """How each fares."""

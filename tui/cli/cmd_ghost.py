@@ -63,7 +63,8 @@ def prices(args: argparse.Namespace) -> int:
     for model, (tin, tout) in args.fixed or ():
         models.setdefault(model, {}).update(in_price=tin, out_price=tout)
     for model, usd in args.costs or ():
-        models.setdefault(model, {}).update(in_usd=usd[0], out_usd=usd[1])
+        named = zip(("in_usd", "out_usd", "cached_usd"), usd, strict=False)
+        models.setdefault(model, {}).update(named)
     changes = {
         "mode": args.mode,
         "margin_percent": args.margin,

@@ -165,7 +165,14 @@ def _add_prices(ghost: Subparsers) -> None:
     add("--rise", type=natural, metavar="PERCENT", help="at full load, with --mode demand")
     add("--sat-per-usd", dest="sat_per_usd", type=positive, metavar="SAT", help="your rate")
     add("--fixed", type=pair, action="append", metavar="MODEL=IN:OUT", help="msat per million")
-    add("--cost", dest="costs", type=cost, action="append", metavar="MODEL=IN:OUT", help="dollars")
+    add(
+        "--cost",
+        dest="costs",
+        type=cost,
+        action="append",
+        metavar="MODEL=IN:OUT[:CACHED]",
+        help="what the provider asks, dollars per million tokens",
+    )
 
 
 def _add_caps(ghost: Subparsers) -> None:

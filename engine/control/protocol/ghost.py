@@ -145,6 +145,7 @@ class ModelPriceParams(Params, frozen=True):
     out_price: int | None = None
     in_usd: str | None = None
     out_usd: str | None = None
+    cached_usd: str | None = None
 
 
 class GhostPricesParams(Params, frozen=True):

@@ -13,7 +13,7 @@ from typing import Any
 from engine.exit.backends.base import BackendEvent, ChatRequest, EmbedRequest, Events, Finish, Usage
 from engine.exit.backends.faults import kind_of, provider_error
 from engine.exit.backends.http import HttpBackend
-from engine.exit.backends.openai import listed
+from engine.exit.backends.listing import read_listing
 from engine.exit.backends.reading import CallPieces, StreamReader, count, is_count, mapping, word
 from engine.exit.backends.turns import Block, Called, Picture, Returned, Words, only, read_turns
 
@@ -47,7 +47,7 @@ class AnthropicBackend(HttpBackend):
     async def models(self) -> Sequence[str]:
         """The names the provider serves. Raises ProviderError."""
         found = await self._http.document("GET", self._base + "/models?limit=1000")
-        return listed(found, "data", "id")
+        return list(read_listing(found).names)
 
     def stream_chat(self, request: ChatRequest) -> Events:
         """The answer as it comes, then one Finish; ProviderError on any failure."""

@@ -13,6 +13,7 @@ from engine.exit.backends import anthropic, google, openai_responses
 from engine.exit.backends.anthropic import AnthropicBackend
 from engine.exit.backends.base import Backend
 from engine.exit.backends.google import GoogleBackend
+from engine.exit.backends.listing import Lister, Listing
 from engine.exit.backends.openai import OpenAIBackend
 from engine.exit.backends.openai_responses import OpenAIResponsesBackend
 from engine.exit.backends.pool import WAIT_S, Pool
@@ -85,11 +86,14 @@ def build_one(upstream: Upstream) -> Backend:
     return _HTTP[upstream.kind](upstream.url, upstream.key, read_timeout_s=upstream.silence_s)
 
 
-async def models_of(upstream: Upstream) -> Sequence[str]:
-    """The models that an upstream says it serves. Raises ConfigError or ProviderError."""
+async def listing_of(upstream: Upstream) -> Listing:
+    """The models that an upstream says it serves, with prices where it tells them. Raises
+    ConfigError or ProviderError."""
     backend = build_one(upstream)
     try:
-        return await backend.models()
+        if isinstance(backend, Lister):
+            return await backend.listing()
+        return Listing(tuple(await backend.models()))
     finally:
         with trio.CancelScope(shield=True):
             await backend.aclose()

@@ -26,7 +26,8 @@ from engine.exit.backends.base import (
 )
 from engine.exit.backends.faults import kind_of, provider_error
 from engine.exit.backends.http import HttpBackend
-from engine.exit.backends.openai import listed, read_vector
+from engine.exit.backends.listing import read_listing
+from engine.exit.backends.openai import read_vector
 from engine.exit.backends.reading import MAX_CALLS, StreamReader, count, is_count, items, mapping
 from engine.exit.backends.reading import word as word_of
 from engine.exit.backends.turns import Block, Called, Picture, Returned, Words, only, read_turns
@@ -75,7 +76,8 @@ class GoogleBackend(HttpBackend):
     async def models(self) -> Sequence[str]:
         """The names the provider serves. Raises ProviderError."""
         found = await self._http.document("GET", self._base + "/models?pageSize=1000")
-        return [name.removeprefix("models/") for name in listed(found, "models", "name")]
+        named = read_listing(found, "models", "name").names
+        return [name.removeprefix("models/") for name in named]
 
     def stream_chat(self, request: ChatRequest) -> Events:
         """The answer as it comes, then one Finish; ProviderError on any failure."""

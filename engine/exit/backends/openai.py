@@ -26,6 +26,7 @@ from engine.exit.backends.base import (
 )
 from engine.exit.backends.faults import kind_of, provider_error
 from engine.exit.backends.http import HttpBackend
+from engine.exit.backends.listing import Listing, read_listing
 from engine.exit.backends.reading import (
     CallPieces,
     StreamReader,
@@ -39,7 +40,6 @@ from engine.exit.backends.reading import (
 OPENAI_HOST = "api.openai.com"
 FEATURES = frozenset({"embeddings", "images", "json", "reasoning", "tools"})
 MAX_DIMENSIONS = 65_536
-MAX_MODELS = 10_000
 _FLOAT32 = 3.4028234663852886e38
 
 
@@ -54,7 +54,11 @@ class OpenAIBackend(HttpBackend):
 
     async def models(self) -> Sequence[str]:
         """The names the provider serves. Raises ProviderError."""
-        return listed(await self._http.document("GET", self._base + "/models"), "data", "id")
+        return list((await self.listing()).names)
+
+    async def listing(self) -> Listing:
+        """The same, with the prices where the provider tells them. Raises ProviderError."""
+        return read_listing(await self._http.document("GET", self._base + "/models"))
 
     def stream_chat(self, request: ChatRequest) -> Events:
         """The answer as it comes, then one Finish; ProviderError on any failure."""
@@ -71,14 +75,6 @@ class OpenAIBackend(HttpBackend):
         found = await self._http.document("POST", self._base + "/embeddings", body)
         for event in read_embeddings(found, len(request.inputs)):
             yield event
-
-
-def listed(found: Mapping[str, Any], key: str, name: str) -> list[str]:
-    """The names in a list of models; ProviderError when there is no such list."""
-    if not isinstance(found.get(key), list):
-        raise provider_error("protocol")
-    names = [word(item.get(name)) for item in items(found[key])]
-    return [model for model in names if model][:MAX_MODELS]
 
 
 def chat_body(request: ChatRequest, *, official: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from engine.errors import ProviderError
 from engine.exit.backends.base import Backend, ChatRequest, EmbedRequest, Events, Usage
 from engine.exit.backends.faults import provider_error
 from engine.exit.backends.health import OWN_FAULTS, State
+from engine.exit.backends.listing import Lister, Listing
 from engine.exit.backends.places import Member, Places
 from engine.exit.backends.upstream import Upstream
 
@@ -127,6 +128,12 @@ class Pool:
         if failure is not None and not names:
             raise failure
         return list(names)
+
+    async def listing(self, place: int) -> Listing:
+        """What the upstream in this place lists, where its format may tell prices. Raises
+        ProviderError."""
+        backend = self._members[place].backend
+        return await backend.listing() if isinstance(backend, Lister) else Listing(())
 
     def backends(self) -> Mapping[str, Backend]:
         """Each offered model's first backend, for facts of its own such as a model file's hash."""

@@ -20,6 +20,7 @@ from engine.exit.payout import Payouts
 from engine.exit.policy import GhostTerms
 from engine.exit.service import GhostService
 from engine.exit.settings import GhostConfig, parse_ghost
+from engine.exit.settings_models import Costs
 from engine.settings_table import Table
 from engine.wire.sheet import Sheet
 from tests.helpers.market_fakes import MINT
@@ -115,6 +116,7 @@ async def test_it_answers_and_counts(tmp_path: Path) -> None:
         assert cost.cost_msat == cost.micro_usd
         assert s.desk.queue.running == 0
         assert s.desk.warnings() == []
+        assert s.desk.upstreams.lists() == []  # nobody is paid for an own machine
 
 
 async def test_a_refused_key_takes_the_model_out_until_it_is_changed(tmp_path: Path) -> None:
@@ -218,6 +220,8 @@ async def test_a_rate_that_has_grown_old_is_told_and_said_again(tmp_path: Path) 
         shown = await handlers.set_prices({"sat_per_usd": 1_100})
         assert (shown.sat_per_usd, shown.rate_on) == (1_100, "2027-01-15")
         assert (await handlers.status({})).warnings == []
+        await handlers.set_prices({"models": {MODEL: {"cached_usd": "0.5"}}})
+        assert s.desk.config.offers[0].costs == Costs(1_000_000, 4_000_000, 500_000, 4_000_000)
         await handlers.set_prices({"mode": "fixed", "models": {MODEL: {"in_price": 1_200_000}}})
         await handlers.set_prices({"models": {MODEL: {"out_price": 4_000_000}}})
         (warning,) = (await handlers.status({})).warnings

@@ -14,6 +14,7 @@ import pytest
 from engine.config import load_config
 from engine.errors import ConfigError
 from engine.exit import setup_tool
+from engine.exit.settings_models import Costs
 from engine.exit.terms import terms_hash
 from tui.cli.failures import CliError
 from tui.cli.ghost.asker import Silent
@@ -195,6 +196,27 @@ def test_a_script_must_price_what_no_list_knows(home: Home, mode: str, says: str
     ghost = load_config(home.folder).ghost
     assert ghost is not None
     assert (ghost.offers[0].in_price, ghost.offers[0].out_price) == (3, 4)
+
+
+def test_what_the_providers_own_list_asks_comes_before_what_is_known(home: Home) -> None:
+    usual = home.tool
+
+    def tool(what: str, **given: Any) -> dict[str, Any]:
+        if what == "models":
+            return {"models": ["gpt-4o-mini", "tiny"], "prices": {"gpt-4o-mini": ["7", "8", "6"]}}
+        return usual(what, **given)
+
+    home.tool = tool  # type: ignore[method-assign]
+    answers = [*ANSWERS[:2], ("Ask the provider", "y"), *ANSWERS[3:]]
+    person = Person(answers)
+    home.wizard(person).run()
+    ghost = load_config(home.folder).ghost
+    assert ghost is not None
+    assert [offer.costs for offer in ghost.offers] == [
+        Costs(7_000_000, 8_000_000, 6_000_000, 8_000_000),
+        Costs(1_000_000, 2_000_000, 1_000_000, 2_000_000),
+    ]
+    assert "The provider's own list names these prices now." in person.seen
 
 
 def test_a_person_who_does_not_know_the_costs_says_prices(home: Home) -> None:

@@ -102,16 +102,24 @@ class Steps:
     # -- prices ----------------------------------------------------------------------------------
 
     def costs(
-        self, models: Sequence[str], date: str, known: Mapping[str, Sequence[str]]
+        self,
+        models: Sequence[str],
+        date: str,
+        known: Mapping[str, Sequence[str]],
+        told: Mapping[str, Sequence[str]],
     ) -> dict[str, list[str]]:
-        """The provider's prices in dollars per million tokens, confirmed one by one."""
+        """The provider's prices in dollars per million tokens, confirmed one by one: what it `told`
+        itself, else what is `known` of a date."""
         self.asker.say("\n4. WHAT THE PROVIDER ASKS (dollars per million tokens, in out cached)")
-        self.asker.say(f"Known list prices are of {date}: check them with your provider.")
+        if any(model in told for model in models):
+            self.asker.say("The provider's own list names these prices now.")
+        if any(model not in told for model in models):
+            self.asker.say(f"Known list prices are of {date}: check them with your provider.")
         given = dict(self.options.get("costs") or {})
         costs: dict[str, list[str]] = {}
         for model in models:
             old = self.draft.answers.get(f"cost {model}")
-            guess = list(old or known.get(model, []))
+            guess = list(told.get(model) or old or known.get(model, []))
             if model in given:
                 costs[model] = given[model]
             elif self.options.get("yes"):

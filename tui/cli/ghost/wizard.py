@@ -30,6 +30,8 @@ class Wizard:
         self._tool = tool
         self._keep_key = keep_key
         self._steps = Steps(asker, draft, options, tool)
+        self._told: Mapping[str, list[str]] = {}
+        """What the provider's own list asks."""
 
     def run(self) -> dict[str, Any]:
         """The tool's answer to `write`. Raises CliError."""
@@ -44,7 +46,7 @@ class Wizard:
         own = not facts["terms"]
         costs: dict[str, list[str]] = {}
         if not own or self._options.get("costs"):
-            costs = self._steps.costs(models, facts["price_date"], facts["prices"])
+            costs = self._steps.costs(models, facts["price_date"], facts["prices"], self._told)
         prices = self._steps.prices(models, costs, own=own)
         if prices.get("prices.sat_per_usd"):
             prices["prices.rate_on"] = facts["today"]
@@ -123,6 +125,7 @@ class Wizard:
                 raise
             self._asker.say(f"  {error} You can go on and name the models yourself.")
             return []
+        self._told = found["prices"]
         return list(found["models"])
 
     def _write(self, settings: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import pytest
 from engine.errors import ConfigError, ProviderError
 from engine.exit.backends.anthropic import AnthropicBackend
 from engine.exit.backends.base import Delta, Finish
-from engine.exit.backends.build import build_backend, build_one, models_of, options_of, rekey
+from engine.exit.backends.build import build_backend, build_one, listing_of, options_of, rekey
 from engine.exit.backends.google import GoogleBackend
+from engine.exit.backends.listing import Listing
 from engine.exit.backends.openai import OpenAIBackend
 from engine.exit.backends.openai_responses import OpenAIResponsesBackend
 from engine.exit.backends.upstream import Upstream
@@ -107,7 +108,7 @@ async def test_a_cluster_of_real_servers_with_one_that_died() -> None:
 
 async def test_models_of_an_upstream() -> None:
     async with serving(Reply.document({"data": [{"id": "a"}]})) as server:
-        assert await models_of(Upstream(url=server.url, key="k")) == ["a"]
+        assert await listing_of(Upstream(url=server.url, key="k")) == Listing(("a",))
     assert server.seen[0].headers["authorization"] == "Bearer k"
 
 
