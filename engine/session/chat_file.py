@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import msgspec
 
@@ -25,6 +25,9 @@ MAX_CHATS = 10_000
 MAX_MESSAGES = 200_000
 MAX_TEXT = 4_000_000
 MAX_TITLE = 400
+MAX_MOMENT = 253_402_300_799
+"""Seconds since 1970: the last of the year 9999, after which there are no dates."""
+MAX_COUNT = 1 << 53
 Role: TypeAlias = Literal["system", "developer", "user", "assistant"]
 
 
@@ -44,6 +47,10 @@ class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """Base of all objects of the file."""
 
 
+Moment: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=MAX_MOMENT)]
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+
+
 class FileInfo(Closed, frozen=True):
     name: str
     mime: str
@@ -56,10 +63,10 @@ class Meta(Closed, frozen=True):
 
     state: Literal["done", "cancelled", "cut", "failed"] = "done"
     model: str = ""
-    cost_msat: int | None = None
-    tokens_in: int | None = None
-    tokens_out: int | None = None
-    ttft_ms: float | None = None
+    cost_msat: Count | None = None
+    tokens_in: Count | None = None
+    tokens_out: Count | None = None
+    ttft_ms: Moment | None = None
 
 
 class MessageInfo(Closed, frozen=True):
@@ -67,7 +74,7 @@ class MessageInfo(Closed, frozen=True):
     role: Role
     text: str
     parent: int | None = None
-    created: float = 0.0
+    created: Moment = 0.0
     raw: str | None = None
     meta: Meta = Meta()
     files: list[FileInfo] = []
@@ -77,8 +84,8 @@ class ChatInfo(Closed, frozen=True):
     title: str
     messages: list[MessageInfo]
     model: str = ""
-    created: float = 0.0
-    updated: float = 0.0
+    created: Moment = 0.0
+    updated: Moment = 0.0
     leaf: int | None = None
     pinned: bool = False
     archived: bool = False

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from engine.control.protocol.asking import Attachment
 from engine.session.chat_file import (
@@ -32,7 +33,7 @@ def read_any(text: str, now: float) -> list[Tree]:
     if len(text.encode("utf-8", "replace")) > MAX_FILE_BYTES:
         raise BadChatFile(f"The file is larger than {MAX_FILE_BYTES >> 20} MiB.")
     try:
-        found = json.loads(text)
+        found = msgspec.json.decode(text)  # no NaN, no 1e400, no half of a character
     except (ValueError, RecursionError):
         raise BadChatFile("The file is not JSON.") from None
     if isinstance(found, dict) and found.get("format") == FORMAT:

@@ -121,5 +121,10 @@ def check_params(params: Mapping[str, Any]) -> None:
     """Raises BadSetting for options that are not the user's to set, or are too long."""
     if own := sorted(OWN_KEYS & params.keys()):
         raise BadSetting(f"The option {own[0]} is not set by hand.")
-    if len(json.dumps(dict(params)).encode()) > MAX_PARAMS_BYTES:
+    try:
+        raw = json.dumps(dict(params), ensure_ascii=False, allow_nan=False).encode()
+        msgspec.json.decode(raw)
+    except (TypeError, ValueError, RecursionError):
+        raise BadSetting("An option holds what JSON cannot: no number, or no text.") from None
+    if len(raw) > MAX_PARAMS_BYTES:
         raise BadSetting(f"The options have more than {MAX_PARAMS_BYTES // 1024} KiB.")

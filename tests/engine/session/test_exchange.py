@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from hypothesis import given, settings
@@ -91,6 +92,79 @@ def test_a_damaged_file_is_refused_or_whole(found: list[Tree], data: st.DataObje
         numbers = [node.number for node in tree.nodes]
         assert numbers == sorted(set(numbers))
         assert all(n.parent is None or n.parent < n.number for n in tree.nodes)
+
+
+ODD_NUMBERS = st.sampled_from(
+    ["NaN", "-Infinity", "1e400", "-1", "1e300", "253402300800", "1" + "0" * 400, "9" * 5000, "0.5"]
+)
+ODD_TEXTS = st.sampled_from(
+    ['"\\ud800"', '"a\\udfffb"', '"\\u0000"', '"\\u202e\\u001b[2J"', '""', "5", "null", "[[]]"]
+)
+
+
+@st.composite
+def odd_files(draw: st.DrawFn) -> str:
+    """A file of chats in good form but for a few of its values."""
+    left = draw(st.integers(0, 2))  # so many values are odd, or the file is hardly ever read
+
+    def one(usual: str, odd: st.SearchStrategy[str]) -> str:
+        nonlocal left
+        if not left or draw(st.integers(0, 5)):
+            return usual
+        left -= 1
+        return draw(odd)
+
+    def n(usual: str) -> str:
+        return one(usual, ODD_NUMBERS)
+
+    def t() -> str:
+        return one('"x"', ODD_TEXTS)
+
+    meta = (
+        f'{{"state":"done","model":{t()},"cost_msat":{n("1")},"tokens_in":{n("2")},'
+        f'"ttft_ms":{n("3")}}}'
+    )
+    messages = (
+        f'{{"id":1,"role":"user","text":{t()},"created":{n("1")},'
+        f'"files":[{{"name":{t()},"mime":{t()},"data":"aGk=","note":{t()}}}]}},'
+        f'{{"id":{n("2")},"role":"assistant","text":{t()},"parent":1,"raw":{t()},"meta":{meta}}}'
+    )
+    settings = (
+        f'{{"system":{t()},"params":{{"temperature":{n("1")},"stop":{t()}}},'
+        f'"rotate_after":{{"messages":{n("1")},"age_s":{n("2")},"spent_msat":{n("0")}}}}}'
+    )
+    form = json.dumps(chat_file.FORMAT)
+    return (
+        f'{{"format":{form},"version":1,"chats":[{{"title":{t()},"model":{t()},"created":{n("1")},'
+        f'"updated":{n("2")},"shape":{t()},"settings":{settings},"messages":[{messages}]}}]}}'
+    )
+
+
+def of_another_program(draw: st.DataObject) -> str:
+    content = draw.draw(ODD_TEXTS)
+    return f'{{"title":{draw.draw(ODD_TEXTS)},"messages":[{{"role":"user","content":{content}}}]}}'
+
+
+@pytest.mark.trio
+@given(odd_files(), st.data())
+@settings(max_examples=200, deadline=None)
+async def test_a_file_of_odd_values_is_refused_or_kept_and_shown(
+    own: str, data: st.DataObject
+) -> None:
+    """What is taken in is kept, exported, written as Markdown and told over the control socket."""
+    text = own if data.draw(st.booleans()) else of_another_program(data)
+    try:
+        found = read_any(text, 9.0)
+    except Peer2PromptError:
+        return
+    async with await Store.in_memory() as store:
+        (number,) = await store.trees.write(found)
+        tree = await store.trees.read(number)
+    assert tree is not None
+    assert read_any(write_chats([tree]), 9.0) == [tree]
+    assert markdown_of(tree)
+    told = msgspec.json.encode([[node.text, node.created, node.meta] for node in tree.nodes])
+    assert msgspec.json.decode(told)[0][0] == tree.nodes[0].text
 
 
 def chat(**changes: Any) -> str:
