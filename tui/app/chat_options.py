@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from tui.option_values import read_value
+
 
 def options_text(params: Mapping[str, Any]) -> str:
     """`temperature=0.2 stop="a b"`: what `read_options` reads again."""
@@ -18,13 +20,8 @@ def options_text(params: Mapping[str, Any]) -> str:
 
 def _bare(value: object) -> bool:
     """Whether a text needs no quotes to stay a text."""
-    if not isinstance(value, str) or not value or shlex.quote(value) != value:
-        return False
-    try:
-        json.loads(value)
-    except ValueError:
-        return True
-    return False
+    plain = isinstance(value, str) and value != "" and shlex.quote(value) == value
+    return plain and read_value(str(value)) == value
 
 
 def read_options(text: str) -> dict[str, Any]:
@@ -38,10 +35,7 @@ def read_options(text: str) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not equals or not name.isidentifier():
             raise ValueError(f"{word!r} is not like temperature=0.2.")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
+        found[name] = read_value(value)
     return found
 
 

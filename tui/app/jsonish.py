@@ -13,6 +13,7 @@ from typing import Any
 from tui.app.text import clean_line
 
 Json = Mapping[str, Any]
+MOST_WHOLE = 1 << 63
 
 
 def record(value: object) -> Json:
@@ -29,8 +30,9 @@ def whole(source: Json, key: str, default: int = 0) -> int:
 
 
 def maybe_whole(source: Json, key: str) -> int | None:
+    """A whole number that can be reckoned with; one beyond all that is counted is none."""
     value = _number(source.get(key))
-    return None if value is None else int(value)
+    return int(value) if value is not None and -MOST_WHOLE <= value <= MOST_WHOLE else None
 
 
 def maybe_real(source: Json, key: str) -> float | None:

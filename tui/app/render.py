@@ -6,7 +6,6 @@ Pure apart from Rich's console, which is used as a layout engine and never write
 from __future__ import annotations
 
 import re
-import time
 from io import StringIO
 from itertools import takewhile
 from typing import TYPE_CHECKING, cast
@@ -18,7 +17,13 @@ from textual.strip import Strip
 from tui.app.blocks import BlockSplitter
 from tui.app.look import Look
 from tui.app.message import Message
-from tui.app.text import msat, plural, took, wrap
+from tui.app.text import (
+    moment,
+    msat,
+    plural,
+    took,
+    wrap,
+)
 from tui.sizes import data_size
 
 if TYPE_CHECKING:
@@ -47,7 +52,7 @@ class Renderer:
     def head(self, message: Message, ghost: str = "") -> list[Strip]:
         mine = message.role == "user"
         name = "You" if mine else message.model or ghost or "Answer"
-        when = time.strftime("%H:%M", time.localtime(message.created)) if message.created else ""
+        when = moment(message.created, "%H:%M") if message.created else ""
         name_style = self.look.user if mine else self.look.model
         several = len(message.siblings) > 1
         beside = f"  {message.place} of {len(message.siblings)}" if several else ""

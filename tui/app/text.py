@@ -6,6 +6,7 @@ Pure functions. Nothing here may import Textual: the same words serve tests and 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Sequence
 
 # C0 and C1 controls except newline and tab, and marks that reorder text on screen. A ghost's
@@ -74,6 +75,14 @@ def age(seconds: float | None) -> str:
     if value < 172_800:
         return f"{value / 3600:.0f} h"
     return f"{value / 86_400:.0f} d"
+
+
+def moment(ts: float, form: str) -> str:
+    """A point in local time, by a form of `strftime`; nothing for one that no calendar has."""
+    try:
+        return time.strftime(form, time.localtime(ts))
+    except (OverflowError, ValueError, OSError):
+        return ""
 
 
 def took(milliseconds: float | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tui.cli.cmd_sessions import find_session
 from tui.cli.cmd_shapes import one_line as cost_line
 from tui.cli.failures import usage
 from tui.cli.prompts import text_or_stdin
+from tui.option_values import read_value
 
 MAX_FILE = 2 * 1024 * 1024
 
@@ -118,10 +118,7 @@ def params_of(given: list[str]) -> dict[str, Any]:
         name, equals, value = one.partition("=")
         if not equals or not name:
             raise usage(f"{one[:40]!r} is not of the form NAME=VALUE.")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
+        found[name] = read_value(value)
     return found
 
 

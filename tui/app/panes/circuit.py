@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -14,7 +13,16 @@ from tui.app.circuits import Circuit
 from tui.app.explain import Figure, figures, link_figure
 from tui.app.panes.base import Pane, style_sheet
 from tui.app.panes.circuit_deeds import CircuitDeeds
-from tui.app.text import age, ellipsis, percent, plural, rate, spark, took
+from tui.app.text import (
+    age,
+    ellipsis,
+    moment,
+    percent,
+    plural,
+    rate,
+    spark,
+    took,
+)
 from tui.sizes import data_size
 
 if TYPE_CHECKING:
@@ -211,7 +219,7 @@ class CircuitPane(CircuitDeeds, Pane):
         if not events:
             lines.append(Content.styled("Nothing yet.", "$muted"))
         for wall, text in reversed(events):
-            when = time.strftime("%H:%M:%S", time.localtime(wall))
+            when = moment(wall, "%H:%M:%S")
             lines.append(Content.assemble((f"{when}  ", "$muted"), text))
         if sums := self.model.circuits.sums.lines:
             lines += [] if short else [Content("")]

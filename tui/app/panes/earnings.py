@@ -5,7 +5,6 @@ What can be done with it stands in `ghost_deeds`.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -18,7 +17,7 @@ from tui.app.panes import earnings_rows
 from tui.app.panes.base import Pane, style_sheet
 from tui.app.panes.ghost_deeds import GhostDeeds
 from tui.app.plot import columns
-from tui.app.text import msat, number, plural
+from tui.app.text import moment, msat, number, plural
 from tui.app.widgets.lines import LineList
 
 if TYPE_CHECKING:
@@ -181,5 +180,5 @@ def _plot_words(periods: list[Period], by_day: bool) -> str:
     best = max(periods, key=lambda one: one.msat, default=None)
     if best is None or not best.msat:
         return f"{span}: nothing"
-    when = time.strftime("%d %b" if by_day else "%H:%M", time.localtime(best.ts))
+    when = moment(best.ts, "%d %b" if by_day else "%H:%M")
     return f"{span}, most {msat(best.msat)} ({when})"

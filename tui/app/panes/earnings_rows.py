@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from tui.app.earnings import EarningsView, ModelSum, PayoutLine
 from tui.app.look import Look
-from tui.app.text import ellipsis, msat, percent
+from tui.app.text import ellipsis, moment, msat, percent
 
 NARROW = 62  # columns below which a model's provider cost has no room
 NAME = 11
@@ -125,7 +124,7 @@ def relay(view: EarningsView) -> list[Row]:
 
 
 def payout(one: PayoutLine) -> Row:
-    when = time.strftime("%d %b %H:%M", time.localtime(one.ts))
+    when = moment(one.ts, "%d %b %H:%M")
     words = f"{when}  {one.amount_sat:,} sat to {one.address}, {one.state}"
     words += f", fee {one.fee_sat:,} sat" if one.fee_sat else ""
     return plain(f"{words}: {one.error}" if one.error else words, one.state == "failed")
@@ -162,7 +161,7 @@ def _model(one: ModelSum) -> Row:
 
 def _answer(ts: float, model: str, tokens_in: int, tokens_out: int, cost: int) -> Row:
     def made(width: int, look: Look) -> Text:
-        text = Text(time.strftime("%H:%M:%S  ", time.localtime(ts)), look.muted)
+        text = Text(moment(ts, "%H:%M:%S  "), look.muted)
         tail = f"{tokens_in:>7,} in {tokens_out:>6,} out {msat(cost):>12}"
         room = max(6, width - 10 - len(tail))
         text.append(ellipsis(model, room - 1).ljust(room), look.base)

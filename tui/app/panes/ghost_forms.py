@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from tui.app.earnings import PayoutLine
 from tui.app.jsonish import Json, line, maybe_real, maybe_whole, whole
+from tui.app.text import moment
 
 if TYPE_CHECKING:
     from tui.app.screens.form import Check, Field
@@ -176,7 +176,7 @@ def priced(model: Json) -> str:
 
 
 def day_words(ts: float) -> str:
-    return time.strftime("%d %b %Y %H:%M", time.localtime(ts))
+    return moment(ts, "%d %b %Y %H:%M")
 
 
 def payout_words(one: PayoutLine) -> str:

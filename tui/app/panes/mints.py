@@ -5,7 +5,6 @@ What can be done with it stands in the modules beside this one, by topic.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -19,7 +18,7 @@ from tui.app.panes.base import Pane, style_sheet
 from tui.app.panes.mints_ecash import EcashDeeds
 from tui.app.panes.mints_lightning import LightningDeeds
 from tui.app.panes.mints_upkeep import UpkeepDeeds
-from tui.app.text import ellipsis, money, took
+from tui.app.text import ellipsis, moment, money, took
 from tui.app.wallet import SAT, HistoryLine, MintLine
 from tui.app.widgets.lines import LineList
 
@@ -128,7 +127,7 @@ class MintsPane(LightningDeeds, EcashDeeds, UpkeepDeeds, Pane):
         """When, how much, what and where, in columns that fit 80."""
         rest = max(20, width - 31)
         what, where = rest * 3 // 5, rest - rest * 3 // 5
-        when = time.strftime("%d %b %H:%M", time.localtime(item.ts))
+        when = moment(item.ts, "%d %b %H:%M")
         text = Text(f"{when}  ", look.muted)
         tone = look.success if item.amount_sat > 0 else look.base
         text.append(money(item.amount_sat, item.unit, sign=True).rjust(15), tone)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from tui.app.jsonish import Json, line, maybe_real, records, whole
 from tui.app.panes.deeds import Deeds
-from tui.app.text import money, percent, took
+from tui.app.text import moment, money, percent, took
 from tui.app.wallet import HistoryLine, MintLine
 
 COUNTS = ("spread", "even_percent", "ahead", "ahead_sat", "max_chunk_sat")
@@ -78,7 +76,7 @@ class UpkeepDeeds(Deeds):
         from tui.app.screens.facts import FactsScreen
 
         facts = [
-            ("when", time.strftime("%d %B %Y %H:%M:%S", time.localtime(item.ts))),
+            ("when", moment(item.ts, "%d %B %Y %H:%M:%S")),
             ("amount", money(item.amount_sat, item.unit, sign=True)),
             ("what", item.detail or item.kind),
             ("kind", item.kind),

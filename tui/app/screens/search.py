@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -18,7 +17,7 @@ from tui.app.found import Found
 from tui.app.jsonish import records
 from tui.app.link import CallFailed
 from tui.app.look import Look
-from tui.app.text import ellipsis
+from tui.app.text import ellipsis, moment
 from tui.app.widgets.lines import LineList
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def _marked(found: Found, look: Look, width: int) -> Text:
         text.stylize("bold reverse", left, right)
     shown = text[start:]
     if width > 200:
-        when = time.strftime("%d %b %Y %H:%M", time.localtime(found.created))
+        when = moment(found.created, "%d %b %Y %H:%M")
         away = ", put away" if found.archived else ""
         shown = Text(f"{found.title}, {when}{away}\n", look.muted) + shown
     return shown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -16,7 +15,7 @@ from textual.widgets import Static
 
 from tui.app.jsonish import whole
 from tui.app.look import Look
-from tui.app.text import ellipsis, money
+from tui.app.text import ellipsis, moment, money
 from tui.app.wallet import SentLine
 from tui.app.widgets.lines import LineList
 
@@ -76,7 +75,7 @@ class SentScreen(ModalScreen[None]):
         lines.show(self.tokens, self._line, self.peer.look, empty="No token was made yet.")
 
     def _line(self, token: SentLine, width: int, look: Look) -> Text:
-        when = time.strftime("%d %b %H:%M", time.localtime(token.ts))
+        when = moment(token.ts, "%d %b %H:%M")
         text = Text(f"{when}  ", look.muted)
         text.append(money(token.amount_sat, token.unit).rjust(13), look.base)
         tone = look.warning if token.state == "waiting" else look.muted
