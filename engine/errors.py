@@ -2,6 +2,9 @@
 
     Peer2PromptError
     ├── ConfigError            a setting, file or option is wrong (exit 2)
+    ├── BadValue               what was asked for cannot be, as it was asked (exit 2)
+    ├── NotFound               what was named is not there (exit 2)
+    ├── TooMany                as many as there may be are under way; later is fine (exit 2)
     ├── ProtocolError          a peer sent something malformed (exit 4)
     │   ├── WireError          bytes that do not parse or are not canonical
     │   ├── HandshakeError     a link or hop handshake did not authenticate
@@ -49,6 +52,28 @@ class Peer2PromptError(Exception):
 
 class ConfigError(Peer2PromptError):
     code = "config"
+    exit_code = 2
+
+
+class BadValue(Peer2PromptError):
+    """What was asked for cannot be done as it was asked: empty, too long, contradictory."""
+
+    code = "bad_value"
+    exit_code = 2
+
+
+class NotFound(Peer2PromptError):
+    """There is nothing of the name, id or number that was given."""
+
+    code = "not_found"
+    exit_code = 2
+
+
+class TooMany(Peer2PromptError):
+    """As many as there may be are under way. The same, asked later, is fine."""
+
+    code = "too_many"
+    reason = "busy"
     exit_code = 2
 
 

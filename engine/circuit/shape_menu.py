@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from engine.errors import Peer2PromptError
+from engine.errors import NotFound
 from engine.wire.cells import RECORD_BYTES
 from engine.wire.shape import BULK_PLAN, DEFAULT_LADDER, DEFAULT_TICK_MS, ShapeClass, ShapePlan
 
@@ -97,15 +97,15 @@ class ShapeMenu:
         return self._plans[ShapeClass.BULK if unshaped else ShapeClass.TEXT]
 
     def plan(self, label: str | None) -> ShapePlan:
-        """The plan a user names; the default for None or "". Raises Peer2PromptError."""
+        """The plan a user names; the default for None or "". Raises NotFound."""
         if not label:
             return self.default
         for plan in self._plans.values():
             if plan.shape_class.label == label:
                 return plan
         names = ", ".join(plan.shape_class.label for plan in self._plans.values())
-        raise Peer2PromptError(
-            f"There is no traffic shape {label!r}.",
+        raise NotFound(
+            f"There is no traffic shape {label[:40]!r}.",
             kept="Nothing was sent.",
             hint=f"Shapes are: {names}. See what they cost with: peer2prompt shapes",
         )

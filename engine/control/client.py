@@ -37,7 +37,7 @@ from engine.control.protocol.frames import (
     Request,
 )
 from engine.control.protocol.node import Hello
-from engine.errors import ControlError, Peer2PromptError
+from engine.errors import BadValue, ControlError, Peer2PromptError
 
 __all__ = [
     "ControlClient",
@@ -181,7 +181,7 @@ class ControlClient:
 
     async def _request(self, method: str, params: dict[str, Any]) -> msgspec.Raw:
         call_id, self._next_id = self._next_id, self._next_id + 1
-        line = _encode(Request(call_id, method, params)) + b"\n"
+        line = _line_of(Request(call_id, method, params))
         if len(line) > MAX_LINE:
             raise ControlError(
                 "This request is longer than the node accepts.",
@@ -235,7 +235,7 @@ class ControlClient:
         while (end := buffer.find(b"\n", max(start, searched))) >= 0:
             try:
                 self._handle(_decode_answer(memoryview(buffer)[start:end].tobytes()))
-            except msgspec.DecodeError:
+            except (ValueError, RecursionError):
                 return True
             start = end + 1
         del buffer[:start]
@@ -257,6 +257,18 @@ class ControlClient:
         for stream in self._streams:
             stream._end()
         self._streams.clear()
+
+
+def _line_of(request: Request) -> bytes:
+    try:
+        return _encode(request) + b"\n"
+    except (ValueError, RecursionError):
+        # Words of a command line in another encoding, for one: they come as halves of characters.
+        raise BadValue(
+            "The request holds what cannot be sent: broken characters, or lists too deep.",
+            kept="Nothing was sent.",
+            hint="Texts have to be UTF-8.",
+        ) from None
 
 
 @asynccontextmanager

@@ -40,6 +40,10 @@ Handler = Callable[[dict[str, Any]], Awaitable[object]]
 MAX_CALLS = 64
 """Calls one client may have in progress; its next request is read when one of them is answered."""
 
+MOST_WHOLE = 1 << 53
+"""The largest whole number of a parameter, either way: more is no exact number in most programs,
+and a thousand times it still fits where amounts and times are kept."""
+
 _SEND_BATCH = 64 * 1024
 _decode_request = msgspec.json.Decoder(Request).decode
 _encode = msgspec.json.Encoder().encode
@@ -261,9 +265,22 @@ def _checked(method: str, params: dict[str, Any]) -> dict[str, Any]:
     if spec is None:
         return params
     try:
-        return msgspec.structs.asdict(msgspec.convert(params, type=spec.params))
+        found = msgspec.convert(params, type=spec.params)
     except msgspec.ValidationError as exc:
         raise _Refused("bad_params", f"The parameters of {method} are wrong: {exc}.") from exc
+    if not _in_range(found):
+        raise _Refused("bad_params", f"A number among the parameters of {method} is too large.")
+    return msgspec.structs.asdict(found)
+
+
+def _in_range(value: object) -> bool:
+    """Whether the whole numbers of a shape are such as the store can hold. What a method takes as
+    free JSON is its own to check."""
+    if isinstance(value, msgspec.Struct):
+        return all(_in_range(getattr(value, name)) for name in value.__struct_fields__)
+    if isinstance(value, list | tuple):
+        return all(_in_range(item) for item in value)
+    return not isinstance(value, int) or -MOST_WHOLE <= value <= MOST_WHOLE
 
 
 def _unknown(method: str, handlers: Mapping[str, Handler]) -> _Refused:

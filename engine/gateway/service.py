@@ -23,7 +23,7 @@ from engine.control.protocol.asking import AskStarted
 from engine.control.protocol.frames import Empty
 from engine.control.protocol.sessions import Model
 from engine.control.server import Handler
-from engine.errors import Peer2PromptError
+from engine.errors import BadValue, ShuttingDown
 from engine.gateway.apart import Apart
 from engine.gateway.asking import Asker
 from engine.gateway.keys import ApiKeys, SecretBook
@@ -126,7 +126,7 @@ class Gateway:
                 await self._open(listen or parse_listen(USUAL, self._home))
         where = self._where
         if named and listen is not None and where is not None and not listen.is_at(where):
-            raise Peer2PromptError(
+            raise BadValue(
                 "The local API is on already, at another address.",
                 kept="It goes on there.",
                 hint="Switch it off first: peer2prompt api stop",
@@ -172,7 +172,7 @@ class Gateway:
         from engine.gateway.server import serve_api
 
         if self._nursery is None:
-            raise Peer2PromptError("The node is shutting down.")
+            raise ShuttingDown("The node is shutting down.")
         scope = trio.CancelScope()
         api = Api(self.asker, self.keys)
 

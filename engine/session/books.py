@@ -5,7 +5,7 @@ Both are stores of the same kind, so nothing else of the program tells them apar
 
 from __future__ import annotations
 
-from engine.errors import Peer2PromptError
+from engine.errors import NotFound
 from wallet.store import ChatSession, Store
 
 
@@ -37,10 +37,10 @@ class ChatBooks:
         return [self.disk, *([self._memory] if self._memory is not None else [])]
 
     async def get(self, session_id: str) -> ChatSession:
-        """The chat with this id. Raises Peer2PromptError when there is none."""
+        """The chat with this id. Raises NotFound when there is none."""
         chat = await self.of(session_id).sessions.get(session_id)
         if chat is None:
-            raise Peer2PromptError("There is no such chat.", hint="List them: peer2prompt sessions")
+            raise NotFound("There is no such chat.", hint="List them: peer2prompt sessions")
         return chat
 
     async def list(self, *, archived: bool) -> list[ChatSession]:
@@ -95,3 +95,10 @@ class ChatBooks:
         self._temporary.clear()
         if memory is not None:
             await memory.aclose()
+
+
+def no_such_message() -> NotFound:
+    """The error for a number that is of no message of a chat."""
+    return NotFound(
+        "There is no such message in this chat.", hint="See: peer2prompt sessions show ID"
+    )

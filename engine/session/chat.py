@@ -14,7 +14,7 @@ import trio
 
 from engine.control.protocol.asking import AskStarted
 from engine.control.protocol.sessions import ContextInfo, Session
-from engine.errors import Peer2PromptError, ShuttingDown
+from engine.errors import NotFound, Peer2PromptError, ShuttingDown
 from engine.log import say
 from engine.log.events_client import AnswerUnkept
 from engine.log.words import Code
@@ -142,9 +142,7 @@ class ChatService:
         chat, consent = params["session_id"], params["consent"]
         waiting = self._waiting.pop(chat, None)
         if waiting is None or (waiting.pinned is None and not waiting.consent):
-            raise Peer2PromptError(
-                "No question of this chat waits for your word.", hint="Ask it again."
-            )
+            raise NotFound("No question of this chat waits for your word.", hint="Ask it again.")
         if consent == "no":
             return {"session_id": chat, "ask_id": ""}
         if consent == "always":

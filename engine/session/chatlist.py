@@ -9,14 +9,12 @@ from typing import Any
 from engine.circuit.shape_menu import ShapeMenu, cost_of
 from engine.control.protocol.chats import Defaults
 from engine.control.protocol.sessions import ContextInfo, Message, PinInfo, Session, Shape
-from engine.errors import Peer2PromptError
-from engine.session.books import ChatBooks
+from engine.session.books import ChatBooks, no_such_message
 from engine.session.chat_settings import ChatSettings
 from engine.session.composing import Composer
 from engine.session.question import still_answering
 from engine.session.views import message_view, session_view
 from engine.wire.shape import ShapeClass, ShapePlan
-from wallet.errors import StoreError
 from wallet.store import ChatSession
 
 MAX_PAGE = 1_000
@@ -161,12 +159,10 @@ class ChatList:
 
     async def _go_to(self, session_id: str, message_id: int, *, newest: bool) -> Session:
         await self._books.get(session_id)
-        try:
-            await self._books.of(session_id).messages.go_to(session_id, message_id, newest=newest)
-        except StoreError as error:
-            raise Peer2PromptError(
-                error.message, kept=error.kept, hint="List them: peer2prompt sessions show ID"
-            ) from error
+        book = self._books.of(session_id).messages
+        if await book.get(session_id, message_id) is None:
+            raise no_such_message()
+        await book.go_to(session_id, message_id, newest=newest)
         return await self._changed(session_id)
 
     async def _copy(self, session_id: str, message_id: int) -> Session:
@@ -174,7 +170,7 @@ class ChatList:
         await self._books.get(session_id)
         new_id = await self._books.copy_branch(session_id, message_id)
         if new_id is None:
-            raise Peer2PromptError("There is no such message in this chat.")
+            raise no_such_message()
         self._hooks.on_new()
         return await self._changed(new_id)
 

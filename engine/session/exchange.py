@@ -12,7 +12,7 @@ import trio
 
 from engine.control.protocol.chats import Exported, Found, Imported, Snippet
 from engine.control.protocol.frames import MAX_LINE
-from engine.errors import Peer2PromptError
+from engine.errors import BadValue, NotFound, Peer2PromptError
 from engine.session.books import ChatBooks
 from engine.session.chat_file import MAX_FILE_BYTES, BadChatFile, write_chats
 from engine.session.chat_foreign import read_any
@@ -79,7 +79,7 @@ class Exchange:
     async def _trees(self, session_id: str | None, *, every: bool) -> list[Tree]:
         """What is to be exported. Of all chats the temporary ones are no part."""
         if (session_id is None) != every:
-            raise Peer2PromptError("Name one chat, or all of them.")
+            raise BadValue("Name one chat, or all of them.")
         if session_id is not None:
             await self._books.get(session_id)
             found = [await self._books.of(session_id).trees.read(session_id)]
@@ -107,22 +107,22 @@ class Exchange:
     async def put_snippet(self, params: dict[str, Any]) -> dict[str, Any]:
         name, text = params["name"].strip(), params["text"]
         if not name or len(name) > MAX_NAME or not name.isprintable():
-            raise Peer2PromptError(f"A snippet's name has 1 to {MAX_NAME} printable characters.")
+            raise BadValue(f"A snippet's name has 1 to {MAX_NAME} printable characters.")
         if len(text.encode()) > MAX_SNIPPET:
-            raise Peer2PromptError(f"A snippet has at most {MAX_SNIPPET // 1024} KiB.")
+            raise BadValue(f"A snippet has at most {MAX_SNIPPET // 1024} KiB.")
         await self._books.disk.snippets.put(name, text)
         return {}
 
     async def delete_snippet(self, params: dict[str, Any]) -> dict[str, Any]:
         if not await self._books.disk.snippets.delete(params["name"]):
-            raise Peer2PromptError("There is no such snippet.")
+            raise NotFound("There is no such snippet.")
         return {}
 
 
 def _absolute(path: str) -> Path:
     found = Path(path)
     if not found.is_absolute():
-        raise Peer2PromptError("The path of a file has to be absolute.")
+        raise BadValue("The path of a file has to be absolute.")
     return found
 
 
@@ -131,9 +131,9 @@ def _write_private(path: Path, text: str) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as exc:
-        raise Peer2PromptError("There is such a file already.", hint="Name a new one.") from exc
+        raise BadValue("There is such a file already.", hint="Name a new one.") from exc
     except OSError as exc:
-        raise Peer2PromptError(f"The file cannot be written: {exc.strerror}.") from exc
+        raise BadValue(f"The file cannot be written: {exc.strerror}.") from exc
     with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
         file.write(text)
 

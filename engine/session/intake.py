@@ -12,8 +12,8 @@ from typing import Any
 
 from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
-from engine.errors import Peer2PromptError
-from engine.session.books import ChatBooks
+from engine.errors import BadValue, Peer2PromptError
+from engine.session.books import ChatBooks, no_such_message
 from engine.session.chat_settings import ChatSettings, check_params
 from engine.session.chooser import Chooser
 from engine.session.composing import TRIM, Composer, to_come
@@ -79,7 +79,7 @@ class Intake:
         """`sessions.edit`: other words beside a question that was asked."""
         chat, message = await self._message(params, answering)
         if message.role != "user":
-            raise Peer2PromptError("This message is not a question of yours.")
+            raise BadValue("This message is not a question of yours.")
         book = self._books.of(chat.session_id).messages
         found = await book.files([message.message_id])
         files = found.get(message.message_id, [])
@@ -105,7 +105,7 @@ class Intake:
         book = self._books.of(chat.session_id).messages
         question = None if number is None else await book.get(chat.session_id, number)
         if question is None or question.role != "user":
-            raise Peer2PromptError("This message answers no question of yours.")
+            raise BadValue("This message answers no question of yours.")
         want = await self._want(chat, question.message_id, params, {}, ())
         await book.go_to(chat.session_id, question.message_id, newest=False)
         made = self._question(chat, question.message_id, want, params, {})
@@ -159,7 +159,7 @@ class Intake:
         if answering(chat.session_id):
             raise still_answering()
         if params.get("temporary") and not self._books.is_temporary(chat.session_id):
-            raise Peer2PromptError(
+            raise BadValue(
                 "This chat is on disk already, so a question in it cannot be temporary.",
                 kept="Nothing was asked.",
                 hint="Begin a new chat, or take this one off the disk: sessions set --temporary.",
@@ -223,9 +223,7 @@ class Intake:
         book = self._books.of(chat.session_id).messages
         message = await book.get(chat.session_id, params["message_id"])
         if message is None:
-            raise Peer2PromptError(
-                "There is no such message in this chat.", hint="See: peer2prompt sessions show ID"
-            )
+            raise no_such_message()
         return chat, message
 
     def _question(
@@ -251,16 +249,16 @@ class Intake:
 
 
 def check_text(text: str, files: list[Enclosed]) -> None:
-    """Raises Peer2PromptError for a question that is nothing, or too much."""
+    """Raises BadValue for a question that is nothing, or too much."""
     if not text.strip() and not files:
-        raise Peer2PromptError("The question is empty.", hint="Type something to ask.")
+        raise BadValue("The question is empty.", hint="Type something to ask.")
     if len(text.encode()) > MAX_PROMPT_BYTES:
-        raise Peer2PromptError(
+        raise BadValue(
             f"The question is longer than {MAX_PROMPT_BYTES // 1024} KiB.",
             hint="Shorten it; nothing was sent.",
         )
     if len(text.encode()) + sum(len(f.data) * 4 // 3 for f in files) > MAX_BODY_BYTES:
-        raise Peer2PromptError(
+        raise BadValue(
             f"The question with its files is longer than {MAX_BODY_BYTES // 1000} kB.",
             hint="Attach less; nothing was sent.",
         )

@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from engine.control.protocol.asking import Consent
-from engine.errors import Peer2PromptError
+from engine.errors import TooMany
 from engine.session.keeper import AnswerKeeper
 from engine.session.lifeline import Lifeline
 from engine.session.opening import Pinned
@@ -65,8 +65,6 @@ class Question:
         await self.keeper.write(self.line, self.teller.shown)
 
 
-def still_answering() -> Peer2PromptError:
+def still_answering() -> TooMany:
     """The error for a second question while the first is being answered."""
-    return Peer2PromptError(
-        "This chat is still answering.", hint="Stop that answer or wait for its end."
-    )
+    return TooMany("This chat is still answering.", hint="Stop that answer or wait for its end.")

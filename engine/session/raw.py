@@ -18,7 +18,15 @@ import trio
 from engine.circuit.shape_menu import ShapeMenu
 from engine.control.events import EventBus
 from engine.control.protocol.asking import AskStarted
-from engine.errors import CircuitClosed, GhostError, NoRoute, PaymentError, Peer2PromptError
+from engine.errors import (
+    BadValue,
+    CircuitClosed,
+    GhostError,
+    NoRoute,
+    PaymentError,
+    Peer2PromptError,
+    TooMany,
+)
 from engine.session.answering import told_result
 from engine.session.chat_settings import SessionSettings
 from engine.session.client import encode_body
@@ -78,18 +86,18 @@ class RawAsks:
         tag, body = params["tag"], dict(params["body"])
         model = params["model"] or body.get("model")
         if model is not None and not isinstance(model, str):
-            raise Peer2PromptError("The model is not a name.")
+            raise BadValue("The model is not a name.")
         if len(tag) > MAX_TAG:
-            raise Peer2PromptError(f"A tag has at most {MAX_TAG} characters.")
+            raise BadValue(f"A tag has at most {MAX_TAG} characters.")
         if not self.book.has_room_for(tag):
-            raise Peer2PromptError(
+            raise TooMany(
                 f"{MAX_TAGS} tags are kept apart already.", hint="See: peer2prompt api tags"
             )
         for key in OWN_KEYS:
             body.pop(key, None)
         raw, count = encode_body(body), count_of(body)
         if len(raw) > MAX_BODY_BYTES:
-            raise Peer2PromptError(
+            raise BadValue(
                 f"The question is longer than {MAX_BODY_BYTES // 1000} kB.",
                 kept="Nothing was sent.",
             )
@@ -247,7 +255,7 @@ class RawAsks:
         for place in _places(tag):
             if place not in self._busy:
                 return place
-        raise Peer2PromptError(
+        raise TooMany(
             f"More than {MAX_BESIDE} questions of one tag are under way.", hint="Wait for one."
         )
 

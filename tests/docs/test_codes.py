@@ -83,6 +83,12 @@ def number_of(node: ast.Name | ast.Constant) -> int:
     return int(str(node.value)) if isinstance(node, ast.Constant) else getattr(failures, node.id)
 
 
+def test_nothing_that_is_raised_on_purpose_is_called_a_mistake_of_ours() -> None:
+    """`internal` asks its reader for a report, and stands in the log as an error."""
+    bare = re.compile(r"raise (?:Peer2Prompt|Wallet)Error\(")
+    assert [str(p) for p in sources() if bare.search(p.read_text("utf-8"))] == []
+
+
 def test_the_ways_a_provider_fails_are_there() -> None:
     text = page()
     assert all(f"`{kind}`" in text for kind in KINDS)

@@ -30,7 +30,7 @@ from engine.control.paths import control_socket
 from engine.control.protocol.frames import EVENT_QUEUE, MAX_LINE, Event
 from engine.control.protocol.node import Status
 from engine.control.server import ControlServer
-from engine.errors import NoRoute
+from engine.errors import BadValue, NoRoute
 
 
 class NodeThread:
@@ -129,6 +129,21 @@ def test_calls_are_answered_typed_and_plain(node: NodeThread, run: Run) -> None:
             assert (await client.call_as(Status, "status")).wallet_sat == 7
             with pytest.raises(ControlError, match="unexpected shape"):
                 await client.call_as(list[int], "status")
+
+    run(main)
+
+
+@pytest.mark.parametrize("value", ["\udcff", ["\ud800"], {"\udfff": 1}])
+def test_what_cannot_be_sent_is_said_and_the_link_stays(
+    node: NodeThread, run: Run, value: object
+) -> None:
+    """Python keeps the bytes of a command line that is not UTF-8 as halves of characters."""
+
+    async def main() -> None:
+        async with connect(node.path) as client:
+            with pytest.raises(BadValue, match="broken characters"):
+                await client.call("echo", text=value)
+            assert await client.call("echo", text="é") == {"text": "é"}
 
     run(main)
 

@@ -170,6 +170,36 @@ async def test_a_line_over_the_limit_is_skipped(home: Path) -> None:
         assert (await client.ask("echo", 4))["id"] == 4
 
 
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("wallet.history", {"limit": 1 << 63}),
+        ("wallet.history", {"offset": -(1 << 63) - 1}),
+        ("sessions.choose", {"session_id": "a", "message_id": 10**30}),
+        ("sessions.set", {"session_id": "a", "rotate_after": {"messages": 1 << 64}}),
+        ("wallet.send", {"amount_sat": 1, "lock": {"until": 1 << 70}}),
+    ],
+)
+async def test_a_number_beyond_what_the_store_can_hold_is_refused(
+    home: Path, method: str, params: dict[str, Any]
+) -> None:
+    async with (
+        serving(home, {method: echo}) as server,
+        raw_client(server.path, events=False) as client,
+    ):
+        answer = await client.ask(method, **params)
+        assert answer["error"]["code"] == "bad_params"
+        assert "too large" in answer["error"]["message"]
+
+
+async def test_a_large_number_that_fits_goes_through(home: Path) -> None:
+    async with (
+        serving(home, {"wallet.history": echo}) as server,
+        raw_client(server.path, events=False) as client,
+    ):
+        assert (await client.ask("wallet.history", limit=1 << 53))["result"]["limit"] == 1 << 53
+
+
 @given(st.lists(st.binary(max_size=200), max_size=8))
 async def test_no_bytes_break_the_server(chunks: list[bytes]) -> None:
     with short_home() as home:
