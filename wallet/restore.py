@@ -11,7 +11,7 @@ hundred unsigned ones; ours goes on in larger steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import trio
 
@@ -21,10 +21,10 @@ from wallet.ecash.dleq import verify
 from wallet.ecash.errors import EcashError
 from wallet.ecash.keysets import Keyset
 from wallet.ecash.types import BlindedMessage, BlindSignature, Proof, ProofState
-from wallet.errors import MintLied
+from wallet.errors import MintLied, MintProblem
 from wallet.mint import MAX_ITEMS
 from wallet.mints import MintBook
-from wallet.store import Store, Transaction
+from wallet.store import Store, Transaction, keeping
 from wallet.types import RestoreReport
 
 # NUT-13: batches of 100 counters, and three empty ones are the end.
@@ -34,6 +34,7 @@ FAR_BATCH, FAR_GAP = MAX_ITEMS, 1300
 
 
 async def restore(url: str, store: Store, seed: Seed, mints: MintBook) -> RestoreReport:
+    """Find the ecash of the seed at one mint. Raises a MintProblem, and UntrustedMint."""
     url = mints.require(url)
     await mints.refresh(url)
     value = count = spent = 0
@@ -48,6 +49,36 @@ async def restore(url: str, store: Store, seed: Seed, mints: MintBook) -> Restor
 
     await store.run(note)
     return RestoreReport(url, value, count, spent, len(keysets))
+
+
+async def restore_all(
+    store: Store, seed: Seed, mints: MintBook, progress: Callable[[RestoreReport], None]
+) -> list[RestoreReport]:
+    """The same at every mint on the list; `progress` is called after each. One that does not answer
+    raises MintProblem at the end, after all the others."""
+    reports, trouble = [], None
+    for url in mints.urls():
+        try:
+            reports.append(await restore(url, store, seed, mints))
+            progress(reports[-1])
+        except MintProblem as exc:
+            trouble = exc
+    if trouble is not None:
+        raise trouble
+    return reports
+
+
+async def catch_up(store: Store, seed: Seed, mints: MintBook) -> list[RestoreReport]:
+    """Bring a store that came out of a backup to what its mints know: what came since, what went.
+    Raises MintProblem while one does not answer; the others are done then."""
+    reports = []
+    for url in sorted(mints.unsure):
+        reports.append(await restore(url, store, seed, mints))
+        await drop_spent(url, store, mints)
+        mints.unsure.discard(url)
+    if reports:
+        await keeping.settled(store)
+    return reports
 
 
 async def drop_spent(url: str, store: Store, mints: MintBook) -> int:

@@ -13,33 +13,31 @@ from contextlib import suppress
 from mnemonic import Mnemonic
 
 from wallet.accounts import SAT, unit_of
-from wallet.address import invoice_for, is_address
+from wallet.address import invoice_for, is_address, quote_address
 from wallet.balancing import Balancing
 from wallet.chunks import Chunks
 from wallet.ecash.conditions import Lock
 from wallet.ecash.deterministic import Seed
-from wallet.ecash.types import BlindSignature, Proof
 from wallet.errors import (
     InsufficientFunds,
-    MintLied,
-    MintProblem,
     StoreDamaged,
-    UntrustedMint,
 )
 from wallet.executor import Executor
+from wallet.funding import request_spread
 from wallet.handover import Handover
-from wallet.health import SOON_S, warnings
+from wallet.health import SOON_S
 from wallet.keyring import KeyRing
+from wallet.looking import balances, look_at
 from wallet.market import Market
-from wallet.mints import MintBook, TransportFor, printable
+from wallet.market_door import MarketDoor
+from wallet.mints import MintBook, TransportFor
 from wallet.moving import collect, move
 from wallet.opening import Opener
 from wallet.parts import Part, pay_parts, quote_best, quote_parts
 from wallet.paying import Paying
 from wallet.policy import Policy, decode, encode
-from wallet.prepare import positive
 from wallet.recovery import recover
-from wallet.restore import drop_spent, restore
+from wallet.restore import catch_up, restore, restore_all
 from wallet.sent import SentDesk
 from wallet.store import Store, keeping
 from wallet.store.ledger import HistoryEntry
@@ -51,12 +49,8 @@ from wallet.types import (
     MintFacts,
     MintQuote,
     Moved,
-    OutgoingPayment,
     PaidRequest,
-    PaymentOutcome,
     RecoveryNote,
-    Redeemed,
-    RefundSlot,
     RestoreReport,
     SentToken,
 )
@@ -68,7 +62,7 @@ POLICY_KEY = "wallet.policy"
 PRUNE_AFTER_S = 90 * 86_400
 
 
-class Wallet:
+class Wallet(MarketDoor):
     """One seed, many mints, each unit of one an account of its own (`wallet.accounts`)."""
 
     def __init__(
@@ -93,7 +87,6 @@ class Wallet:
         self._mints = MintBook(store, transport_for, timeout_s, second)
         self._unfinished: set[str] = set()
         self._transfers: Transfers
-        self._handover: Handover
         self._paying: Paying
         self._keys: KeyRing
         # Tokens that were handed out: what became of them, and taking them back.
@@ -102,9 +95,6 @@ class Wallet:
         self.balancing: Balancing
         # Waiting for a mint while somebody looks on.
         self.waiting: Waiting
-        self._market: Market
-        # Coins locked to a ghost ahead of the payments they are for.
-        self.chunks: Chunks
         self._executor: Executor
         self._seed: Seed
 
@@ -165,38 +155,7 @@ class Wallet:
     async def balances(self, *, every_unit: bool = False) -> list[MintBalance]:
         """One row per mint on the list, in the order they were added: those in sat, which can be
         added up and pay for answers, or with `every_unit` all."""
-        sums = await self._store.run(lambda tx: tx.proofs.sums())
-        rows = []
-        for url in self._mints.urls():
-            if not every_unit and unit_of(url) != SAT:
-                continue
-            client = self._mints.client(url)
-            available, reserved, held, resting = sums.get(url, (0, 0, 0, 0))
-            rows.append(
-                MintBalance(
-                    url=url,
-                    name=self._mints.name(url),
-                    available_sat=available,
-                    reserved_sat=reserved,
-                    held_sat=held,
-                    healthy=not client.last_error,
-                    latency_ms=client.health.latency_ms,
-                    last_error=client.last_error,
-                    resting_sat=resting,
-                    unit=unit_of(url),
-                    failures_percent=client.health.failures_percent,
-                    clock_off_s=client.health.clock_off_s,
-                    warnings=tuple(
-                        warnings(
-                            client.health,
-                            self._mints.keysets(url),
-                            self._mints.disabled(url),
-                            self._store.clock(),
-                        )
-                    ),
-                )
-            )
-        return rows
+        return await balances(self._store, self._mints, every_unit=every_unit)
 
     async def history(
         self, limit: int = 50, text: str = "", mint: str = "", offset: int = 0
@@ -223,18 +182,7 @@ class Wallet:
 
     async def look_at_mint(self, url: str) -> MintFacts:
         """What a mint says of itself, before the user trusts it."""
-        url, info, keysets, units = await self._mints.look(url)
-        active = [k.input_fee_ppk for k in keysets.values() if k.active]
-        return MintFacts(
-            url=url,
-            name=printable(info.name),
-            description=printable(info.description),
-            version=printable(info.version),
-            motd=printable(info.motd),
-            input_fee_ppk=min(active, default=0),
-            nuts=tuple(sorted(int(nut) for nut in info.nuts if nut.isascii() and nut.isdigit())),
-            units=units,
-        )
+        return await look_at(self._mints, url)
 
     async def refresh_mint(self, url: str) -> None:
         """Ask a mint on the list for new or retired keys and its state."""
@@ -252,16 +200,7 @@ class Wallet:
     async def restore_all(self, progress: Callable[[RestoreReport], None]) -> list[RestoreReport]:
         """Find the ecash of the seed words at every mint on the list; `progress` is called after
         each. One that does not answer raises MintProblem at the end, after all the others."""
-        reports, trouble = [], None
-        for url in self._mints.urls():
-            try:
-                reports.append(await self.restore(url))
-                progress(reports[-1])
-            except MintProblem as exc:
-                trouble = exc
-        if trouble is not None:
-            raise trouble
-        return reports
+        return await restore_all(self._store, self._seed, self._mints, progress)
 
     async def request_mint(self, url: str, amount_sat: int) -> MintQuote:
         """Ask for an invoice that funds this wallet (NUT-04)."""
@@ -319,15 +258,7 @@ class Wallet:
         if not is_address(invoice):
             return await self._transfers.melt_quote(url, invoice)
         url = self._mints.require_sat(url, "A Lightning address is paid")
-        made = await invoice_for(invoice, amount_sat, self._post)
-        quote = await self._transfers.melt_quote(url, made)
-        if quote.amount_sat != amount_sat:
-            raise MintLied(
-                f"The mint {url} wants {quote.amount_sat} sat for an invoice of {amount_sat}.",
-                kept="Nothing was paid.",
-                hint="Use another mint.",
-            )
-        return quote
+        return await quote_address(self._transfers, url, invoice, amount_sat, self._post)
 
     async def melt(self, quote_id: str, mint: str = "") -> MeltResult:
         """Pay the invoice of a quote."""
@@ -357,14 +288,7 @@ class Wallet:
         """After a backup was brought back: find at each mint what came since, strike out what
         went, and only then use its counters again. Raises MintProblem while one does not answer;
         call it again then. Nothing to do for any other store."""
-        reports = []
-        for url in sorted(self._mints.unsure):
-            reports.append(await restore(url, self._store, self._seed, self._mints))
-            await drop_spent(url, self._store, self._mints)
-            self._mints.unsure.discard(url)
-        if reports:
-            await keeping.settled(self._store)
-        return reports
+        return await catch_up(self._store, self._seed, self._mints)
 
     async def restore(self, url: str) -> RestoreReport:
         """Find the ecash of the seed words at one mint (NUT-09, NUT-13)."""
@@ -389,20 +313,9 @@ class Wallet:
     async def request_spread(self, amount_sat: int) -> list[MintQuote]:
         """Invoices that fund this wallet as its policy says: over several mints, for standard
         amounts. One that a mint does not give is left out; MintProblem when none gives any."""
-        positive(amount_sat)
-        mints = [url for url in self._mints.urls() if unit_of(url) == SAT]
-        if not mints:
-            raise UntrustedMint("The wallet knows no mint in sat.", hint="Add one first.")
-        found: list[MintQuote] = []
-        trouble: MintProblem | None = None
-        for url, part in self._policy.parts(amount_sat, mints, self._rng):
-            try:
-                found.append(await self.request_mint(url, part))
-            except MintProblem as exc:
-                trouble = exc
-        if trouble is not None and not found:
-            raise trouble
-        return found
+        return await request_spread(
+            self._transfers, self._mints, self._policy.parts, self._rng, amount_sat
+        )
 
     async def make_ready(self, url: str) -> None:
         """Have coins for the payments that the policy wants ready, in one swap. Does nothing while
@@ -432,96 +345,3 @@ class Wallet:
 
     def _rest_s(self) -> float:
         return self._policy.rest_s(self._rng)
-
-    # -- market
-
-    @property
-    def lock_chunks(self) -> str:
-        """Whether payments are locked to a ghost's key: off, when-offered or always."""
-        return self._policy.lock_chunks
-
-    @property
-    def max_chunk_sat(self) -> int:
-        """The most a ghost may want ahead of an answer."""
-        return self._policy.max_chunk_sat
-
-    def fee_ppk(self, url: str) -> int:
-        """What the mint takes for each coin that is made now, when it is spent (NUT-02), in 1/1000
-        sat. Raises a MintProblem, or UntrustedMint."""
-        return self._mints.active(self._mints.require_sat(url)).input_fee_ppk
-
-    async def keep_exact(self, url: str, lot_sat: int, lots: int, least: int) -> None:
-        """Have coins for payments of exactly `lot_sat`, so that a ghost is never handed more than
-        it is paid. Asks the mint only when fewer than `least` can be made, then for `lots`; does
-        what it can when the money is too little."""
-        await self._handover.keep_exact(url, lot_sat, lots, least)
-
-    async def keep_locked(self, url: str, key: str, lot_sat: int, lots: int, least: int) -> None:
-        """As `keep_exact`, of coins that only `key` (hex) can spend."""
-        await self.chunks.keep(url, key, lot_sat, lots, least)
-
-    async def make_locked(self, url: str, key: str, amount_sat: int) -> None:
-        """Lock coins for one payment of this amount."""
-        await self.chunks.make(url, key, amount_sat, 1)
-
-    async def pay_prepare(
-        self, url: str, amount_sat: int, purpose: str = "chunk"
-    ) -> OutgoingPayment:
-        """Choose, reserve and journal ecash for a ghost. Asks no mint."""
-        return await self._market.prepare(url, amount_sat, purpose)
-
-    async def pay_locked(
-        self, url: str, amount_sat: int, key: str, purpose: str = "chunk"
-    ) -> OutgoingPayment | None:
-        """As `pay_prepare`, of coins locked to this key (hex); None when none of them are ready
-        that make up the amount. Asks no mint."""
-        return await self._market.prepare_locked(url, amount_sat, key, purpose)
-
-    async def pay_settle(self, payment_id: str, change: Sequence[BlindSignature]) -> int:
-        """The ghost took the payment; book its change; sat."""
-        return await self._market.settle(payment_id, change)
-
-    async def pay_abort(self, payment_id: str) -> None:
-        """The payment was never sent."""
-        await self._market.abort(payment_id)
-
-    async def pay_resolve(self, payment_id: str) -> PaymentOutcome:
-        """Ask the mint what became of a payment."""
-        return await self._market.resolve(payment_id)
-
-    async def refund_outputs(self, url: str, max_sat: int) -> RefundSlot:
-        """Blank outputs for a refund of up to `max_sat`."""
-        return await self._market.slot(url, max_sat)
-
-    async def refund_settle(self, slot_id: str, change: Sequence[BlindSignature]) -> int:
-        """Book a refund; sat."""
-        return await self._market.fill(slot_id, change)
-
-    async def refund_resolve(self, slot_id: str) -> int:
-        """Ask the mint whether a refund was signed; sat."""
-        return await self._market.resolve_slot(slot_id)
-
-    async def redeem(
-        self,
-        url: str,
-        proofs: Sequence[Proof],
-        price_sat: int,
-        blank_outputs: Sequence[bytes],
-        credit_session: bytes,
-        keyset_id: str | None = None,
-    ) -> Redeemed:
-        """Ghost: take a payment in and credit its session. `keyset_id` is that of the blanks."""
-        return await self._market.redeem(
-            url, proofs, price_sat, blank_outputs, credit_session, keyset_id
-        )
-
-    async def refund(
-        self,
-        url: str,
-        amount_sat: int,
-        blank_outputs: Sequence[bytes],
-        credit_session: bytes,
-        keyset_id: str | None = None,
-    ) -> list[BlindSignature]:
-        """Ghost: give a session's unspent credit back."""
-        return await self._market.refund(url, amount_sat, blank_outputs, credit_session, keyset_id)
