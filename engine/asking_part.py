@@ -31,13 +31,19 @@ class AskingPart:
 
     @classmethod
     async def load(
-        cls, config: NodeConfig, store: Store, people: Acquaintance, bus: EventBus
+        cls,
+        config: NodeConfig,
+        store: Store,
+        people: Acquaintance,
+        bus: EventBus,
+        *,
+        own: bytes,
     ) -> AskingPart:
-        """With what the last run left. Raises ConfigError."""
+        """With what the last run left; `own` is the node's NodeID. Raises ConfigError."""
         from engine.client_role import ClientRole  # a relay does without its libraries
         from engine.gateway.service import Gateway
 
-        client = await ClientRole.load(config, store, people.relays, bus, people)
+        client = await ClientRole.load(config, store, people.relays, bus, people, own=own)
         gateway = Gateway(client.chats, store, config.home, config.api)
         return cls(client, gateway, GuideHandlers(store, test=config.network.test))
 

@@ -155,15 +155,18 @@ class ClientRole:
         relays: RelaySet,
         bus: EventBus,
         people: Acquaintance,
+        *,
+        own: bytes = b"",
     ) -> ClientRole:
-        """A client with the guards it used before, and the table of networks if there is one.
+        """A client with the guards it used before, and the table of networks if there is one. The
+        node's `own` NodeID is no hop of its paths.
 
         Raises ConfigError when the table cannot be read.
         """
         guards = GuardStore(store.guards)
         source = config.paths.table
         table = None if source is None else await trio.to_thread.run_sync(load_table, source)
-        rules = PathRules(config.paths, table)
+        rules = PathRules(config.paths, table, own=own)
         return cls(config, store, relays, bus, guards, await guards.load(), rules, people)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -174,6 +174,7 @@ class AskingDirectory:
             self._compare,
             bootstrap=self.bootstrap.run,
             changed=self._changed,
+            allowed=pool.rules.allowed,
             refresh_s=float(people.settings.refresh_s),
             clock=clock,
         )

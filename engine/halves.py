@@ -131,7 +131,8 @@ class Halves:
         await part.end()
 
     async def _load_asking(self, config: NodeConfig) -> AskingPart:
-        return await AskingPart.load(config, self._store, self._people, self._bus)
+        own = self._identity.node_id
+        return await AskingPart.load(config, self._store, self._people, self._bus, own=own)
 
     async def _end_asking(self, wait_s: float) -> None:
         asking = self.asking

@@ -145,7 +145,7 @@ class PathChoice:
         """Raise NoRoute when no path to any ghost would satisfy the rules."""
         relays = self._relays.with_role(Role.RELAY)
         known = self._relays.with_role(Role.GHOST)
-        ghosts = self.rules.allowed(known)
+        ghosts = [ghost for ghost in known if not self.rules.avoided(ghost)]
         refusal = _all_avoided(len(known)) if known and not ghosts else None
         for ghost in ghosts[:GHOSTS_CHECKED]:
             try:

@@ -137,10 +137,10 @@ class GuardList:
         for guard in self._sample:
             relay = by_id.get(guard.node_id)
             guard.listed = relay is not None
-            guard.allowed = relay is not None and not rules.avoided(relay)
+            guard.allowed = relay is not None and rules.barred(relay) is None
             if guard.listed:
                 guard.unlisted_since = guard.missed_at = None
-            elif guard.missed_at is None:
+            elif guard.missed_at is None or now < guard.missed_at:  # or a clock that was set back
                 guard.missed_at = now
             if not guard.listed and guard.unlisted_since is None and relays:
                 guard.unlisted_since, self.changed = now, True

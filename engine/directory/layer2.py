@@ -88,7 +88,7 @@ class Layer2Set:
     ) -> Advert:
         """One of the set that fits `chosen`. Raises NoRoute: it is never left for another relay."""
         names = self.node_ids
-        ours = [r for r in relays if rules.node_id(r).hex() in names and not rules.avoided(r)]
+        ours = [r for r in relays if rules.node_id(r).hex() in names and rules.barred(r) is None]
         fitting = [relay for relay in ours if rules.fits(relay, chosen)]
         if not fitting:
             raise explain(ours, chosen, 1, rules)

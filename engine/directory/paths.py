@@ -105,8 +105,8 @@ def explain(
     bites: Counter[str] = Counter()
     for relay in relays:
         clashes = {rules.clash(relay, other) for other in chosen} - {None}
-        if rules.avoided(relay):
-            clashes = {"avoided"}
+        if (barred := rules.barred(relay)) is not None:
+            clashes = {barred}
         if clashes:
             bites[next(rule for rule in RULES if rule in clashes)] += 1
     fit = len(relays) - sum(bites.values())

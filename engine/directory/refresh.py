@@ -57,16 +57,19 @@ class Refresh:
         *,
         bootstrap: Callable[[], Awaitable[object]],
         changed: Callable[[], Awaitable[None]],
+        allowed: Callable[[list[Advert]], list[Advert]] = list,
         refresh_s: float = REFRESH_S,
         spread_s: float = SPREAD_S,
         clock: Callable[[], float] = time.time,
         rng: Random | None = None,
     ) -> None:
+        """`allowed` names those of the relays that may be asked."""
         self.agreement: ViewAgreement | None = None
         self._relays = relays
         self._compare = compare
         self._bootstrap = bootstrap
         self._changed = changed
+        self._allowed = allowed
         self._refresh_s = refresh_s
         self._spread_s = spread_s
         self._clock = clock
@@ -102,7 +105,7 @@ class Refresh:
 
     async def _ask_sources(self) -> dict[bytes, Report]:
         reports: dict[bytes, Report] = {}
-        candidates = self._relays.with_role(Role.RELAY)
+        candidates = self._allowed(self._relays.with_role(Role.RELAY))
         self._rng.shuffle(candidates)
         networks: set[str] = set()
         for relay in candidates:

@@ -29,6 +29,7 @@ RULES = {
     "family": "declares the same family",
     "operator": "declares the same operator",
     "avoided": "is avoided by your settings",
+    "own": "is this node itself",
 }
 """Every rule in the order in which it is applied, as the user reads it."""
 
@@ -54,9 +55,16 @@ class PathRules:
     """The rules of one client. Marks are worked out once per advert."""
 
     def __init__(
-        self, settings: PathSettings | None = None, table: OriginTable | None = None
+        self,
+        settings: PathSettings | None = None,
+        table: OriginTable | None = None,
+        *,
+        own: bytes = b"",
     ) -> None:
+        """`own` is the NodeID of the relay that this node is, if it is one: a hop that hides its
+        client from itself hides nothing, and its neighbours see the client's address."""
         self.settings = settings or PathSettings()
+        self._own = own
         self._table = table
         self._known: dict[bytes, _Look] = {}
         wants_countries = self.settings.avoid_countries or self.settings.prefer_countries
@@ -111,9 +119,15 @@ class PathRules:
         )
         return PREFER_FACTOR if liked else 1.0
 
+    def barred(self, advert: Advert) -> str | None:
+        """Why the node may be no hop of any path ("own" or "avoided"), or None."""
+        if self._own and self._look(advert).node_id == self._own:
+            return "own"
+        return "avoided" if self.avoided(advert) else None
+
     def allowed(self, adverts: Sequence[Advert]) -> list[Advert]:
-        """Those that the user's settings do not exclude."""
-        return [advert for advert in adverts if not self.avoided(advert)]
+        """Those that may be hops: others than this node, and not excluded by the user."""
+        return [advert for advert in adverts if self.barred(advert) is None]
 
     def _look(self, advert: Advert) -> _Look:
         known = self._known.get(advert.ed25519_public)

@@ -116,9 +116,14 @@ class Advert:
         return self._body() + self.signature
 
     def onion_key_at(self, now: int) -> OnionKey | None:
-        """The newest onion key valid at `now`."""
-        valid = [key for key in self.onion_keys if key.valid_at(now)]
-        return valid[-1] if valid else None
+        """The newest onion key valid at `now`.
+
+        When all of them begin later, the first to begin: our clock was set back since the advert
+        came, and the relay, which goes by its own, answers to it.
+        """
+        ours = [key for key in self.onion_keys if now <= key.not_after]
+        begun = [key for key in ours if key.not_before <= now]
+        return begun[-1] if begun else next(iter(ours), None)
 
     def has_work(self, bits: int) -> bool:
         """True when the identity was paid for with `bits` of work in the epoch of publication.

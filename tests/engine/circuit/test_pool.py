@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from engine.wire.frames import Begin, Purpose, encode_begin
 from tests.helpers.client_pool import bench, stop
 
 pytestmark = pytest.mark.trio
+REAL_TIME = time.time
 SESSION = encode_begin(Begin(Purpose.SESSION))
 
 
@@ -238,6 +240,33 @@ async def test_an_exit_the_user_avoids_is_refused_with_the_reason(tmp_path: Path
             await b.pool.shared_exit("wallet", BULK_PLAN)
         with pytest.raises(NoRoute, match="every one of the 1 ghosts"):
             b.pool.check_network()
+
+
+async def test_a_relay_is_no_hop_of_its_own_questions(tmp_path: Path) -> None:
+    """As its own guard it would hide nobody: the middle is asked from the client's address."""
+    async with bench(tmp_path, relays=5) as b:
+        first = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+        own = first.path[0].node_id  # kept as the guard from when the node was no relay yet
+        b.pool.rules._own = own
+        for _ in range(6):
+            circuit = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+            exit_way = await b.pool.build_cover(BULK_PLAN)
+            assert own not in {hop.node_id for hop in (*circuit.path, *exit_way.path)}
+        b.pool.rules._own = b.ghost.node_id  # a ghost may be asked from its own machine
+        assert (await b.pool.build_to(b.ghost, "chat", BULK_PLAN)).path[-1].role == "ghost"
+
+
+async def test_a_clock_that_is_set_while_it_runs_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hours back, when every key known begins later, and two hours on from there."""
+    async with bench(tmp_path) as b:
+        guard = (await b.pool.build_to(b.ghost, "chat", BULK_PLAN)).path[0].node_id
+        for off_s in (-7_200.0, 0.0):
+            monkeypatch.setattr(time, "time", lambda off_s=off_s: REAL_TIME() + off_s)
+            circuit = await b.pool.build_to(b.ghost, "chat", BULK_PLAN)
+            assert circuit.path[0].node_id == guard
+            assert (await b.pool.shared_exit("wallet", BULK_PLAN)).path[0].node_id == guard
 
 
 async def test_a_directory_that_vanishes_does_not_end_the_pool(tmp_path: Path) -> None:

@@ -201,6 +201,17 @@ def test_a_directory_that_is_still_filling_moves_nobody() -> None:
     assert choose(gone, NOW + DAY_S + PATIENCE_S, strangers) in strangers
 
 
+def test_a_clock_that_is_set_back_prolongs_no_wait_for_missing_guards() -> None:
+    before = GuardList()
+    choose(before, relays=LARGE)
+    strangers = spread(10, 900)
+    guards = GuardList(before.dump())
+    for now in (NOW + DAY_S, NOW + DAY_S - 7_200, NOW + DAY_S - 7_200 + PATIENCE_S - 1):
+        with pytest.raises(NoRoute, match="still be filling"):
+            choose(guards, now, strangers)
+    assert choose(guards, NOW + DAY_S - 7_200 + PATIENCE_S, strangers) in strangers
+
+
 def test_an_empty_directory_forgets_nobody() -> None:
     guards = GuardList()
     first = choose(guards)

@@ -88,6 +88,16 @@ async def test_the_set_is_completed_from_three_sources(autojump_clock: MockClock
     assert world.saves == 1
 
 
+async def test_who_may_not_be_asked_is_no_source(autojump_clock: MockClock) -> None:
+    """As a node's own relay: what it holds is what the client holds."""
+    world = World([1, 2, 3, 4, 5])
+    own = identity_of(2).node_id
+    world.refresh._allowed = lambda relays: [r for r in relays if r.node_id != own]
+    await world.run_for(10_000)
+    assert len(world.asked) > 5 * SOURCES
+    assert own not in world.asked
+
+
 async def test_a_client_with_relays_never_asks_its_contacts(
     autojump_clock: MockClock,
 ) -> None:

@@ -169,7 +169,7 @@ def test_an_ipv4_address_has_one_encoding() -> None:
 def test_onion_key_in_service() -> None:
     old, new = OnionKey(KEY_ONE, 100, 200), OnionKey(KEY_TWO, 150, 300)
     advert = make(onion_keys=(old, new))
-    expected = {99: None, 100: old, 149: old, 150: new, 200: new, 300: new, 301: None}
+    expected = {-7_000: old, 99: old, 100: old, 149: old, 150: new, 200: new, 300: new, 301: None}
     assert {now: advert.onion_key_at(now) for now in expected} == expected
 
 
