@@ -66,11 +66,13 @@ def setup(args: argparse.Namespace) -> int:
     )
     done = wizard.run()
     if args.json:
-        print_json({"path": done["path"], "written": done["written"], "text": done["text"]})
+        print_json({name: done[name] for name in ("path", "written", "text", "notes")})
     elif done["written"]:
         print(f"Wrote {done['path']}. Start the ghost with `peer2prompt node`.")
     else:
         print(done["text"], end="")
+    for note in () if args.json else done["notes"]:
+        print(f"! {note}", file=sys.stderr)
     return 0
 
 

@@ -172,9 +172,11 @@ OPTIONS: dict[str, Any] = {
 
 
 def test_a_script_gives_everything_by_options(home: Home) -> None:
-    home.wizard(Silent(), **OPTIONS).run()
+    done = home.wizard(Silent(), **OPTIONS).run()
     ghost = load_config(home.folder).ghost
     assert ghost is not None
+    (note,) = done["notes"]
+    assert "claude-sonnet-4-20250514 is from a list of 2025" in note
     assert ghost.prices.mode == "demand"
     assert ghost.prices.rate_on == home.tool("facts")["today"]
     costs = ghost.offers[0].costs
@@ -192,7 +194,8 @@ def test_a_script_must_price_what_no_list_knows(home: Home, mode: str, says: str
     with pytest.raises(CliError, match=says):
         home.wizard(Silent(), **given).run()
     assert home.config.read_text() == OLD
-    home.wizard(Silent(), **{**given, "mode": "fixed", "fixed": {"vendor/new": [3, 4]}}).run()
+    fixed = {**given, "mode": "fixed", "fixed": {"vendor/new": [3, 4]}}
+    assert home.wizard(Silent(), **fixed).run()["notes"] == []
     ghost = load_config(home.folder).ghost
     assert ghost is not None
     assert (ghost.offers[0].in_price, ghost.offers[0].out_price) == (3, 4)

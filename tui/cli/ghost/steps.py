@@ -54,6 +54,8 @@ class Steps:
         self.draft = draft
         self.options = options
         self.tool = tool
+        self.unchecked: list[str] = []
+        """Models whose costs are from the program's own list, and nobody looked at them."""
 
     def answer(self, name: str, find: Callable[[Any], Any], default: Any = None) -> Any:
         """The option, else what `find` gets from the person with the earlier answer as default."""
@@ -124,6 +126,7 @@ class Steps:
                 costs[model] = given[model]
             elif self.options.get("yes"):
                 costs[model] = guess
+                self.unchecked += [model] * (guess == known.get(model) and model not in told)
             else:
                 costs[model] = ask(
                     self.asker, f"  {model}:", guess, read_costs, " ".join(guess) or "unknown"

@@ -69,7 +69,7 @@ class Wizard:
             {"name": model, **_costs(costs.get(model)), **per_model.get(model, {})}
             for model in models
         ]
-        return self._write(
+        done = self._write(
             {
                 "roles": ["ghost"],
                 "listen": listen,
@@ -78,6 +78,16 @@ class Wizard:
                 "ghost": {**prices, **caps, **policy, **money, **terms},
             }
         )
+        return {**done, "notes": self._notes(facts["price_date"])}
+
+    def _notes(self, date: str) -> list[str]:
+        """What a script's owner should look at."""
+        names = ", ".join(self._steps.unchecked)
+        note = (
+            f"What the provider asks for {names} is from a list of {date} that nobody checked: "
+            "see `peer2prompt ghost prices`, change it with --cost MODEL=IN:OUT."
+        )
+        return [note] if names else []
 
     def _greet(self, current: Mapping[str, Any]) -> None:
         self._asker.say(
