@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from engine.control.protocol.ghost import (
 )
 from tui.cli import style
 from tui.cli.call import call, call_as, print_json
+from tui.cli.failures import usage
 from tui.cli.prompts import confirmed
 
 
@@ -73,7 +75,8 @@ def prices(args: argparse.Namespace) -> int:
         "models": models or None,
     }
     given = {name: value for name, value in changes.items() if value is not None}
-    found = call_as(args, GhostPrices, "ghost.prices.set" if given else "ghost.prices", **given)
+    method = "ghost.prices.set" if _sets(args, given) else "ghost.prices"
+    found = call_as(args, GhostPrices, method, **given)
     if args.json:
         print_json(found)
         return 0
@@ -110,7 +113,8 @@ def caps(args: argparse.Namespace) -> int:
         for name in GhostCaps.__struct_fields__
         if (value := getattr(args, name)) is not None
     }
-    found = call_as(args, GhostCaps, "ghost.caps.set" if given else "ghost.caps", **given)
+    method = "ghost.caps.set" if _sets(args, given) else "ghost.caps"
+    found = call_as(args, GhostCaps, method, **given)
     if args.json:
         print_json(found)
         return 0
@@ -139,7 +143,7 @@ def policy(args: argparse.Namespace) -> int:
         "jurisdiction": args.jurisdiction,
     }
     given = {name: value for name, value in changes.items() if value is not None}
-    method = "ghost.policy.set" if given else "ghost.policy"
+    method = "ghost.policy.set" if _sets(args, given) else "ghost.policy"
     found = call_as(args, GhostPolicyInfo, method, **given)
     if args.json:
         print_json(found)
@@ -188,6 +192,15 @@ def payout(args: argparse.Namespace) -> int:
     headings = ("when (UTC)", "state", "amount", "fee", "to", "")
     style.table(headings, table, empty="Nothing was paid out.")
     return 0
+
+
+def _sets(args: argparse.Namespace, given: Mapping[str, Any]) -> bool:
+    """Whether something is to be changed. Raises CliError where word and options disagree."""
+    if args.what == "show" and given:
+        raise usage("`show` changes nothing, and options to set are given.", hint="Say `set`.")
+    if args.what == "set" and not given:
+        raise usage("Nothing to set is given.", hint="Add options: see --help.")
+    return bool(given)
 
 
 def _rate(found: GhostPrices) -> str:

@@ -149,6 +149,16 @@ def _add_rules(parser: Parser) -> None:
     add("--jurisdiction", metavar="CODE", help="like DE or US-CA; for clients to see")
 
 
+def _add_what(parser: Parser) -> None:
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("show", "set"),
+        metavar="WORD",
+        help="show or set; may be left out: with options it sets, without any it shows",
+    )
+
+
 def _add_prices(ghost: Subparsers) -> None:
     prices = command(
         ghost,
@@ -159,6 +169,7 @@ def _add_prices(ghost: Subparsers) -> None:
         ("peer2prompt ghost prices --margin 40 --sat-per-usd 1100", "from the next quote on"),
         ("peer2prompt ghost prices --fixed small=10000000:40000000", ""),
     )
+    _add_what(prices)
     add = prices.add_argument
     add("--mode", choices=MODES, help="how prices are made")
     add("--margin", type=natural, metavar="PERCENT", help="on top of the provider's price")
@@ -184,6 +195,7 @@ def _add_caps(ghost: Subparsers) -> None:
         ("peer2prompt ghost caps", ""),
         ("peer2prompt ghost caps --usd-per-day 5 --concurrent 8", "from the next question on"),
     )
+    _add_what(caps)
     _add_day_caps(caps)
     add = caps.add_argument
     add("--queue", type=natural, metavar="N", help="questions that wait")
@@ -213,6 +225,7 @@ def _add_policy(ghost: Subparsers) -> None:
         ("peer2prompt ghost policy", "as clients see it"),
         ("peer2prompt ghost policy --moderation rules --rules rules.txt --refuse hate", ""),
     )
+    _add_what(policy)
     _add_rules(policy)
     for name, words in (("images", "questions with images"), ("tools", "questions with tools")):
         policy.add_argument(

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tui.cli.failures import EXIT_CODES
+from tui.cli import cmd_ghost
+from tui.cli.failures import EXIT_CODES, CliError
 from tui.cli.parser import build_parser, commands
 from tui.cli.reference import reference
 
@@ -115,3 +116,32 @@ def test_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [("prices", "--margin=7"), ("caps", "--queue=7"), ("policy", "--jurisdiction=CH")],
+)
+def test_the_ghosts_settings_are_shown_or_set_by_word_too(
+    what: str, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def call_as(_args: object, kind: type, method: str, **_given: object) -> object:
+        asked.append(method)
+        return kind()
+
+    monkeypatch.setattr(cmd_ghost, "call_as", call_as)
+    monkeypatch.setattr(cmd_ghost, "print_json", lambda _found: None)
+
+    def run(*words: str) -> None:
+        args = build_parser().parse_args(["ghost", what, "--json", *words])
+        getattr(cmd_ghost, what)(args)
+
+    for words in ([], ["show"], [change], ["set", change]):
+        run(*words)
+    assert asked == [f"ghost.{what}"] * 2 + [f"ghost.{what}.set"] * 2
+    for wrong in (["show", change], ["set"]):
+        with pytest.raises(CliError):
+            run(*wrong)
+    assert len(asked) == 4
