@@ -31,6 +31,7 @@ from engine.directory.dht.finder import GhostFinder
 from engine.directory.guards import GuardList
 from engine.directory.networks import load_table
 from engine.directory.relays import RelaySet
+from engine.directory.report import silence
 from engine.directory.rules import PathRules
 from engine.directory_role import AskingDirectory
 from engine.ecash_handlers import EcashHandlers
@@ -346,7 +347,7 @@ class ClientRole:
             if mint.held_sat:
                 found.append(f"The mint {mint.url} holds {mint.held_sat} sat as pending.")
         report = self.pool.report()
-        found += report.suspects
+        found += [*silence(report.guards), *report.suspects]
         if report.table is not None and time.time() - report.table.made > TABLE_OLD_S:
             days = int((time.time() - report.table.made) / 86_400)
             found.append(f"The table of networks is {days} days old; get a newer one.")

@@ -65,6 +65,17 @@ def suspicions(guards: Sequence[Guard]) -> tuple[str, ...]:
     )
 
 
+def silence(guards: Sequence[GuardFacts]) -> tuple[str, ...]:
+    """A sentence when no guard that paths begin with answers."""
+    first = [guard for guard in guards if guard.state in ("in use", "primary")]
+    if not first or any(guard.reachable for guard in first):
+        return ()
+    return (
+        "No guard answers, so nothing can be asked; they are tried again every few seconds, and "
+        "nothing else in their place. Most likely this machine's network is down.",
+    )
+
+
 def _state(guard: Guard, guards: GuardList, primary: set[str]) -> str:
     if guard.dropped:
         return "dropped"

@@ -22,6 +22,7 @@ from engine.directory.guards import (
     GuardList,
 )
 from engine.directory.networks import TextTable
+from engine.directory.report import guard_facts, silence
 from engine.directory.rules import PathRules, network_of
 from engine.directory.settings import PathSettings
 from engine.errors import NoRoute
@@ -118,6 +119,18 @@ def test_when_no_guard_answers_it_is_our_network() -> None:
     assert len(seen) == PRIMARY
     assert fail_all(guards, NOW + ALL_FAILED_RETRY_S - 1, LARGE) == []
     assert fail_all(guards, NOW + ALL_FAILED_RETRY_S, LARGE) == seen
+
+
+def test_the_user_is_told_when_no_guard_answers() -> None:
+    guards = GuardList()
+    first = choose(guards)
+    assert silence(guard_facts(guards, NOW)) == ()
+    fail_all(guards, NOW, SMALL)
+    (told,) = silence(guard_facts(guards, NOW))
+    assert "No guard answers" in told
+    guards.succeeded(first.node_id, NOW + 1)
+    assert silence(guard_facts(guards, NOW)) == ()
+    assert silence(()) == ()
 
 
 def test_after_an_outage_the_first_guard_serves_again() -> None:
