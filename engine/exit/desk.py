@@ -61,6 +61,7 @@ class Desk:
             book=store.ghost,
             sat_per_usd=lambda: self.config.prices.sat_per_usd,
             on_key_refused=self._key_refused,
+            is_unwell=lambda: self.store.trouble is not None,
             now=now,
         )
 

@@ -18,6 +18,7 @@ from engine.market.commands import Refusal
 from engine.market.weight import metered_bytes
 
 PAUSED = Refusal("The ghost takes no questions now.", "refused")
+UNWELL = Refusal("The ghost takes no questions now.", "busy", 60)
 NO_KEY = Refusal("The AI provider refused the ghost's key.", "provider_auth")
 GONE = Refusal("The ghost does not serve this model any more.", "refused")
 TOO_LONG = Refusal("The question is longer than this ghost takes.", "refused")
@@ -25,7 +26,8 @@ EMBED_OUT = 0
 
 
 class Door:
-    """Admits questions. `gates` judge their content; `models` are those that are served."""
+    """Admits questions. `gates` judge their content; `models` are those that are served.
+    `is_unwell` says that the ghost's books cannot be written."""
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class Door:
         book: SpendBook,
         sat_per_usd: Callable[[], int],
         on_key_refused: Callable[[str], Awaitable[None]],
+        is_unwell: Callable[[], bool] = lambda: False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.models = models
@@ -49,6 +52,7 @@ class Door:
         self._book = book
         self._sat_per_usd = sat_per_usd
         self._on_key_refused = on_key_refused
+        self._is_unwell = is_unwell
         self._now = now
 
     async def admit(self, question: Question) -> Granted | Refusal:
@@ -78,6 +82,8 @@ class Door:
     def _closed(self, model: ModelSettings | None, question: Question) -> Refusal | None:
         if self.paused:
             return PAUSED
+        if self._is_unwell():
+            return UNWELL
         if model is not None and model.name in self.barred:
             return NO_KEY
         if model is None:

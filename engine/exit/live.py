@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from engine.errors import ProviderError
 from engine.exit.admission import Admission, Place, Question, Spent
 from engine.exit.answering import asked, written
 from engine.exit.backends.base import Backend, ChatRequest, EmbedRequest, Finish, Usage
+from engine.exit.door import UNWELL
 from engine.exit.policy import GhostTerms
 from engine.log import say
 from engine.log.events import SessionFaulted
@@ -31,7 +32,7 @@ from engine.market.signal import Signal
 from engine.wire.answer import AnswerWriter
 from engine.wire.quote import Quote
 from engine.wire.session import MessageReader
-from wallet.errors import WalletError
+from wallet.errors import StoreFull, WalletError
 from wallet.store.market import BilledAnswer
 
 RETRY_CODES = frozenset({"mint_unreachable", "mint_busy"})
@@ -270,8 +271,9 @@ class LiveSession:
 
     async def _note_refusal(self, command: commands.NoteRefusal) -> None:
         earnings, now = self._shop.store.earnings, self._shop.now()
-        await earnings.add(command.model, 0, 0, 0, refused=True, ts=now)
-        await self._shop.on_refusal(command.code)
+        with suppress(StoreFull):  # a count that is lost ends no session
+            await earnings.add(command.model, 0, 0, 0, refused=True, ts=now)
+            await self._shop.on_refusal(command.code)
         self._shop.on_earning()
 
     # -- admission -------------------------------------------------------------------------------
@@ -339,6 +341,9 @@ class LiveSession:
                     after = int(-(-(error.retry_after_s or 0) // 1))
                     code = f"provider_{error.kind}"[:32]
                     self.session.provider_failed(q, code, error.message, after)
+                except StoreFull:  # before the provider was asked: see Place.begin
+                    no = UNWELL
+                    self.session.provider_failed(q, no.code, no.message, no.after)
         finally:
             if place is not None:
                 with trio.CancelScope(shield=True):

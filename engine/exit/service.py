@@ -30,6 +30,7 @@ from engine.market.seams import ByteStream, EarningWallet, GhostStore, Mailer, S
 from engine.wire import session as wire
 from engine.wire.quote import ModelOffer, Quote
 from engine.wire.receipt import receipt_hash
+from wallet.errors import StoreFull
 
 HELLO_TIMEOUT_S = 60.0
 SWEEP_S = 10.0
@@ -202,6 +203,8 @@ class GhostService:
             say(SessionClosed())
         except* ProtocolError as group:
             say(ClientBroke(len(group.exceptions)))
+        except* StoreFull:  # no session without books; StoreTrouble tells the operator
+            say(SessionClosed())
         finally:
             with trio.move_on_after(1, shield=True):
                 await stream.aclose()

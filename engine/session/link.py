@@ -102,7 +102,10 @@ class GhostLink:
         if patience.cancelled_caught:
             raise CircuitClosed("The ghost has been silent for too long.")
         if not data:
-            raise CircuitClosed("The ghost closed the session's stream.")
+            raise CircuitClosed(
+                "The ghost closed the session's stream.",
+                hint="Ask again: a new session is opened, with another ghost where there is one.",
+            )
         messages = self._reader.feed(data)
         with trio.CancelScope(shield=True):
             for message in messages:

@@ -26,6 +26,7 @@ from engine.wire.sheet import Sheet
 from tests.helpers.market_fakes import MINT
 from tests.helpers.market_world import HI, NOW, World, world
 from tests.helpers.provider_fake import TEXT, FakeProvider
+from wallet.errors import StoreFull
 from wallet.store import KeyFile, Store
 
 pytestmark = pytest.mark.trio
@@ -117,6 +118,33 @@ async def test_it_answers_and_counts(tmp_path: Path) -> None:
         assert s.desk.queue.running == 0
         assert s.desk.warnings() == []
         assert s.desk.upstreams.lists() == []  # nobody is paid for an own machine
+
+
+async def test_books_that_cannot_be_written_cost_nothing_and_end_no_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first question finds it out, the others are refused at the door; then it passes."""
+
+    async def full(*_args: object, **_more: object) -> int:
+        await trio.lowlevel.checkpoint()
+        raise StoreFull("The disk is full.")
+
+    async with shop(tmp_path) as s:
+        asker = s.w.asker()
+        await asker.open()
+        book, earnings = s.desk.store.ghost, s.w.ghost_store.earnings
+        for place, name in ((book, "begin"), (book, "refused"), (earnings, "add")):
+            monkeypatch.setattr(place, name, full)
+        for trouble in (None, StoreFull("The disk is full.")):
+            s.desk.store.trouble = trouble
+            with pytest.raises(GhostError, match="no questions now") as caught:
+                await asker.ask(HI, MODEL)
+            assert (caught.value.reason, caught.value.retry_after_s) == ("busy", 60)
+            assert "disk" not in str(caught.value)
+        monkeypatch.undo()
+        s.desk.store.trouble = None
+        assert (await asker.ask(HI, MODEL)).answer == TEXT
+        assert s.desk.queue.running == 0
 
 
 async def test_a_refused_key_takes_the_model_out_until_it_is_changed(tmp_path: Path) -> None:

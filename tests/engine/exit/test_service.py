@@ -16,6 +16,7 @@ from engine.wire.policy import GhostPolicy
 from tests.helpers.market_fakes import ScriptedBackend
 from tests.helpers.market_world import HI, MODEL, NOW, world
 from tests.helpers.raw_client import RawClient
+from wallet.errors import StoreFull
 
 pytestmark = pytest.mark.trio
 
@@ -64,6 +65,24 @@ async def test_garbage_closes_the_stream_and_nothing_else(autojump_clock: MockCl
         await client.stream.send_all(b"\x00\x00\x00\x03\xff\xff\xff")
         assert await client.is_closed()
         assert (await asker.ask(HI, MODEL)).answer == "Hello world"
+
+
+async def test_a_session_that_cannot_be_kept_is_not_begun(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ghost's disk is full: its streams are closed, and nothing falls over."""
+
+    async def full() -> str:
+        await trio.lowlevel.checkpoint()
+        raise StoreFull("The disk is full.")
+
+    async with world() as w:
+        monkeypatch.setattr(w.earner, "lock_key", full)
+        client = RawClient(w)
+        await client.connect()
+        assert await client.is_closed()
+        monkeypatch.undo()
+        assert (await w.asker().ask(HI, MODEL)).answer == "Hello world"
 
 
 async def test_silence_instead_of_hello(autojump_clock: MockClock) -> None:
