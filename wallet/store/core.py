@@ -166,7 +166,7 @@ class Store:
                 "The change breaks a rule of the store.", kept="Nothing was changed."
             ) from exc
         except sqlcipher.DatabaseError as exc:
-            error = damaged(exc)
+            error = failing(exc)
             if isinstance(error, StoreFull):
                 self.trouble = error
             raise error from exc
@@ -185,6 +185,18 @@ class Store:
 def is_full(exc: BaseException) -> bool:
     """Whether a write failed for want of room."""
     return "disk is full" in str(exc)
+
+
+def failing(exc: BaseException) -> StoreError:
+    """An error of a store that was in order when it was opened: a disk that turns read-only under
+    it, because it fails, refuses writes as an I/O error."""
+    if "disk I/O error" in str(exc):
+        return StoreFull(
+            "The disk of the store fails, or has become read-only.",
+            kept="Nothing was changed by this step.",
+            hint="Look at the disk (dmesg). The node goes on by itself when it takes writes again.",
+        )
+    return damaged(exc)
 
 
 def damaged(exc: BaseException) -> StoreError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import sqlite3
 import stat
@@ -21,6 +22,7 @@ from wallet.errors import (
     NewerStore,
     StoreDamaged,
     StoreError,
+    StoreFull,
     StoreLocked,
     StoreMissing,
     WrongPassphrase,
@@ -298,3 +300,26 @@ async def test_a_failing_migration_changes_nothing(path: Path, key: KeyFile) -> 
             lambda tx: tx.rows("SELECT 1 FROM sqlite_master WHERE name = 'later'")
         )
         assert tables == []
+
+
+async def test_a_disk_that_fails_under_an_open_store_is_told_and_passes(
+    path: Path, key: KeyFile
+) -> None:
+    """A file may grow no longer: SQLite meets an error of the system that is not a full disk, as
+    when a file system turns read-only."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with await Store.open(path, key, create=True) as store:
+        await store.settings.set("before", "1")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, hard))
+        try:
+            with pytest.raises(StoreFull, match="fails, or has become read-only"):
+                await store.settings.set("meanwhile", "2")
+            assert store.trouble is not None
+            assert await store.settings.get("before") == "1"
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        await store.try_writing()
+        assert store.trouble is None
+        assert await store.settings.get("meanwhile") is None
+    async with await Store.open(path, key) as store:
+        assert await store.settings.get("before") == "1"
