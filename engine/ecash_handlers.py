@@ -16,7 +16,8 @@ from engine.control.protocol.moves import MoveQuote, Swapped
 from engine.control.protocol.tokens import SentToken, TakenBack, Waited
 from engine.control.protocol.wallet import MeltQuote, MoveResult
 from engine.control.server import Handler
-from engine.handlers import melt_quote, to_its_end
+from engine.handlers import to_its_end
+from engine.wallet_views import melt_quote, move_quote, move_result, sent_token
 from wallet import types
 from wallet.accounts import unit_of
 from wallet.wallet import Wallet
@@ -47,10 +48,10 @@ class EcashHandlers:
         }
 
     async def sent(self, params: dict[str, Any]) -> list[SentToken]:
-        return [_sent(token) for token in await self._wallet.sent.recent(params["limit"])]
+        return [sent_token(token) for token in await self._wallet.sent.recent(params["limit"])]
 
     async def check_sent(self, params: dict[str, Any]) -> SentToken:
-        return _sent(await self._wallet.sent.check(params["op_id"]))
+        return sent_token(await self._wallet.sent.check(params["op_id"]))
 
     async def take_back(self, params: dict[str, Any]) -> TakenBack:
         came = await self._wallet.sent.take_back(params["op_id"])
@@ -62,14 +63,15 @@ class EcashHandlers:
         return [melt_quote(quote) for quote in quotes]
 
     async def move_quote(self, params: dict[str, Any]) -> MoveQuote:
-        return _move(
+        return move_quote(
             await self._wallet.balancing.quote_move(
                 params["source"], params["target"], params["amount_sat"]
             )
         )
 
     async def even_quote(self, params: dict[str, Any]) -> list[MoveQuote]:
-        return [_move(move) for move in await self._wallet.balancing.quote_even(params["shares"])]
+        quotes = await self._wallet.balancing.quote_even(params["shares"])
+        return [move_quote(quote) for quote in quotes]
 
     async def move(self, params: dict[str, Any]) -> list[MoveResult]:
         """What was quoted; a move that fails does not keep the others from being made."""
@@ -86,15 +88,7 @@ class EcashHandlers:
         ]
         moved = await self._wallet.balancing.run(quoted)
         self._changed()
-        return [
-            MoveResult(
-                amount_sat=done.amount_sat,
-                cost_sat=done.cost_sat,
-                arrived=done.arrived,
-                trouble=done.trouble,
-            )
-            for done in moved
-        ]
+        return [move_result(done) for done in moved]
 
     async def swap(self, params: dict[str, Any]) -> Swapped:
         swapped = await self._wallet.freshen(params["mint"])
@@ -137,28 +131,3 @@ class EcashHandlers:
         if scope is not None:
             scope.cancel()
         return Empty()
-
-
-def _move(quote: types.MoveQuote) -> MoveQuote:
-    return MoveQuote(
-        source=quote.source,
-        target=quote.target,
-        amount_sat=quote.amount_sat,
-        fee_reserve_sat=quote.fee_reserve_sat,
-        fund_id=quote.fund_id,
-        pay_id=quote.pay_id,
-        unit=unit_of(quote.source),
-    )
-
-
-def _sent(token: types.SentToken) -> SentToken:
-    return SentToken(
-        op_id=token.op_id,
-        mint=token.mint,
-        amount_sat=token.amount_sat,
-        unit=unit_of(token.mint),
-        ts=token.ts,
-        state=token.state,
-        left_sat=token.left_sat,
-        token=token.token if token.state == "waiting" else "",
-    )

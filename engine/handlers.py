@@ -19,7 +19,6 @@ from engine.control.protocol.wallet import (
     Melt,
     MeltQuote,
     MintFacts,
-    MintInfo,
     MoveResult,
     NutInfo,
     PaidRequest,
@@ -36,14 +35,24 @@ from engine.control.protocol.wallet import (
 )
 from engine.control.server import Handler
 from engine.errors import PaymentError
-from wallet import handover, types
+from engine.wallet_views import (
+    fund_quote,
+    history_entry,
+    melt_quote,
+    melt_result,
+    mint_facts,
+    mint_info,
+    move_result,
+    paid_request,
+)
+from wallet import handover
 from wallet.accounts import SAT, unit_of
 from wallet.ecash.conditions import Lock, lock_to_hash, lock_to_keys
 from wallet.ecash.errors import EcashError
 from wallet.errors import TokenInvalid
 from wallet.nuts import NUTS
 from wallet.paying import compact
-from wallet.types import MeltResult, MintQuote, RestoreReport
+from wallet.types import RestoreReport
 from wallet.wallet import Wallet
 
 
@@ -125,24 +134,7 @@ class WalletHandlers:
 
     async def balance(self, _params: dict[str, Any]) -> WalletBalance:
         balances = await self._wallet.balances(every_unit=True)
-        mints = [
-            MintInfo(
-                url=b.url,
-                name=b.name,
-                unit=b.unit,
-                available_sat=b.available_sat,
-                reserved_sat=b.reserved_sat,
-                held_sat=b.held_sat,
-                resting_sat=b.resting_sat,
-                failures_percent=b.failures_percent,
-                warnings=list(b.warnings),
-                healthy=b.healthy,
-                latency_ms=b.latency_ms,
-                last_error=b.last_error,
-                clock_off_s=b.clock_off_s,
-            )
-            for b in balances
-        ]
+        mints = [mint_info(balance) for balance in balances]
         return WalletBalance(
             total_sat=sum(m.available_sat for m in mints if m.unit == "sat"), mints=mints
         )
@@ -151,17 +143,7 @@ class WalletHandlers:
         entries = await self._wallet.history(
             params["limit"], params["text"], params["mint"], params["offset"]
         )
-        return [
-            HistoryEntry(
-                ts=entry.ts,
-                kind=entry.kind,
-                mint=entry.mint,
-                amount_sat=entry.amount_sat,
-                detail=entry.detail,
-                unit=unit_of(entry.mint),
-            )
-            for entry in entries
-        ]
+        return [history_entry(entry) for entry in entries]
 
     async def add_mint(self, params: dict[str, Any]) -> WalletBalance:
         await self._wallet.add_mint(params["url"].rstrip("/"))
@@ -170,11 +152,11 @@ class WalletHandlers:
 
     async def fund(self, params: dict[str, Any]) -> FundQuote:
         url = await self._mint_or_best(params["mint"])
-        return _fund_quote(await self._wallet.request_mint(url, params["amount_sat"]))
+        return fund_quote(await self._wallet.request_mint(url, params["amount_sat"]))
 
     async def fund_spread(self, params: dict[str, Any]) -> list[FundQuote]:
         quotes = await self._wallet.request_spread(params["amount_sat"])
-        return [_fund_quote(quote) for quote in quotes]
+        return [fund_quote(quote) for quote in quotes]
 
     async def policy(self, _params: dict[str, Any]) -> PolicyInfo:
         policy = self._wallet.policy
@@ -231,27 +213,17 @@ class WalletHandlers:
     async def pay_request(self, params: dict[str, Any]) -> PaidRequest:
         paid = await self._wallet.pay_request(params["request"], params["amount_sat"])
         self._changed()
-        return PaidRequest(
-            amount_sat=paid.amount_sat,
-            mint=paid.mint,
-            delivered=paid.delivered,
-            token=paid.token,
-        )
+        return paid_request(paid)
 
     async def melt_quote(self, params: dict[str, Any]) -> MeltQuote:
         url = await self._mint_or_best(params["mint"])
         quote = await self._wallet.melt_quote(url, params["invoice"], params["amount_sat"])
-        return MeltQuote(
-            quote_id=quote.quote_id,
-            amount_sat=quote.amount_sat,
-            fee_reserve_sat=quote.fee_reserve_sat,
-            mint=url,
-        )
+        return melt_quote(quote, url)
 
     async def melt(self, params: dict[str, Any]) -> Melt:
         result = await self._wallet.melt(params["quote_id"], params["mint"])
         self._changed()
-        return _melt(result)
+        return melt_result(result)
 
     async def parts_quote(self, params: dict[str, Any]) -> list[MeltQuote]:
         quotes = await self._wallet.parts_quote(params["invoice"], params["parts"])
@@ -263,7 +235,7 @@ class WalletHandlers:
             raise PaymentError("Each part needs its mint.", kept="Nothing was paid.")
         results = await self._wallet.pay_parts(list(zip(mints, params["quote_ids"], strict=True)))
         self._changed()
-        return [_melt(result) for result in results]
+        return [melt_result(result) for result in results]
 
     async def restore(self, params: dict[str, Any]) -> Restore:
         if params["mint"] is None:
@@ -285,56 +257,15 @@ class WalletHandlers:
         return Restore(recovered_sat=sum(report.recovered_sat for report in in_sat), mint="")
 
     async def look_at_mint(self, params: dict[str, Any]) -> MintFacts:
-        facts = await self._wallet.look_at_mint(params["url"])
-        return MintFacts(
-            url=facts.url,
-            name=facts.name,
-            description=facts.description,
-            version=facts.version,
-            motd=facts.motd,
-            input_fee_ppk=facts.input_fee_ppk,
-            nuts=list(facts.nuts),
-            units=list(facts.units),
-        )
+        return mint_facts(await self._wallet.look_at_mint(params["url"]))
 
     async def move(self, params: dict[str, Any]) -> MoveResult:
         moved = await self._wallet.move(params["source"], params["target"], params["amount_sat"])
         self._changed()
-        return MoveResult(
-            amount_sat=moved.amount_sat, cost_sat=moved.cost_sat, arrived=moved.arrived
-        )
+        return move_result(moved)
 
     async def seed(self, _params: dict[str, Any]) -> SeedWords:
         return SeedWords(words=await self._wallet.seed_words())
-
-
-def _fund_quote(quote: MintQuote) -> FundQuote:
-    return FundQuote(
-        quote_id=quote.quote_id,
-        invoice=quote.invoice,
-        amount_sat=quote.amount_sat,
-        expiry=quote.expiry,
-        mint=quote.mint,
-    )
-
-
-def melt_quote(quote: types.MeltQuote) -> MeltQuote:
-    """A payment's price, as the control protocol says it."""
-    return MeltQuote(
-        quote_id=quote.quote_id,
-        amount_sat=quote.amount_sat,
-        fee_reserve_sat=quote.fee_reserve_sat,
-        mint=quote.mint,
-    )
-
-
-def _melt(result: MeltResult) -> Melt:
-    return Melt(
-        paid=result.paid,
-        fee_sat=result.fee_sat,
-        change_sat=result.change_sat,
-        state=result.state,
-    )
 
 
 def _lock(params: dict[str, Any]) -> Lock:
