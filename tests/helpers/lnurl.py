@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from coincurve import PrivateKey
 
+from tests.helpers.threaded_http import QuietHandler, serving_in_thread
 from wallet.ecash import bech32
 
 ADDRESS = "ghost@pay.example"
@@ -89,25 +88,10 @@ class LnurlHost(httpx.AsyncBaseTransport):
 def lnurl_host() -> Iterator[LnurlHost]:
     """A running host."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
-            raw = json.dumps(host.answer(self.path)).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
+            self.answer(200, json.dumps(host.answer(self.path)).encode())
 
-        def log_message(self, *_args: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    host = LnurlHost(server.server_port)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with serving_in_thread(Handler) as port:
+        host = LnurlHost(port)
         yield host
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

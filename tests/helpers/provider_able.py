@@ -28,7 +28,7 @@ from typing import Any
 
 import trio
 
-from tests.helpers.provider_fake import read_request, respond, send_chunk
+from tests.helpers.http_peer import HttpPeer, respond, send_chunk
 
 MODEL = "able"
 PAUSE_S = 0.1
@@ -48,36 +48,15 @@ class Seen:
 
 
 @dataclass
-class AbleProvider:
+class AbleProvider(HttpPeer):
     """The server."""
 
     seen: Seen = field(default_factory=Seen)
     port: int = 0
 
-    async def run(
-        self, port: int = 0, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    async def handle(
+        self, stream: trio.SocketStream, path: str, _headers: dict[str, str], body: bytes
     ) -> None:
-        """Serve until cancelled."""
-        async with trio.open_nursery() as nursery:
-            listeners = await nursery.start(
-                lambda task_status: trio.serve_tcp(
-                    self._serve, port, host="127.0.0.1", task_status=task_status
-                )
-            )
-            self.port = listeners[0].socket.getsockname()[1]
-            task_status.started()
-
-    async def _serve(self, stream: trio.SocketStream) -> None:
-        try:
-            request = await read_request(stream)
-            if request is not None:
-                await self._answer(stream, request[0], request[2])
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return
-        finally:
-            await trio.aclose_forcefully(stream)
-
-    async def _answer(self, stream: trio.SocketStream, path: str, body: bytes) -> None:
         if path == "/seen":
             await respond(stream, 200, asdict(self.seen))
         elif path.endswith("/models"):

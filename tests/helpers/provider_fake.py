@@ -20,6 +20,8 @@ from typing import Any
 
 import trio
 
+from tests.helpers.http_peer import HttpPeer, respond, send_chunk
+
 MODES = (
     "normal",  # LF lines, usage in a last chunk with empty choices, [DONE]
     "one-byte",  # the same, one byte per write
@@ -55,13 +57,10 @@ MODES = (
 )
 TEXT = "An onion is a layered vegetable 🧅 — sweet, sharp and déjà vu in every soup."
 WORDS = tuple(TEXT.split())
-REASONS = {302: "Found", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"}
-REASONS |= {429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable"}
-MAX_REQUEST = 8 * 1024 * 1024
 
 
 @dataclass
-class FakeProvider:
+class FakeProvider(HttpPeer):
     """Settings of the server and what it saw."""
 
     mode: str = "normal"
@@ -74,37 +73,17 @@ class FakeProvider:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{self.origin}/v1"
 
     @property
     def answer(self) -> str:
         return " ".join(self.words)
 
-    async def run(
-        self, port: int = 0, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    async def handle(
+        self, stream: trio.SocketStream, path: str, headers: dict[str, str], body: bytes
     ) -> None:
-        """Serve until cancelled."""
-        async with trio.open_nursery() as nursery:
-            listeners = await nursery.start(
-                lambda task_status: trio.serve_tcp(
-                    self._serve, port, host="127.0.0.1", task_status=task_status
-                )
-            )
-            self.port = listeners[0].socket.getsockname()[1]
-            task_status.started()
-
-    async def _serve(self, stream: trio.SocketStream) -> None:
-        try:
-            request = await read_request(stream)
-            if request is None:
-                return
-            path, headers, body = request
-            self.headers.append(headers)
-            await self._answer(stream, path, headers, body)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return
-        finally:
-            await trio.aclose_forcefully(stream)
+        self.headers.append(headers)
+        await self._answer(stream, path, headers, body)
 
     async def _answer(
         self, stream: trio.SocketStream, path: str, headers: dict[str, str], body: bytes
@@ -228,43 +207,6 @@ class FakeProvider:
 def _delta(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     return {"id": "c1", "object": "chat.completion.chunk", "model": "fake", "choices": [choice]}
-
-
-async def send_chunk(stream: trio.SocketStream, data: bytes) -> None:
-    await stream.send_all(b"%x\r\n%s\r\n" % (len(data), data))
-
-
-async def respond(
-    stream: trio.SocketStream, status: int, body: object, extra: dict[str, str] | None = None
-) -> None:
-    raw = json.dumps(body).encode()
-    head = [f"HTTP/1.1 {status} {REASONS.get(status, 'OK')}", "Content-Type: application/json"]
-    head += [f"{name}: {value}" for name, value in (extra or {}).items()]
-    head += [f"Content-Length: {len(raw)}", "Connection: close", "", ""]
-    await stream.send_all("\r\n".join(head).encode() + raw)
-
-
-async def read_request(
-    stream: trio.SocketStream,
-) -> tuple[str, dict[str, str], bytes] | None:
-    data = bytearray()
-    while b"\r\n\r\n" not in data:
-        more = await stream.receive_some(65536)
-        if not more or len(data) > MAX_REQUEST:
-            return None
-        data += more
-    head, _, body = bytes(data).partition(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {
-        name.strip().lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)
-    }
-    size = min(int(headers.get("content-length", "0")), MAX_REQUEST)
-    while len(body) < size:
-        more = await stream.receive_some(65536)
-        if not more:
-            return None
-        body += more
-    return first.split(" ")[1], headers, body
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import trio
 
-from tests.helpers.provider_fake import read_request, send_chunk
+from tests.helpers.http_peer import HttpPeer, send_chunk
 
 SSE = "text/event-stream; charset=utf-8"
 JSON = "application/json; charset=utf-8"
@@ -55,7 +55,7 @@ class Seen:
     body: Any
 
 
-class WireServer:
+class WireServer(HttpPeer):
     """Serves `replies` in their order."""
 
     def __init__(self, *replies: Reply) -> None:
@@ -63,43 +63,26 @@ class WireServer:
         self.seen: list[Seen] = []
         self.open = 0
         self.most_open = 0
-        self.port = 0
         self.gate: trio.Event | None = None
         """Where set, a reply waits for it."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self.origin
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until cancelled."""
-        async with trio.open_nursery() as nursery:
-            listeners = await nursery.start(
-                lambda task_status: trio.serve_tcp(
-                    self._serve, self.port, host="127.0.0.1", task_status=task_status
-                )
-            )
-            self.port = listeners[0].socket.getsockname()[1]
-            task_status.started()
-
-    async def _serve(self, stream: trio.SocketStream) -> None:
+    async def handle(
+        self, stream: trio.SocketStream, path: str, headers: dict[str, str], body: bytes
+    ) -> None:
+        self.seen.append(Seen(path, headers, json.loads(body) if body else None))
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         try:
-            request = await read_request(stream)
-            if request is None:
-                return
-            path, headers, body = request
-            self.seen.append(Seen(path, headers, json.loads(body) if body else None))
-            self.open += 1
-            self.most_open = max(self.most_open, self.open)
-            reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
             if self.gate is not None:
                 await self.gate.wait()
             await self._answer(stream, reply)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return
         finally:
             self.open -= 1
-            await trio.aclose_forcefully(stream)
 
     async def _answer(self, stream: trio.SocketStream, reply: Reply) -> None:
         lines = [f"HTTP/1.1 {reply.status} Reply", "Transfer-Encoding: chunked"]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 import httpx
@@ -18,36 +16,24 @@ from engine.circuit.http import CircuitTransport
 from engine.errors import NoRoute
 from engine.wire.frames import Purpose
 from tests.helpers.network import LocalNetwork, local_network
+from tests.helpers.threaded_http import QuietHandler, serving_in_thread
 
 pytestmark = pytest.mark.trio
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     protocol_version = "HTTP/1.1"
     seen_from: ClassVar[list[str]] = []
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
         self.seen_from.append(self.client_address[0])
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_args: object) -> None:
-        """Quiet."""
+        self.answer(200, self.read_body())
 
 
 @pytest.fixture
 def server() -> Iterator[tuple[str, int]]:
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-    thread.start()
-    host, port = httpd.server_address[:2]
-    yield str(host), port
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
+    with serving_in_thread(_Handler) as port:
+        yield "127.0.0.1", port
 
 
 async def client_for(network: LocalNetwork) -> httpx.AsyncClient:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from engine.exit.moderation.provider import ProviderModeration
 from tests.engine.exit.moderation.judged import question
+from tests.helpers.threaded_http import QuietHandler, serving_in_thread
 
 pytestmark = pytest.mark.trio
 
@@ -28,32 +27,17 @@ class Service:
 
 @contextmanager
 def service() -> Iterator[Service]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            found.asked.append(json.loads(body))
+            found.asked.append(json.loads(self.read_body()))
             found.keys.append(self.headers.get("authorization", ""))
             raw = found.answer
             raw = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
-            self.send_response(found.status if self.path == "/v1/moderations" else 404)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
+            self.answer(found.status if self.path == "/v1/moderations" else 404, raw)
 
-        def log_message(self, *_args: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found = Service(f"http://127.0.0.1:{server.server_port}/v1")
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with serving_in_thread(Handler) as port:
+        found = Service(f"http://127.0.0.1:{port}/v1")
         yield found
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def result(flagged: bool, **categories: bool) -> dict[str, Any]:
