@@ -181,12 +181,11 @@ async def _count(_scope: Scope, receive: Receive, send: Send) -> None:
 async def _no_route(_request: Request, exc: Exception) -> Response:
     known = exc if isinstance(exc, HTTPException) else HTTPException(404)
     headers = dict(known.headers or {})
-    code, words = "unknown_url", "The local API has nothing here."
+    code = "unknown_url"
+    words = "The local API has nothing here."
     if known.status_code == 405:
-        code, words = (
-            "method_not_allowed",
-            f"This path takes {headers.get('Allow', 'others')} only.",
-        )
+        code = "method_not_allowed"
+        words = f"This path takes {headers.get('Allow', 'others')} only."
     hint = "See docs/api.md for its parts."
     problem = Problem(known.status_code, code, words, hint, headers=headers)
     return JSONResponse(problem.as_body(), problem.status, problem.all_headers())
