@@ -32,7 +32,14 @@ from engine.wire.advert import Role
 from engine.wire.quote import ModelOffer
 from engine.wire.shape import ShapeClass, ShapePlan
 from tests.helpers.kill_world import SimWallet
-from tests.helpers.market_fakes import FakeEarner, FakeMint, FakeStore, ScriptedBackend, stream_pair
+from tests.helpers.market_fakes import (
+    FakeEarner,
+    FakeMint,
+    FakeStore,
+    MemoryStream,
+    ScriptedBackend,
+    stream_pair,
+)
 from tests.helpers.market_world import MODEL, terms
 from tests.helpers.virtual_time import threads_inline, virtual_clock
 from wallet.store import KeyFile, Store
@@ -51,17 +58,33 @@ class GhostHere:
         self.books = FakeStore()
         options.setdefault("models", (OFFER,))
         self.earner = FakeEarner(mint, self.books.credits)
-        self.service = GhostService(
+        self.terms = terms(**options)
+        self.service = self._new_service()
+        self.nursery = nursery
+        self.ways: list[MemoryStream] = []
+        self.down = False
+        self.gone = False
+        self.streams = 0
+
+    def _new_service(self) -> GhostService:
+        return GhostService(
             identity=self.identity,
             wallet=self.earner,
             store=self.books,
             backend=self.backend,
-            terms=terms(**options),
+            terms=self.terms,
         )
-        self.nursery = nursery
+
+    async def restart(self, down_s: float) -> None:
+        """As after a crash: every way is cut, and after a while another process serves on the same
+        books."""
+        self.down = True
+        for way in self.ways:
+            way.cut()
+        await trio.sleep(down_s)
+        self.service = self._new_service()
+        await self.nursery.start(self.service.run)
         self.down = False
-        self.gone = False
-        self.streams = 0
 
     @property
     def id(self) -> bytes:
@@ -81,6 +104,7 @@ class GhostHere:
             raise CircuitClosed("The circuit closed.")
         self.streams += 1
         client, ghost = stream_pair(self.id)
+        self.ways.append(client)
         self.nursery.start_soon(self.service.serve_session, ghost)
         return client
 

@@ -83,3 +83,20 @@ def test_an_answer_whose_way_is_lost_for_good_is_told_so_in_minutes(tmp_path: Pa
         assert trio.current_time() - lost < MINUTES_S
 
     play(tmp_path, act, backend=ScriptedBackend(("An onion ", "has layers."), gate=stop_after_one))
+
+
+def test_a_ghost_that_restarts_is_asked_again_without_its_program(tmp_path: Path) -> None:
+    """The session is there already, its quote is not any more: the program gets its answer, from
+    the same ghost, and no 'ask again'."""
+
+    async def act(world: ChatWorld) -> None:
+        (ghost,) = world.ghosts
+        started = await world.call("ask.raw", body=BODY, tag="t")
+        assert "result" in await world.end_of(started["ask_id"])
+        world.nursery.start_soon(ghost.restart, 8.0)
+        await trio.sleep(0.01)
+        started = await world.call("ask.raw", body=BODY, tag="t")
+        assert "result" in await world.end_of(started["ask_id"])
+        assert len(ghost.asked) == 2
+
+    play(tmp_path, act)
