@@ -178,10 +178,10 @@ class WalletHandlers:
     async def fund_check(self, params: dict[str, Any]) -> FundCheck:
         quote = await self._wallet.check_mint(params["quote_id"], params["mint"])
         if quote.state != "PAID":
-            return FundCheck(state=quote.state)
+            return FundCheck(state=quote.state, unit=unit_of(quote.mint))
         minted = await self._wallet.complete_mint(params["quote_id"], params["mint"])
         self._changed()
-        return FundCheck(state="ISSUED", minted_sat=minted)
+        return FundCheck(state="ISSUED", minted_sat=minted, unit=unit_of(quote.mint))
 
     async def send(self, params: dict[str, Any]) -> SendResult:
         url = await self._mint_or_best(params["mint"])
@@ -248,7 +248,12 @@ class WalletHandlers:
     async def _restore_all(self) -> Restore:
         def tell(report: RestoreReport) -> None:
             self._publish(
-                "wallet.restoring", {"recovered_sat": report.recovered_sat, "mint": report.mint}
+                "wallet.restoring",
+                {
+                    "recovered_sat": report.recovered_sat,
+                    "mint": report.mint,
+                    "trouble": report.trouble,
+                },
             )
 
         reports = await self._wallet.restore_all(tell)

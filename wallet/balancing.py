@@ -15,7 +15,7 @@ from wallet.errors import BadAmount, InsufficientFunds, WalletError
 from wallet.mints import MintBook
 from wallet.moving import carry_out, quote_move
 from wallet.parting import evened, unevenness
-from wallet.prepare import heaps_at, positive
+from wallet.prepare import heaps_at, positive, still_resting
 from wallet.store import Store
 from wallet.transfers import Transfers
 from wallet.types import Moved, MoveQuote
@@ -48,11 +48,13 @@ class Balancing:
             if not less:
                 break
             amount_sat -= short
-        raise InsufficientFunds(
+        have = needed - short
+        resting = await self._store.run(lambda tx: still_resting(tx, [source], needed, have))
+        raise resting or InsufficientFunds(
             f"This needs {needed} {unit_of(source)} with the fees, {short} more than there are at"
             f" {source}.",
             needed_sat=needed,
-            available_sat=needed - short,
+            available_sat=have,
             kept="Nothing was moved.",
             hint="Move less.",
         )

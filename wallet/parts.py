@@ -25,7 +25,7 @@ from wallet.errors import (
 from wallet.invoices import asked_msat, plain
 from wallet.mints import MintBook
 from wallet.parting import parts_of
-from wallet.prepare import heaps_at
+from wallet.prepare import heaps_at, still_resting
 from wallet.store import Store
 from wallet.transfers import Transfers
 from wallet.types import MeltQuote, MeltResult
@@ -71,8 +71,9 @@ async def quote_best(
     if found is None and purse.trouble is not None:
         raise purse.trouble
     if found is None:
-        have = sum(purse.room.values())
-        raise InsufficientFunds(
+        have = sum(purse.have.values())
+        resting = await store.run(lambda tx: still_resting(tx, list(purse.have), amount, have))
+        raise resting or InsufficientFunds(
             f"This needs {amount} sat and the fees; {have} are available.",
             needed_sat=amount,
             available_sat=have,
@@ -91,6 +92,7 @@ class _Purse:
         self._store = store
         self._invoice = invoice
         self._heaps: dict[str, list[Heap]] = {}
+        self.have: dict[str, int] = {}
         self.room: dict[str, int] = {}
         self.trouble: MintProblem | None = None
 
@@ -99,7 +101,8 @@ class _Purse:
         self._heaps = await self._store.run(
             lambda tx: {url: heaps_at(tx, self._mints, url) for url in urls}
         )
-        self.room = {url: amounts.value_of(heaps) for url, heaps in self._heaps.items()}
+        self.have = {url: amounts.value_of(heaps) for url, heaps in self._heaps.items()}
+        self.room = dict(self.have)
 
     async def whole(self, amount: int) -> list[MeltQuote] | None:
         """From one mint."""

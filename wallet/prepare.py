@@ -34,18 +34,8 @@ def choose(tx: Transaction, mints: MintBook, mint: str, amount: int) -> tuple[li
     chosen = amounts.select_heaps(heaps, amount)
     if chosen is None:
         have = amounts.value_of(heaps)
-        resting, until = tx.proofs.resting(mint)
         unit = unit_of(mint)
-        if have + resting >= amount:
-            raise InsufficientFunds(
-                f"This needs {amount} {unit}; {have} are available at {mint} and {resting}"
-                f" rest for {max(1, round(until - tx.now))} s more.",
-                needed_sat=amount,
-                available_sat=have,
-                kept="Nothing was spent.",
-                hint="Wait, or let them be spent now: peer2prompt wallet policy --wake",
-            )
-        raise InsufficientFunds(
+        raise still_resting(tx, [mint], amount, have) or InsufficientFunds(
             f"This needs {amount} {unit} and the mint's fee; {have} {unit} are available at"
             f" {mint}.",
             needed_sat=amount,
@@ -55,6 +45,25 @@ def choose(tx: Transaction, mints: MintBook, mint: str, amount: int) -> tuple[li
             hint="Fund the wallet: peer2prompt wallet fund AMOUNT",
         )
     return pick(tx, mint, chosen), amounts.input_fee_of(chosen)
+
+
+def still_resting(
+    tx: Transaction, mints: Sequence[str], amount: int, have: int
+) -> InsufficientFunds | None:
+    """Why too little can be spent at these mints only for a while yet: fresh coins rest. None when
+    they would not do either."""
+    rests = [tx.proofs.resting(mint) for mint in mints]
+    resting, until = sum(rest for rest, _ in rests), max((end for _, end in rests), default=0.0)
+    if not resting or have + resting < amount:
+        return None
+    return InsufficientFunds(
+        f"This needs {amount} {unit_of(mints[0])}; {have} are available and {resting} rest for"
+        f" {max(1, round(until - tx.now))} s more.",
+        needed_sat=amount,
+        available_sat=have,
+        kept="Nothing was spent.",
+        hint="Wait, or let them be spent now: peer2prompt wallet policy --wake",
+    )
 
 
 def choose_usual(

@@ -63,6 +63,7 @@ async def restore_all(
             progress(reports[-1])
         except MintProblem as exc:
             trouble = exc
+            progress(RestoreReport(url, trouble=exc.message))
     if trouble is not None:
         raise trouble
     return reports

@@ -134,11 +134,14 @@ class PaidRequest:
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
+    """What was found at one mint; `trouble` is why it could not be searched."""
+
     mint: str
-    recovered_sat: int
-    recovered_proofs: int
-    spent_proofs: int
-    keysets: int
+    recovered_sat: int = 0
+    recovered_proofs: int = 0
+    spent_proofs: int = 0
+    keysets: int = 0
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

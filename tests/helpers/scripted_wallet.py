@@ -115,7 +115,7 @@ def quoted(source: str, target: str, amount: int) -> dict[str, Any]:
 
 class ScriptedWallet:
     """Handlers over the node's `state`, in which `waited` ends every wait and `restored` are what
-    restoring finds, mint by mint, each when a test lets it."""
+    restoring finds, mint by mint, each when a test lets it, or (text) why nothing is searched."""
 
     def __init__(self, state: dict[str, Any], events: Callable[[], EventBus | None]) -> None:
         self._state = state
@@ -208,9 +208,12 @@ class ScriptedWallet:
         for mint in self._state["wallet.balance"]["mints"]:
             while self._state.get("restored", {}).get(mint["url"]) is None:
                 await trio.sleep(0.02)
-            found = self._state["restored"][mint["url"]]
+            found, trouble = self._state["restored"][mint["url"]], ""
+            if isinstance(found, str):
+                found, trouble = 0, found
             total += found
             events = self._events()
             if events is not None:
-                events.publish("wallet.restoring", {"recovered_sat": found, "mint": mint["url"]})
+                told = {"recovered_sat": found, "mint": mint["url"], "trouble": trouble}
+                events.publish("wallet.restoring", told)
         return {"recovered_sat": total, "mint": ""}

@@ -123,7 +123,10 @@ async def test_all_mints_are_searched_although_one_is_down(
         proxy.down = True
         with pytest.raises(MintUnreachable):
             await alice.restore_all(told.append)
-        assert [(report.mint, report.recovered_sat) for report in told] == [(fee_mint.url, 40)]
+        down, up = told
+        assert (down.mint, down.recovered_sat) == (proxy.url, 0)
+        assert proxy.url in down.trouble
+        assert (up.mint, up.recovered_sat, up.trouble) == (fee_mint.url, 40, "")
         proxy.down = False
         assert len(await alice.restore_all(told.append)) == 2
         assert await available(alice) == 40

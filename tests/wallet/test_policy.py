@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.mint import RealMint
-from tests.wallet.fake_mint import URL, FakeMint
+from tests.wallet.fake_mint import URL, FakeMint, an_invoice
 from tests.wallet.support import fund
 from wallet.ecash import tokens
 from wallet.errors import BadAmount, InsufficientFunds, MintProblem
@@ -112,6 +112,10 @@ async def test_fresh_coins_rest_and_then_do_not(tmp_path: Path, fake_mint: FakeM
     with pytest.raises(InsufficientFunds, match="rest for 100 s") as caught:
         await wallet.send(URL, 10)
     assert "--wake" in caught.value.hint
+    with pytest.raises(InsufficientFunds, match="64 rest for"):
+        await wallet.pay_quote(an_invoice(10))
+    with pytest.raises(InsufficientFunds, match="75 sat and the fees; 0 are"):
+        await wallet.pay_quote(an_invoice(75))
     clock.now += 101
     token = await wallet.send(URL, 10)  # and its change does not rest again
     (balance,) = await wallet.balances()

@@ -106,7 +106,8 @@ class WalletView:
     history: list[HistoryLine] = field(default_factory=list)
     find: str = ""  # what the history was searched for
     all_read: bool = False  # nothing older is in the store
-    restored: list[tuple[str, int]] = field(default_factory=list)
+    # By account: what was found there, and why nothing could be looked for.
+    restored: dict[str, tuple[int, str]] = field(default_factory=dict)
     revision: int = 0
 
     def balance(self, value: object) -> None:
@@ -152,7 +153,8 @@ class WalletView:
         self.revision += 1
 
     def restoring(self, value: object) -> None:
-        """One more mint has answered."""
+        """One more mint has answered, or has not."""
         source = record(value)
-        self.restored.append((line(source, "mint"), whole(source, "recovered_sat")))
+        found = whole(source, "recovered_sat"), line(source, "trouble")
+        self.restored[line(source, "mint")] = found
         self.revision += 1

@@ -52,7 +52,7 @@ def _fund_spread(args: argparse.Namespace) -> int:
 
 
 def _say_paid(quote: FundQuote, state: FundCheck) -> None:
-    amount = f"{state.minted_sat or quote.amount_sat} {style.unit(quote.mint)}"
+    amount = style.money(state.minted_sat or quote.amount_sat, style.unit(quote.mint))
     print(f"Paid: {amount} are in the wallet.")
 
 
@@ -62,7 +62,7 @@ def check(args: argparse.Namespace) -> int:
     if args.json:
         print_json(state)
     elif state.minted_sat:
-        print(f"Paid: {state.minted_sat} sat came into the wallet.")
+        print(f"Paid: {style.money(state.minted_sat, state.unit)} came into the wallet.")
     elif state.state.lower() in _DONE:
         print("The invoice was paid and its ecash is in the wallet already.")
     else:
@@ -96,17 +96,16 @@ def pay(args: argparse.Namespace) -> int:
             amount_sat=args.amount,
         )
     unit = style.unit(quote.mint)
-    if not confirmed(
-        args, f"Pay {quote.amount_sat} {unit}, and up to {quote.fee_reserve_sat} in fees?"
-    ):
+    amount, fees = style.money(quote.amount_sat, unit), style.amount(quote.fee_reserve_sat, unit)
+    if not confirmed(args, f"Pay {amount}, and up to {fees} in fees?"):
         print("Nothing was paid.")
         return 0
     result = call_as(args, Melt, "wallet.melt", quote_id=quote.quote_id, mint=quote.mint)
     if args.json:
         print_json(result)
     elif result.paid:
-        change = f", {result.change_sat} {unit} came back" if result.change_sat else ""
-        print(f"Paid {quote.amount_sat} {unit} with {result.fee_sat} {unit} in fees{change}.")
+        change = f", {style.money(result.change_sat, unit)} came back" if result.change_sat else ""
+        print(f"Paid {amount} with {style.money(result.fee_sat, unit)} in fees{change}.")
     if result.paid:
         return 0
     if args.json:
@@ -178,7 +177,8 @@ def _wait(args: argparse.Namespace, quote: FundQuote) -> FundCheck:
 
 
 def _show_invoice(quote: FundQuote, *, wait: bool) -> None:
-    print(f"Pay this invoice to put {quote.amount_sat} {style.unit(quote.mint)} into the wallet:\n")
+    amount = style.money(quote.amount_sat, style.unit(quote.mint))
+    print(f"Pay this invoice to put {amount} into the wallet:\n")
     print_qr(quote.invoice)
     print(style.clean(quote.invoice))
     if quote.expiry:

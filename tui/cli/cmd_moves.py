@@ -22,8 +22,9 @@ def move(args: argparse.Namespace) -> int:
         target=args.to_mint,
         amount_sat=args.amount,
     )
-    fees = f"up to {quote.fee_reserve_sat} {quote.unit} in fees"
-    if not confirmed(args, f"Move {quote.amount_sat} {quote.unit}, and pay {fees}?"):
+    fees = style.money(quote.fee_reserve_sat, quote.unit)
+    amount = style.money(quote.amount_sat, quote.unit)
+    if not confirmed(args, f"Move {amount}, and pay up to {fees} in fees?"):
         print("Nothing was moved.")
         return 0
     (moved,) = _carry_out(args, [quote])
@@ -75,7 +76,7 @@ def swap(args: argparse.Namespace) -> int:
     if args.json:
         print_json(swapped)
     else:
-        print(f"Swapped {swapped.amount_sat} {swapped.unit} for fresh coins.")
+        print(f"Swapped {style.money(swapped.amount_sat, swapped.unit)} for fresh coins.")
     return 0
 
 
@@ -88,7 +89,8 @@ def _words(quote: MoveQuote, moved: MoveResult) -> str:
     if moved.trouble:
         return f"Not moved from {style.clean(quote.source)}: {style.clean(moved.trouble)}"
     if moved.arrived:
-        return f"Moved {moved.amount_sat} {quote.unit} for {moved.cost_sat} {quote.unit}."
+        amount, cost = (style.money(n, quote.unit) for n in (moved.amount_sat, moved.cost_sat))
+        return f"Moved {amount} for {cost}."
     return "The payment is on its way; the ecash is collected by itself when it arrives."
 
 

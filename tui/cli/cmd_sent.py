@@ -30,7 +30,7 @@ def sent(args: argparse.Namespace) -> int:
         (
             token.op_id,
             style.moment(token.ts),
-            token.amount_sat,
+            style.amount(token.amount_sat, token.unit),
             token.unit,
             _WORDS.get(token.state, token.state),
             style.one_line(token.mint, 40),
@@ -62,5 +62,5 @@ def take_back(args: argparse.Namespace) -> int:
     if args.json:
         print_json(back)
     else:
-        print(f"Took {back.amount_sat} {found[0].unit} back.")
+        print(f"Took {style.money(back.amount_sat, found[0].unit)} back.")
     return 0

@@ -34,7 +34,8 @@ def receive(args: argparse.Namespace) -> int:
         print_json(raw)
     else:
         where = f" at {style.clean(raw['mint'])}" if raw.get("mint") else ""
-        print(f"Received {raw['amount_sat']} {style.unit(raw.get('mint'))}{where}.")
+        amount = style.money(raw["amount_sat"], style.unit(raw.get("mint")))
+        print(f"Received {amount}{where}.")
     return 0
 
 

@@ -59,11 +59,11 @@ def balance(args: argparse.Namespace) -> int:
     rows = [
         (
             style.one_line(mint.url, 48),
-            mint.available_sat,
+            style.amount(mint.available_sat, mint.unit),
             mint.unit,
-            mint.resting_sat,
-            mint.reserved_sat,
-            mint.held_sat,
+            style.amount(mint.resting_sat, mint.unit),
+            style.amount(mint.reserved_sat, mint.unit),
+            style.amount(mint.held_sat, mint.unit),
         )
         for mint in wallet.mints
     ]
@@ -109,7 +109,9 @@ def add_mint(args: argparse.Namespace) -> int:
     if args.json:
         print_json(raw)
     else:
-        print(f"Added {style.clean(args.url)}. Fund it with `peer2prompt wallet fund SAT`.")
+        url, unit = style.clean(args.url), style.unit(args.url)
+        how = "CENTS" if unit == "usd" else unit.upper()
+        print(f"Added {url}. Fund it with `peer2prompt wallet fund {how} --mint {url}`.")
     return 0
 
 
@@ -137,7 +139,7 @@ def history(args: argparse.Namespace) -> int:
         (
             style.moment(entry.ts),
             entry.kind,
-            entry.amount_sat,
+            style.amount(entry.amount_sat, entry.unit),
             entry.unit,
             entry.mint,
             entry.detail,
@@ -167,7 +169,8 @@ def restore(args: argparse.Namespace) -> int:
         print_json(raw)
     else:
         where = "all mints" if args.url is None else style.clean(args.url)
-        print(f"Recovered {raw['recovered_sat']} {style.unit(args.url)} at {where}.")
+        amount = style.money(raw["recovered_sat"], style.unit(args.url))
+        print(f"Recovered {amount} at {where}.")
     return 0
 
 
@@ -189,8 +192,9 @@ async def _tell_progress(events: AsyncIterator[Event]) -> None:
     async for event in events:
         done = read_event(event)
         if isinstance(done, Restore):
-            amount = f"{done.recovered_sat} {style.unit(done.mint)}"
-            print(f"{style.clean(done.mint)}: {amount}", file=sys.stderr)
+            amount = style.money(done.recovered_sat, style.unit(done.mint))
+            said = f"not searched. {style.clean(done.trouble)}" if done.trouble else amount
+            print(f"{style.clean(done.mint)}: {said}", file=sys.stderr)
 
 
 _NO_MINT = "No mint yet. Add one with `peer2prompt wallet add-mint URL`."

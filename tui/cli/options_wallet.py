@@ -85,7 +85,9 @@ def _add_wallet_moves(wallet: Subparsers) -> None:
         ("peer2prompt wallet fund 100", "prints the invoice and a QR code"),
         ("peer2prompt wallet fund 100 --wait", "and waits until it is paid"),
     )
-    fund.add_argument("amount", type=positive, metavar="SAT", help="how much")
+    fund.add_argument(
+        "amount", type=positive, metavar="SAT", help="how much; at a mint's #usd in cents"
+    )
     fund.add_argument(
         "--spread", action="store_true", help="as the policy says: several mints, usual amounts"
     )

@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import TextIO
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -25,6 +26,16 @@ def clean(text: str) -> str:
 def unit(mint: str | None) -> str:
     """The unit of an amount at this mint: what stands after `#` in its name, else sat."""
     return clean(mint or "").partition("#")[2] or "sat"
+
+
+def amount(counted: int, unit: str) -> int | Decimal:
+    """An amount as people write it: a mint counts usd in cents."""
+    return Decimal(counted).scaleb(-2) if unit == "usd" else counted
+
+
+def money(counted: int, unit: str) -> str:
+    """An amount with its unit."""
+    return f"{amount(counted, unit)} {unit}"
 
 
 def one_line(text: str, width: int = 60) -> str:
@@ -67,7 +78,9 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: s
     if not rows:
         print(empty)
         return
-    numeric = [all(isinstance(row[n], int | float) for row in rows) for n in range(len(headings))]
+    numeric = [
+        all(isinstance(row[n], int | float | Decimal) for row in rows) for n in range(len(headings))
+    ]
     cells = [[one_line(_cell(value)) for value in row] for row in rows]
     widths = [max(len(headings[n]), *(len(row[n]) for row in cells)) for n in range(len(headings))]
     print(bold(_line(headings, widths, numeric)))

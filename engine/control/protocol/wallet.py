@@ -176,6 +176,7 @@ class QuoteParams(Params, frozen=True):
 class FundCheck(Result, frozen=True):
     state: str
     minted_sat: int = 0
+    unit: str = "sat"
 
 
 class LockParams(Params, frozen=True):
@@ -297,8 +298,11 @@ class RestoreParams(Params, frozen=True):
 
 
 class Restore(Result, frozen=True):
+    """`trouble` is why a mint could not be searched, in the event of one that was not."""
+
     recovered_sat: int
     mint: str = ""
+    trouble: str = ""
 
 
 class SeedWords(Result, frozen=True):

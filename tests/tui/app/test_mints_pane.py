@@ -488,8 +488,10 @@ async def test_restoring_shows_how_far_it_is(folder: Path, node: ScriptedNode) -
         node.state["restored"][DEMO_MINT] = 64
         await seen(screen, "✓ Demo mint: 64 sat")
         assert "1 of 2 accounts" in screen.seen()
-        node.state["restored"][OTHER_MINT] = 0
+        node.state["restored"][OTHER_MINT] = "It gave no answer."
+        await seen(screen, ": It gave no answer.")
         await seen(screen, "Done. 64 sat were found.")
+        assert "1 of 2 accounts" in screen.seen()
 
 
 @pytest.mark.asyncio

@@ -150,6 +150,31 @@ async def test_every_command_speaks_json(home: Path) -> None:
         assert [message["message_id"] for message in shown["messages"]] == list(range(1, 451))
 
 
+async def test_cents_are_written_as_dollars(home: Path) -> None:
+    """A mint counts usd in cents; who reads "250 usd" would think of dollars."""
+    async with scripted(home) as node:
+        usd = {"url": f"{MINT}#usd", "unit": "usd", "available_sat": 250, "held_sat": 5}
+        quoted = {"quote_id": "q", "invoice": INVOICE, "amount_sat": 250, "mint": usd["url"]}
+        node.answers |= {
+            "wallet.balance": {"total_sat": 0, "mints": [usd]},
+            "wallet.fund": quoted,
+            "wallet.fund.check": {"state": "ISSUED", "minted_sat": 250, "unit": "usd"},
+            "wallet.receive": {"amount_sat": 1, "mint": usd["url"]},
+            "wallet.melt.quote": {**quoted, "fee_reserve_sat": 3},
+            "wallet.history": [{"ts": 1.0, "kind": "send", "amount_sat": -7, "unit": "usd"}],
+        }
+        for argv, words in (
+            (("balance",), "2.50"),
+            (("fund", "250"), "to put 2.50 usd into"),
+            (("check", "q"), "2.50 usd came"),
+            (("receive", "cashuBabc"), "Received 0.01 usd"),
+            (("pay", INVOICE, "--mint", usd["url"], "--yes"), "Paid 2.50 usd with 0.01 usd"),
+            (("history",), "-0.07"),
+            (("add-mint", usd["url"], "--yes"), f"fund CENTS --mint {usd['url']}"),
+        ):
+            assert words in (await cli(home, "wallet", *argv)).out, argv
+
+
 async def test_options_reach_the_node(home: Path) -> None:
     async with scripted(home) as node:
         await cli(home, "wallet", "send", "5", "--mint", MINT)

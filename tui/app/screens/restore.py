@@ -61,16 +61,20 @@ class RestoreScreen(ModalScreen[None]):
 
     def _paint(self) -> None:
         wallet = self.peer.model.wallet
-        done = dict(wallet.restored)
+        done = wallet.restored
         lines = []
         for mint in wallet.mints:
-            if mint.url in done:
-                words = f"✓ {mint.title}: {money(done[mint.url], mint.unit)}"
+            found, trouble = done.get(mint.url, (0, ""))
+            if trouble:
+                lines.append(Content.styled(f"✗ {mint.title}: {trouble}", "$warning"))
+            elif mint.url in done:
+                words = f"✓ {mint.title}: {money(found, mint.unit)}"
                 lines.append(Content.styled(words, "$success"))
             else:
                 mark = "–" if self._end or self._failed else "◌"
                 lines.append(Content.styled(f"{mark} {mint.title}", "$muted"))
-        lines.append(Content(f"{len(done)} of {plural(len(wallet.mints), 'account')} answered."))
+        answered = sum(not trouble for _, trouble in done.values())
+        lines.append(Content(f"{answered} of {plural(len(wallet.mints), 'account')} answered."))
         if self._end:
             lines.append(Content.styled(self._end, "bold"))
         if self._failed:
