@@ -27,6 +27,7 @@ class PriceWatch:
     def __init__(self, lists: Iterable[tuple[Ask, Mapping[str, str]]]) -> None:
         self._lists = list(lists)
         self._asked: dict[str, Asked] = {}
+        """The dearest that was found for each offered model, at the latest look that found any."""
 
     async def run(self) -> None:
         """Look until no provider's list has prices, or for ever."""
@@ -39,6 +40,7 @@ class PriceWatch:
     async def look(self) -> None:
         """Ask each provider for its list; one that does not answer is asked again next time."""
         priced = []
+        seen: dict[str, Asked] = {}
         for ask, names in self._lists:
             try:
                 listing = await ask()
@@ -47,9 +49,11 @@ class PriceWatch:
                 continue
             found = {ours: listing.prices[theirs] for ours, theirs in names.items()
                      if theirs in listing.prices}  # fmt: skip
-            self._asked |= found
+            for name, asked in found.items():
+                seen[name] = _dearer(seen.get(name, asked), asked)
             if found:
                 priced.append((ask, names))
+        self._asked |= seen
         self._lists = priced
 
     def warnings(self, models: Iterable[ModelSettings]) -> list[str]:
@@ -60,6 +64,15 @@ class PriceWatch:
             for model in models
             if (asked := self._asked.get(model.name)) and _is_dearer(asked, model.costs)
         ]
+
+
+def _dearer(one: Asked, other: Asked) -> Asked:
+    """The most of both, part by part: a question may go to either."""
+    return Asked(
+        max(one.tokens_in, other.tokens_in),
+        max(one.tokens_out, other.tokens_out),
+        max(one.cached, other.cached),
+    )
 
 
 def _is_dearer(asked: Asked, costs: Costs | None) -> bool:

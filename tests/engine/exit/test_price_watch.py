@@ -44,6 +44,17 @@ async def test_a_dearer_list_is_told_with_the_words_to_type() -> None:
     assert len(server.seen) == 4
 
 
+async def test_of_two_providers_the_dearer_counts() -> None:
+    dear, cheap = document("0.0000002", "0.0000005"), document("0.0000001", "0.0000007")
+    async with serving(dear) as first, serving(cheap) as second:
+        urls = (first.url, second.url)
+        pool = build_backend([Upstream(url=url, models=NAMES) for url in urls])
+        watch = PriceWatch((partial(pool.listing, place), NAMES) for place in range(2))
+        await watch.look()
+        await pool.aclose()
+    assert "--cost small=0.2:0.7:0.08`" in watch.warnings(MODELS)[0]
+
+
 async def test_a_list_without_prices_is_asked_once() -> None:
     async with serving(Reply.document({"data": [{"id": "vendor/small"}]})) as server:
         pool = build_backend([Upstream(url=server.url, models=NAMES)])

@@ -53,6 +53,7 @@ EXPLAINED = (
 def price_fields(now: Json) -> list[Field]:
     from tui.app.screens.form import Field, whole_number
 
+    day = line(now, "rate_on")
     return [
         Field("mode", "fixed, margin or demand", line(now, "mode", "fixed"), check=one_of(MODES)),
         Field(
@@ -69,7 +70,7 @@ def price_fields(now: Json) -> list[Field]:
         ),
         Field(
             "sat_per_usd",
-            "Your rate, sat for a dollar",
+            f"Your rate, sat for a dollar, of {day}" if day else "Your rate, sat for a dollar",
             str(whole(now, "sat_per_usd")),
             check=whole_number,
         ),
