@@ -13,7 +13,7 @@ from engine.control.failures import describe
 from engine.control.protocol.frames import ErrorBody
 
 NO_MONEY = frozenset({"insufficient_funds", "payment"})
-NO_PATH = frozenset({"no_route", "circuit_closed", "shutting_down"})
+NOT_NOW = frozenset({"no_route", "circuit_closed", "shutting_down", "store_full"})
 OF_THE_QUESTION = frozenset({"moderated", "refused", "bad_request", "too_long", "blocked"})
 FUND = "Put ecash into the wallet: peer2prompt wallet fund 1000"
 LATER = frozenset({"busy", "cap_reached", "rate_limit"})
@@ -92,7 +92,7 @@ def _status(body: ErrorBody, reason: str) -> int:
     code, sort = body.code, body.exit_code
     if code in NO_MONEY:
         return 402
-    if code in NO_PATH:
+    if code in NOT_NOW:
         return 503
     if reason in OF_THE_QUESTION:
         return 400

@@ -84,6 +84,7 @@ class ChatBody(Shape, frozen=True):
     tool_choice: str | Object | None = None
     parallel_tool_calls: bool | None = None
     n: Literal[1] | None = None
+    modalities: list[Literal["text"]] | None = None
     metadata: Idle = None
     prompt_cache_key: Idle = None
     prompt_cache_options: Idle = None
@@ -145,6 +146,7 @@ class MessagesBody(Shape, frozen=True):
     output_config: Object | None = None
     thread: Annotated[Any, Meta(description="Refused when it is set: nothing is kept.")] = None
     cache_control: Idle = None
+    context_management: Idle = None
     diagnostics: Idle = None
     metadata: Idle = None
     service_tier: Idle = None

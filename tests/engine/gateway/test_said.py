@@ -10,9 +10,10 @@ from engine.control.protocol.sessions import Model
 from engine.gateway.bodies import check_form, read_chat
 from engine.gateway.catalogue import catalogue, listed, not_offered
 from engine.gateway.messages_body import read_messages
-from engine.gateway.problems import Problem
+from engine.gateway.problems import Problem, problem_of
 from engine.gateway.responses_body import read_responses
 from engine.session.raw_body import features_of
+from wallet.errors import StoreFull
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {}}}
@@ -85,6 +86,24 @@ def test_nought_and_false_are_values() -> None:
         read_responses({"model": "a", "input": "x", **options, "seed": None}),
     ):
         assert (again.body["temperature"], again.body["top_p"]) == (0, 0)
+
+
+def test_what_agents_set_by_habit_is_taken_and_stays_here() -> None:
+    asked = {"model": "a", "messages": [ASKED]}
+    edits = {"edits": [{"type": "clear_thinking_20251015"}]}
+    wanted = read_messages({**asked, "context_management": edits, "metadata": {"user_id": "u"}})
+    assert wanted.body == {"messages": [ASKED]}
+    assert read_chat({**asked, "modalities": ["text"]}).body == {"messages": [ASKED]}
+    with pytest.raises(Problem, match="modalities"):
+        read_chat({**asked, "modalities": ["text", "audio"]})
+    with pytest.raises(Problem, match="one answer"):
+        read_chat({**asked, "n": 2})
+
+
+def test_a_disk_that_cannot_be_written_may_pass() -> None:
+    problem = problem_of(StoreFull("The disk is full.", hint="Free some space."))
+    assert (problem.status, problem.code) == (503, "store_full")
+    assert "Free some space" in problem.as_body()["error"]["message"]
 
 
 def test_what_a_question_needs_of_a_model() -> None:
