@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.onion import KEYS, QUICK, medians, ratios, report
 from bench.provider import delay_s, question
 from bench.relay_ticks_load import lateness_ms
+from tests.helpers.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -50,7 +51,7 @@ def test_a_short_run_prints_one_object() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=True,
     )
     found = json.loads(done.stdout)
@@ -64,7 +65,7 @@ def test_a_few_shaped_streams_are_all_measured_through_one_relay() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=True,
     )
     found = json.loads(done.stdout)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[1]
 OURS = {"engine", "wallet", "tui", "themes", "peer2prompt"}
 CLIENT_HALF = {
@@ -100,7 +102,7 @@ def test_the_command_starts_light(module: str) -> None:
         "print([n for n in sys.modules if (n + '.').startswith(tuple(h + '.' for h in heavy))])"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
 
@@ -113,6 +115,6 @@ def test_the_public_face_brings_no_notebook_along() -> None:
         f"print([n for n in sys.modules if (n + '.').startswith({heavy!r})])"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert (result.stdout.strip(), result.stderr) == ("[]", "")

@@ -18,6 +18,7 @@ import pytest
 
 from tests.helpers.built import build, clean_environment, export_tracked, run
 from tests.helpers.control import short_home
+from tests.helpers.patience import PATIENCE_S
 
 TOOLS = Path(sys.executable).parent
 OFFLINE = ("Failed to fetch", "error sending request", "dns error", "Connection refused")
@@ -109,7 +110,7 @@ def test_a_node_starts_answers_and_stops(way: str, request: pytest.FixtureReques
         status = run(command, "status", "--json", "--home", home, cwd=home)
         assert json.loads(status.stdout)["node"] == json.loads(first[6:])["node"]
         assert run(command, "stop", "--home", home, cwd=home).returncode == 0
-        assert process.wait(timeout=90) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
 
 
 @contextmanager

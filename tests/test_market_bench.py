@@ -23,6 +23,7 @@ from engine.market import sizing
 from engine.market.client_credit import ClientCredit
 from engine.market.outlay import Outlay
 from engine.session.stock import Stock
+from tests.helpers.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -107,7 +108,7 @@ def test_it_prints_one_object() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=True,
     )
     found = json.loads(done.stdout)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.watermark import Model, World, auroc, figures, passive, watermark
 from engine.circuit.shaping import ShapeClass
+from tests.helpers.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = Model(circuits=60)
@@ -60,7 +61,7 @@ def test_the_command_prints_one_object() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=True,
     )
     found = json.loads(done.stdout)

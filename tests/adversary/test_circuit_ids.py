@@ -155,6 +155,6 @@ async def test_cells_before_created_do_not_pass() -> None:
 
         middle.leaving = chatter
         circuit = ClientCircuit(network.path(), default_suite(), "test", BULK_PLAN)
-        with trio.fail_after(20), pytest.raises(CircuitClosed):
+        with trio.fail_after(60), pytest.raises(CircuitClosed):
             await circuit.build(network.client_links)
         assert circuit.state is CircuitState.CLOSED

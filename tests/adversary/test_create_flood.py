@@ -153,7 +153,7 @@ async def test_a_relay_that_asks_for_too_much_work_gets_none(
         core = network.nodes[0].core
         monkeypatch.setattr(core._admission, "admit", lambda *_args, **_more: greedy)
         circuit = ClientCircuit(network.path(), default_suite(), "test", BULK_PLAN)
-        with trio.fail_after(20), pytest.raises(CircuitClosed) as caught:
+        with trio.fail_after(60), pytest.raises(CircuitClosed) as caught:
             await circuit.build(network.client_links)
         assert "24 bits" in str(caught.value.__cause__)
 
@@ -169,7 +169,7 @@ async def test_a_relay_that_asks_again_and_again_is_left() -> None:
             return Refusal(DestroyReason.WORK_NEEDED, 1, bytes(range(16)))
 
         network.nodes[1].core._admission.admit = admit  # type: ignore[method-assign]
-        with trio.fail_after(20), pytest.raises(CircuitClosed):
+        with trio.fail_after(60), pytest.raises(CircuitClosed):
             await network.circuit()
         assert asked == 3
 
@@ -196,26 +196,30 @@ async def test_handshakes_have_a_share_of_the_processor_and_cells_the_rest() -> 
     """Pass: while one neighbour's CREATEs, all admitted, come faster than their share of the
     processor, they wait in the queue, which keeps its bound, and the median round trip on a
     circuit that exists stays within 20 times of what it is without the flood."""
-    roomy = Limits(create_rate=10_000, create_burst=100_000, create_cpu_percent=10)
+    # One percent: a machine that is busy with other things has time for no flood of ten.
+    roomy = Limits(create_rate=10_000, create_burst=100_000, create_cpu_percent=1)
     async with flooded(roomy) as (network, flooder):
         circuit = await network.circuit()
         stream = circuit.open_stream(SESSION)
         with trio.fail_after(60):
             calm = await _round_trips(stream, 60)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_keep_flooding, flooder)
-                await trio.sleep(0.05)
-                queue = network.nodes[0].core._queue
+                queue, waiting = network.nodes[0].core._queue, [0]
+                nursery.start_soon(_keep_flooding, flooder, queue, waiting)
+                while not max(waiting):
+                    await trio.sleep(0.005)
                 busy = await _round_trips(stream, 60)
-                assert 0 < queue.waiting <= MAX_WAITING_PER_LINK
+                assert 0 < max(waiting) <= MAX_WAITING_PER_LINK
                 nursery.cancel_scope.cancel()
         assert statistics.median(busy) / statistics.median(calm) < 20
 
 
-async def _keep_flooding(flooder: Flooder) -> None:
+async def _keep_flooding(flooder: Flooder, queue: CreateQueue, waiting: list[int]) -> None:
+    """Flood until cancelled; how many wait goes into the list."""
     while True:
         flooder.flood(10)
         await trio.sleep(0.005)
+        waiting.append(queue.waiting)
 
 
 async def _round_trips(stream: CircuitStream, count: int) -> list[float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT
+from tests.helpers.patience import PATIENCE_S
 
 FOLDER = ROOT / "changelog.d"
 KINDS = ("added", "changed", "fixed", "removed", "security")
@@ -69,7 +70,7 @@ def test_a_release_moves_the_notes_into_the_changelog(tmp_path: Path) -> None:
     (tmp_path / "CHANGELOG.md").write_text(head + "\n## 0.1.0\n\nOld words.\n")
     command = [sys.executable, "-m", "towncrier", "build", "--version", "9.9.9", "--yes"]
     command += ["--date", "2026-11-21"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "CHANGELOG.md").read_text("utf-8")
     assert text.startswith(head)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.test_main import first_line
+from tests.helpers.patience import PATIENCE_S
 from tui.cli.manpage import ENVIRONMENT
 from tui.cli.parser import build_parser
 
@@ -138,12 +139,12 @@ def test_its_commands_run_in_its_environment(tmp_path: Path) -> None:
     try:
         assert first_line(node)[0] == "ready"
         health = [sys.executable, "-c", BIN, *command("HEALTHCHECK")[1:]]
-        good = subprocess.run(health, env=env, capture_output=True, timeout=90, check=False)
+        good = subprocess.run(health, env=env, capture_output=True, timeout=PATIENCE_S, check=False)
         assert good.returncode == 0
         assert json.loads(good.stdout)["pid"] == node.pid
         node.terminate()
         assert node.wait(90) == 0
-        gone = subprocess.run(health, env=env, capture_output=True, timeout=90, check=False)
+        gone = subprocess.run(health, env=env, capture_output=True, timeout=PATIENCE_S, check=False)
         assert gone.returncode == 8
     finally:
         node.kill()

@@ -19,14 +19,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.processes import is_alive, wait_until
 from tui.demo.ports import free_port
 from tui.demo.urls import answers
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "tui.cli.main")
-RUN_TIMEOUT_S = 300.0
-READY_TIMEOUT_S = 180.0
 
 
 def environment(temporary: Path, **more: str) -> dict[str, str]:
@@ -57,7 +56,7 @@ def run_demo(
         stdin=subprocess.DEVNULL if text is None else None,
         capture_output=True,
         text=True,
-        timeout=RUN_TIMEOUT_S,
+        timeout=2 * PATIENCE_S,
     )
 
 
@@ -80,7 +79,7 @@ def wait_for_line(folder: Path, text: str) -> None:
     wait_until(
         lambda: text in (folder / "stderr").read_text(),
         f"the demo says {text!r}",
-        timeout_s=READY_TIMEOUT_S,
+        timeout_s=PATIENCE_S,
     )
 
 
@@ -155,12 +154,12 @@ class ScreenDemo:
                 raise AssertionError(f"the demo ended: {self.screen[-2000:]}")
             return "\x1b[?1049h" in self.screen
 
-        wait_until(opened, "the screen opens", timeout_s=READY_TIMEOUT_S)
+        wait_until(opened, "the screen opens", timeout_s=PATIENCE_S)
 
     def press(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
-    def cli(self, *words: str, node: str = "client", timeout_s: float = 180) -> Any:
+    def cli(self, *words: str, node: str = "client", timeout_s: float = PATIENCE_S) -> Any:
         """A command of the CLI against one of the demo's nodes: its JSON."""
         done = subprocess.run(
             [*COMMAND, "--home", str(self.home / node), "--json", *words],
@@ -192,7 +191,7 @@ class ScreenDemo:
         if not self._hung_up.is_set():
             self.hang_up()
         try:
-            self.process.wait(timeout=90)
+            self.process.wait(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()

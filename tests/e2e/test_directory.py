@@ -17,6 +17,7 @@ import pytest
 
 from engine.control.paths import control_socket
 from tests.e2e.demo_process import COMMAND, environment, short_folder
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.processes import wait_until
 from tui.demo.home import DemoHome
 from tui.demo.nodes import call
@@ -75,7 +76,7 @@ class Nodes:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
@@ -96,7 +97,7 @@ class Nodes:
             process.terminate()
         for process in self.processes.values():
             try:
-                process.wait(timeout=120)
+                process.wait(timeout=PATIENCE_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

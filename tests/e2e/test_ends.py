@@ -19,6 +19,7 @@ from tests.e2e.demo_process import (
     start_demo,
     wait_for_line,
 )
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.processes import processes_of, wait_until
 from tui.demo.ports import free_port
 
@@ -41,7 +42,7 @@ def test_signals_stop_everything(number: signal.Signals) -> None:
     with short_folder() as folder:
         with running(folder) as process:
             process.send_signal(number)
-            process.wait(timeout=120)
+            process.wait(timeout=PATIENCE_S)
         assert process.returncode == 130
         assert gone(folder)
         assert [path.name for path in folder.iterdir()] == ["stderr"]
@@ -89,7 +90,7 @@ def test_leaving_the_screen_stops_everything() -> None:
         demo.wait_open()
         wait_until(lambda: "text-shaped" in demo.screen, "the screen shows the node's state")
         demo.press("\x11")  # Ctrl+Q
-        demo.process.wait(timeout=120)
+        demo.process.wait(timeout=PATIENCE_S)
         demo.close()
         assert demo.process.returncode == 0
         assert gone(folder)
@@ -102,7 +103,7 @@ def test_asking_twice_to_stop_is_faster_and_as_thorough() -> None:
             process.send_signal(signal.SIGINT)
             wait_for_line(folder, "stopping")
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=120)
+            process.wait(timeout=PATIENCE_S)
         assert process.returncode == 130
         assert "client did not stop in time and was killed" in (folder / "stderr").read_text()
         assert gone(folder)
@@ -133,7 +134,7 @@ def test_a_reader_that_leaves_is_no_disaster() -> None:
         with running(folder) as process:
             assert process.stdout is not None
             process.stdout.close()
-            process.wait(timeout=120)
+            process.wait(timeout=PATIENCE_S)
         assert process.returncode in (0, 141)
         assert "Traceback" not in (folder / "stderr").read_text()
         assert gone(folder)

@@ -28,6 +28,7 @@ from tests.e2e.demo_process import (
 )
 from tests.helpers.lnurl import ADDRESS, LnurlHost, lnurl_host
 from tests.helpers.mint import mint_available
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.processes import wait_until
 from tui.demo.home import to_toml
 from tui.demo.ports import free_port
@@ -70,7 +71,7 @@ class Ghost:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=PATIENCE_S,
         )
         assert "Traceback" not in done.stderr, done.stderr
         return json.loads(done.stdout)
@@ -82,7 +83,7 @@ class Ghost:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -18,10 +18,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from engine.control.protocol.overview import Examination, Overview
 from tests.engine.test_main import first_line, free_port
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.processes import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 90
 
 
 class Operated:

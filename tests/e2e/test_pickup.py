@@ -85,7 +85,7 @@ def test_a_killed_client_finds_its_answers(demo: ScreenDemo) -> None:
     the mailboxes has the answer."""
     kill_midway(demo)
     orphaned = boxes(demo)
-    answer = wait_until(lambda: newest_answer(demo), "the answer is whole", timeout_s=90)
+    answer = wait_until(lambda: newest_answer(demo), "the answer is whole")
     assert answer["text"] == TEXT
     assert answer["meta"]["cost_msat"] > 0
 

@@ -15,6 +15,7 @@ from tests.e2e.demo_process import (
     start_demo,
     wait_for_line,
 )
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.provider_fake import TEXT
 from tui.demo.ports import free_port
 
@@ -65,7 +66,7 @@ def test_the_key_is_in_no_file_log_or_command_line() -> None:
             for pid in everyone(home).values():
                 assert KEY.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
                 assert KEY.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
-            out, _ = process.communicate(timeout=120)
+            out, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, (folder / "stderr").read_text()
         assert out.strip() == TEXT
         for path in folder.rglob("*"):

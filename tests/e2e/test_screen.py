@@ -22,6 +22,7 @@ from tests.e2e.demo_process import (
     fake_provider,
     short_folder,
 )
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.processes import is_alive, wait_until
 from tests.helpers.provider_fake import TEXT
 from tests.helpers.tmux import Terminal
@@ -30,7 +31,6 @@ pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is no
 
 FIRST, LAST = "An onion is a layered", TEXT.split()[-1]
 PAUSE_S = "0.25"  # between words: an answer lasts four seconds
-PATIENCE_S = 90.0
 _NUMBERS = itertools.count()  # a tmux that ends takes its socket with it a moment later
 
 

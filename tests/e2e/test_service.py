@@ -93,9 +93,7 @@ def test_services_that_are_told_to_end_finish_their_answers(world: World) -> Non
     ask_until_answered(world.client.home)
     asking = Asking(world.client.home)
     asking.start()
-    wait_until(
-        lambda: call(world.ghost.home, "ghost.status")["running"], "the answer runs", timeout_s=90
-    )
+    wait_until(lambda: call(world.ghost.home, "ghost.status")["running"], "the answer runs")
     both = (world.client, world.ghost)
     for node in both:
         node.signal(signal.SIGTERM)
@@ -116,9 +114,7 @@ def test_what_runs_is_shown_and_a_second_call_ends_at_once(world: World) -> None
     client = world.client
     asking = Asking(client.home)
     asking.start()
-    wait_until(
-        lambda: call(world.ghost.home, "ghost.status")["running"], "the answer runs", timeout_s=90
-    )
+    wait_until(lambda: call(world.ghost.home, "ghost.status")["running"], "the answer runs")
     call(client.home, "stop", drain_s=600, patient=True)
     status = call(client.home, "status")
     assert status["state"] == "draining"
@@ -166,14 +162,12 @@ def test_a_full_disk_costs_nothing_and_passes(world: World) -> None:
             wait_until(
                 lambda: any("disk is full" in w for w in call(home, "status")["warnings"]),
                 "the status says so",
-                timeout_s=60,
             )
             assert held_sat(home) == held
             (home / "filler").unlink()
             wait_until(
                 lambda: not any("disk is full" in w for w in call(home, "status")["warnings"]),
                 "and that it is over",
-                timeout_s=60,
             )
             assert ask_until_answered(home)["answer"]
             call(home, "stop", drain_s=10)

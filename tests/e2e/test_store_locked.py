@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tests.e2e.demo_process import COMMAND, environment, short_folder
+from tests.helpers.patience import PATIENCE_S
 
 
 def open_with(folder: Path, passphrase: str) -> subprocess.CompletedProcess[str]:
@@ -18,7 +19,7 @@ def open_with(folder: Path, passphrase: str) -> subprocess.CompletedProcess[str]
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=PATIENCE_S,
     )
 
 

@@ -9,6 +9,7 @@ import urllib.request
 
 from tests.e2e.demo_process import COMMAND, ScreenDemo, environment, everyone, short_folder
 from tests.engine.log.test_vocabulary import EVENTS
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.traces import files_in, of_process, of_seed, told
 from wallet.ecash.tokens import decode
 
@@ -24,7 +25,7 @@ def typed(demo: ScreenDemo, text: str, *words: str) -> dict[str, object]:
         input=text,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=PATIENCE_S,
         check=True,
     )
     found: dict[str, object] = json.loads(done.stdout)

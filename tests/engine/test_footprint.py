@@ -10,6 +10,7 @@ import pytest
 
 from engine.footprint import clean_file_mappings, return_start_up_memory
 from engine.version import VERSION
+from tests.helpers.patience import PATIENCE_S
 
 _TAIL = "VmFlags: rd mr mw me sd\n"
 
@@ -49,7 +50,7 @@ def test_only_pages_that_are_in_a_file_as_they_are_may_go(lines: list[str], clea
 def _python(code: str) -> str:
     root = Path(__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -15,6 +15,7 @@ from engine.control.protocol.node import Lock
 from engine.errors import ConfigError
 from engine.keeping import KeepingHandlers
 from engine.store_opening import open_store, store_secret
+from tests.helpers.patience import PATIENCE_S
 from wallet.errors import StoreError, StoreMissing, WrongPassphrase
 from wallet.store import KdfCost, KeyFile, Passphrase, Store
 
@@ -28,7 +29,7 @@ def without_node(what: str, home: Path, *more: str) -> tuple[int, dict[str, obje
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     return done.returncode, json.loads(done.stdout)
 

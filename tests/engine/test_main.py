@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.patience import PATIENCE_S
+
 Start = Callable[..., "subprocess.Popen[str]"]
-PATIENCE_S = 60
 
 
 def write_config(home: Path, port: int, store: str = 'key_file = "key"') -> None:

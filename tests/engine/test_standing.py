@@ -14,10 +14,9 @@ from engine.control.protocol.node import Status
 from engine.directory.relays import RelaySet
 from engine.node import Node
 from engine.wire.advert import Role
+from tests.helpers.patience import PATIENCE_S
 
 pytestmark = pytest.mark.trio
-
-PATIENCE_S = 60.0
 
 
 def free_port(host: str) -> int:

@@ -33,7 +33,7 @@ def nodes() -> Iterator[tuple[Supervisor, Supervisor]]:
             one.wait_ready()
             two.wait_ready()
             call(two.home, "network.join", invite=call(one.home, "network.invite")["invite"])
-            wait_until(lambda: seen(one, two), "they know each other", timeout_s=60)
+            wait_until(lambda: seen(one, two), "they know each other")
             yield one, two
 
 
@@ -57,23 +57,23 @@ def test_mailboxes_leave_the_advert_and_come_back(nodes: tuple[Supervisor, Super
     one, two = nodes
     switch(two, "mailbox", False)
     assert roles(two)["mailbox"] == (False, True)
-    wait_until(lambda: seen(one, two) == ["relay"], "the mailbox is gone", timeout_s=60)
+    wait_until(lambda: seen(one, two) == ["relay"], "the mailbox is gone")
     assert call(two.home, "status")["mailboxes"] is None
     switch(two, "mailbox", True)
-    wait_until(lambda: seen(one, two) == ["relay", "mailbox"], "it is back", timeout_s=60)
+    wait_until(lambda: seen(one, two) == ["relay", "mailbox"], "it is back")
 
 
 def test_a_relay_that_is_switched_off_is_withdrawn(nodes: tuple[Supervisor, Supervisor]) -> None:
     one, two = nodes
     switch(two, "client", True)
     switch(two, "relay", False, wait_s=2)
-    wait_until(lambda: not seen(one, two), "the relay is withdrawn", timeout_s=60)
+    wait_until(lambda: not seen(one, two), "the relay is withdrawn")
     assert call(two.home, "status")["roles"] == ["client"]
     assert "wallet_sat" in call(two.home, "status")
     with pytest.raises(RemoteError):
         call(two.home, "advert")
     switch(two, "relay", True)
-    wait_until(lambda: seen(one, two), "it is back", timeout_s=60)
+    wait_until(lambda: seen(one, two), "it is back")
     switch(two, "client", False)
     with pytest.raises(RemoteError) as caught:
         call(two.home, "wallet.info")
@@ -117,7 +117,7 @@ def test_a_reload_says_what_waits_for_a_restart(nodes: tuple[Supervisor, Supervi
     assert done == {"applied": ["mailbox.enabled"], "restart": ["limits.circuits"]}
     two.wait_ready(told + 1)
     assert two.told("RELOADING")
-    wait_until(lambda: seen(one, two) == ["relay"], "others see it", timeout_s=60)
+    wait_until(lambda: seen(one, two) == ["relay"], "others see it")
     file.write_text(before + "[mailbox]\nenabled = 3\n")
     with pytest.raises(RemoteError) as caught:
         call(two.home, "config.reload")
@@ -138,5 +138,4 @@ def test_a_node_that_ends_says_so_to_all(nodes: tuple[Supervisor, Supervisor]) -
     wait_until(
         lambda: [n["id"] for n in call(one.home, "network")["relays"]] == [name],
         f"the other one forgets it: {known}",
-        timeout_s=60,
     )

@@ -16,6 +16,7 @@ from engine.control.protocol.api import ApiStatus
 from engine.gateway.service import Gateway
 from engine.gateway.settings import ApiSettings, Listen
 from tests.helpers.chat_world import ChatWorld, chat_world
+from tests.helpers.patience import PATIENCE_S
 
 T = TypeVar("T")
 CHAT = "/chat/completions"
@@ -35,7 +36,7 @@ class ApiWorld:
         return httpx.AsyncClient(
             base_url=self.url,
             headers={"Authorization": f"Bearer {self.key}", **headers},
-            timeout=90,
+            timeout=PATIENCE_S,
         )
 
     async def ask(self, *said: str, headers: dict[str, str] | None = None, **more: Any) -> Any:

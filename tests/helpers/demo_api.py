@@ -69,9 +69,9 @@ class DemoApi:
 
     def settle(self) -> None:
         """Every session is left: unspent credit is back, each ghost is free for anybody."""
-        wait_until(lambda: self._at_rest(), "no answer is under way", timeout_s=60)
+        wait_until(lambda: self._at_rest(), "no answer is under way")
         self.call("api.release", tag="")
-        wait_until(lambda: self.call("api.tags") == [], "all tags are let go", timeout_s=60)
+        wait_until(lambda: self.call("api.tags") == [], "all tags are let go")
 
     def _at_rest(self) -> bool:
         return all(tag["under_way"] == 0 for tag in self.call("api.tags"))

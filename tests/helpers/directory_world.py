@@ -23,6 +23,7 @@ from engine.link.manager import LinkManager
 from engine.wire.advert import Advert, Role
 from engine.wire.frames import Purpose
 from tests.helpers.network import LocalNode
+from tests.helpers.patience import PATIENCE_S
 from wallet.store import Store
 
 SETTINGS = NetworkSettings(name="main", test=True, gossip_s=2, work_bits=0)
@@ -187,7 +188,9 @@ class World:
         self._sides.clear()
 
 
-async def agree(hosts: Sequence[Host], known: Iterable[Host], timeout_s: float = 90.0) -> None:
+async def agree(
+    hosts: Sequence[Host], known: Iterable[Host], timeout_s: float = PATIENCE_S
+) -> None:
     """Wait until each of `hosts` knows exactly `known`; the deadline only ends a broken test."""
     wanted = {host.node_id for host in known}
     with trio.move_on_after(timeout_s):
@@ -199,7 +202,7 @@ async def agree(hosts: Sequence[Host], known: Iterable[Host], timeout_s: float =
     raise AssertionError(f"of {len(wanted)} known: {behind}; that should not be known: {beyond}")
 
 
-async def until(fact: Callable[[], bool], timeout_s: float = 90.0) -> None:
+async def until(fact: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     """Wait until `fact()` holds; the deadline only ends a broken test."""
     with trio.move_on_after(timeout_s):
         while not fact():

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from tests.helpers.patience import PATIENCE_S
+
 T = TypeVar("T")
 
 
-def wait_until(fact: Callable[[], T], what: str, *, timeout_s: float = 120.0) -> T:
+def wait_until(fact: Callable[[], T], what: str, *, timeout_s: float = PATIENCE_S) -> T:
     """Poll until `fact()` is true and return its value; the deadline only ends a broken test."""
     deadline = time.monotonic() + timeout_s
     while not (value := fact()):

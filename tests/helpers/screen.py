@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from tests.helpers.patience import PATIENCE_S
 from tui.app.app import PeerApp
 from tui.app.conversation import Conversation
 from tui.app.panes.chat import ChatPane
-
-PATIENCE_S = 60.0
 
 
 @dataclass

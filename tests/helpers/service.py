@@ -25,9 +25,9 @@ import anyio
 from engine.control.client import connect
 from engine.control.paths import control_socket
 from tests.e2e.demo_process import environment
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.processes import wait_until
 
-PATIENCE_S = 90.0
 NODE = (sys.executable, "-P", "-m", "engine")
 
 

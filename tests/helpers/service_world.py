@@ -16,6 +16,7 @@ import anyio
 
 from engine.control.client import RemoteError
 from tests.e2e.demo_process import COMMAND, environment, fake_provider, short_folder
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.processes import wait_until
 from tests.helpers.service import NODE, Supervisor, call
 from tui.demo import nodes
@@ -59,7 +60,7 @@ def fund(home: Path, mint: str, amount_sat: int) -> None:
             quote.update(call(home, "wallet.fund", mint=mint, amount_sat=amount_sat))
         return bool(quote)
 
-    wait_until(asked, "the mint gives an invoice", timeout_s=90)
+    wait_until(asked, "the mint gives an invoice")
 
     def minted() -> bool:
         with contextlib.suppress(RemoteError):
@@ -68,7 +69,7 @@ def fund(home: Path, mint: str, amount_sat: int) -> None:
             return state.upper() == "ISSUED"
         return False
 
-    wait_until(minted, "the ecash is in the wallet", timeout_s=90)
+    wait_until(minted, "the ecash is in the wallet")
 
 
 def held_sat(home: Path) -> int:
@@ -84,7 +85,7 @@ def ask(home: Path, text: str = QUESTION) -> dict[str, Any]:
         env=environment(home.parent),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE_S,
     )
     assert "Traceback" not in done.stderr, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -99,7 +100,7 @@ def ask_until_answered(home: Path) -> dict[str, Any]:
         assert found.get("error", {}).get("exit_code", 4) in (3, 4, 5, 6, 7, 8), found
         return {} if "error" in found else found
 
-    return wait_until(answered, "the question is answered", timeout_s=120)
+    return wait_until(answered, "the question is answered")
 
 
 class Asking(threading.Thread):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 90.0
 OTHERS = ("TMUX", "NO_COLOR", "COLUMNS", "LINES")
 """Of this process: the window has a terminal and a size of its own."""
 
@@ -34,7 +35,12 @@ class Terminal:
     def tmux(self, *arguments: str) -> str:
         command = ["tmux", "-S", str(self.socket), *arguments]
         done = subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, check=False, timeout=60
+            command,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_S,
         )
         return done.stdout
 

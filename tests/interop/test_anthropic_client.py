@@ -13,6 +13,7 @@ from tests.helpers.api_backends import tooled
 from tests.helpers.api_world import ApiWorld, a_while, api_world, in_thread
 from tests.helpers.chat_world import WORDS
 from tests.helpers.market_fakes import ScriptedBackend
+from tests.helpers.patience import PATIENCE_S
 
 pytestmark = pytest.mark.trio
 T = TypeVar("T")
@@ -27,7 +28,7 @@ TOOL: dict[str, Any] = {"name": "weather", "input_schema": {"type": "object", "p
 async def using(w: ApiWorld, work: Callable[[anthropic.Anthropic], T], key: str = "") -> T:
     def run() -> T:
         url = w.url.removesuffix("/v1")
-        with anthropic.Anthropic(base_url=url, api_key=key or w.key, timeout=90) as client:
+        with anthropic.Anthropic(base_url=url, api_key=key or w.key, timeout=PATIENCE_S) as client:
             return work(client)
 
     return await in_thread(run)

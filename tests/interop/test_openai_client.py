@@ -14,6 +14,7 @@ from tests.helpers.api_backends import CALL_FIELDS, TOOLS, embedding, tooled
 from tests.helpers.api_world import ApiWorld, a_while, api_world, in_thread
 from tests.helpers.chat_world import WORDS
 from tests.helpers.market_fakes import ScriptedBackend
+from tests.helpers.patience import PATIENCE_S
 
 pytestmark = pytest.mark.trio
 T = TypeVar("T")
@@ -22,7 +23,7 @@ HI = [{"role": "user", "content": "What is an onion?"}]
 
 async def using(w: ApiWorld, work: Callable[[openai.OpenAI], T], key: str = "") -> T:
     def run() -> T:
-        with openai.OpenAI(base_url=w.url, api_key=key or w.key, timeout=90) as client:
+        with openai.OpenAI(base_url=w.url, api_key=key or w.key, timeout=PATIENCE_S) as client:
             return work(client)
 
     return await in_thread(run)

@@ -153,7 +153,7 @@ async def test_a_feed_that_ends(script: Script) -> None:
         websocket_server(script) as url,
         open_feed(url, None, Topic.MINT_QUOTE, ["q"], 5) as feed,
     ):
-        with trio.fail_after(20), pytest.raises(MintUnreachable):
+        with trio.fail_after(60), pytest.raises(MintUnreachable):
             await feed.next()
 
 
@@ -177,7 +177,7 @@ async def silent(peer: Peer) -> None:
 @pytest.mark.parametrize("script", [not_found, wrong_key, silent])
 async def test_a_server_that_is_no_websocket(script: Script) -> None:
     async with websocket_server(script) as url:
-        with trio.fail_after(20), pytest.raises(MintUnreachable, match="no live connection"):
+        with trio.fail_after(60), pytest.raises(MintUnreachable, match="no live connection"):
             async with open_feed(url, None, Topic.MINT_QUOTE, ["q"], 0.3):
                 raise AssertionError("it was opened")
 
@@ -258,14 +258,18 @@ async def test_a_wait_that_is_over_or_left_closes_its_connection(tmp_path: Path)
 
     async def work(wallet: Wallet, mint: LiveMint) -> None:
         name = await unpaid(wallet, mint)
-        waited = await wallet.waiting.fund(name, URL, 0.2)
-        assert (waited.state, waited.live) == ("", True)
+        for patience_s in (0.2, 2.0, 20.0):  # a busy machine may not have connected before
+            waited = await wallet.waiting.fund(name, URL, patience_s)
+            assert waited.state == ""
+            if waited.live:
+                break
+        assert waited.live
         with trio.fail_after(60):
             await closed.wait()
         with pytest.raises(BadAmount):
             await wallet.waiting.fund(name, URL, 0)
 
-    assert (await waiting(tmp_path, script, work)).live == 1
+    assert (await waiting(tmp_path, script, work)).live >= 1
 
 
 async def test_a_payment_that_is_decided_is_told(tmp_path: Path) -> None:

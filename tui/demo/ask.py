@@ -24,7 +24,7 @@ from tui.demo.errors import DemoError
 Note = Callable[[str], None]
 
 _TRIES = 3
-_RECONNECT_FOR_S = 30.0
+_RECONNECT_FOR_S = 90.0
 _STATES = {
     "building": "building a circuit",
     "opening": "opening a session with the ghost",

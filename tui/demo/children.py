@@ -40,8 +40,8 @@ class Spec:
     cwd: Path
     log: Path
     probe: Callable[[], bool] | None = None
-    grace_s: float = 3.0
-    ready_timeout_s: float = 60.0
+    grace_s: float = 10.0
+    ready_timeout_s: float = 180.0
 
 
 @dataclass

@@ -24,7 +24,7 @@ API_KEY = "demo"
 CONTACTS = 2  # relays that the others ask first
 _SHOW_INVOICE_AFTER_S = 4.0
 _RETRY_FOR_S = 45.0
-_MEET_FOR_S = 20.0
+_MEET_FOR_S = 90.0
 Note = Callable[[str], None]
 
 

@@ -222,7 +222,7 @@ class Plan:
             env=env,
             cwd=folder,
             log=self.home.log(name),
-            grace_s=15.0 if name == "client" else 5.0,
+            grace_s=30.0 if name == "client" else 15.0,
         )
 
     def _mint(self) -> Spec:
@@ -254,7 +254,7 @@ class Plan:
             cwd=folder,
             log=self.home.log("mint"),
             probe=answers(f"http://127.0.0.1:{port}/v1/info"),
-            ready_timeout_s=90.0,
+            ready_timeout_s=240.0,
         )
 
     def _provider(self) -> Spec:
@@ -275,5 +275,5 @@ class Plan:
             env={"HOME": str(folder), "PATH": os.defpath},
             cwd=folder,
             log=self.home.log("provider"),
-            grace_s=2.0,
+            grace_s=10.0,
         )

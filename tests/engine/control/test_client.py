@@ -31,6 +31,7 @@ from engine.control.protocol.frames import EVENT_QUEUE, MAX_LINE, Event
 from engine.control.protocol.node import Status
 from engine.control.server import ControlServer
 from engine.errors import BadValue, NoRoute
+from tests.helpers.patience import PATIENCE_S
 
 
 class NodeThread:
@@ -89,7 +90,7 @@ class NodeThread:
         thread = threading.Thread(target=trio.run, args=(self._main, ready))
         thread.start()
         try:
-            ready.get(timeout=60)
+            ready.get(timeout=PATIENCE_S)
             yield self
         finally:
             with suppress(trio.RunFinishedError):

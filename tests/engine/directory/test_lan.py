@@ -13,13 +13,13 @@ from engine.directory.contacts import Contact, encode_invite
 from engine.directory.lan import SERVICE, LanFinder
 from engine.directory.lan_book import MAX_HEARD, MAX_PER_HOST, LanBook
 from engine.wire.network import network_tag
+from tests.helpers.patience import PATIENCE_S
 
 pytestmark = pytest.mark.trio
 
 TAG = network_tag("near")
 LOOPBACK = ["127.0.0.1"]
 NODE = bytes(range(32))
-PATIENCE_S = 60.0
 
 
 def line(*contacts: Contact, tag: bytes = TAG) -> bytes:

@@ -17,6 +17,7 @@ from engine.log.settings import LogSettings, parse_log, under_journal
 from engine.log.setup import LineForm, Repeats
 from engine.log.words import Fault
 from engine.settings_table import Table
+from tests.helpers.patience import PATIENCE_S
 
 SECRET = "quuxleekmark"
 PROGRAM = f"""
@@ -66,7 +67,7 @@ def run(home: Path, **settings: object) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", PROGRAM, str(home), repr(settings)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -166,7 +167,7 @@ def test_where_it_broke_is_shown_when_debugging(tmp_path: Path) -> None:
         [sys.executable, "-c", PROGRAM, str(tmp_path), "{}"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
         env={**os.environ, "PEER2PROMPT_DEBUG": "1"},
     )

@@ -30,7 +30,7 @@ def play(folder: Path, act: Act) -> None:
             await client.chats.desk.warm()
             await trio.sleep(10)
             started = await client.chats.ask(dict(ASK))
-            with trio.fail_after(30):
+            with trio.fail_after(60):
                 while world.ghost.backend.yielded < 5:
                     await trio.sleep(0.01)
             await act(world, client, started.session_id)

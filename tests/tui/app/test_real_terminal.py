@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import tmux
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.scripted_node import ScriptedNode
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -114,7 +115,7 @@ def test_without_a_terminal_it_says_what_to_do(folder: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 2
     assert "needs a real terminal" in done.stderr

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.patience import PATIENCE_S
 from tui.cli.completion.quoting import quoted
 from tui.cli.completion.scripts import WRITERS, script
 from tui.cli.main import main
@@ -34,7 +35,11 @@ def in_bash(lines: Iterable[list[str]], folder: Path) -> list[set[str]]:
     ]
     program = "\n".join(["source ./script", *asked])
     done = subprocess.run(
-        ["bash", "--norc", "-c", program], cwd=folder, capture_output=True, text=True, timeout=120
+        ["bash", "--norc", "-c", program],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return [set(line.split()) for line in done.stdout.split("\n")[:-1]]
@@ -97,7 +102,7 @@ def test_fish(line: str, offered: set[str], tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         env={**os.environ, "HOME": str(tmp_path)},
     )
     assert done.stderr == ""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.patience import PATIENCE_S
 from tui.cli.failures import EXIT_CODES
 from tui.cli.main import main
 from tui.cli.manpage import ENVIRONMENT, manual
@@ -77,14 +78,18 @@ def test_every_command_argument_exit_code_and_variable_is_there() -> None:
 def test_the_formatters_are_content(command: list[str]) -> None:
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
-    done = subprocess.run(command, input=manual(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, input=manual(), capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
 def test_it_reads_as_it_should() -> None:
     command = ["groff", "-man", "-Tascii", "-P-c", "-P-b", "-P-u"]
-    done = subprocess.run(command, input=manual(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, input=manual(), capture_output=True, text=True, timeout=PATIENCE_S
+    )
     text = " ".join(done.stdout.split())
     assert "peer2prompt - ask AI models without being the one who asked" in text
     assert 'peer2prompt ask "What is an onion?"' in text

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.patience import PATIENCE_S
 from tui.cli.service_unit import STOP_S, Wanted, unit_text
 
 COMMAND = (sys.executable, "-m", "tui.cli.main")
@@ -97,7 +98,7 @@ def test_systemd_takes_it(tmp_path: Path, local_models: bool) -> None:
 def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PEER2PROMPT_")}
     return subprocess.run(
-        [*COMMAND, *words], env={**clean, **env}, capture_output=True, text=True, timeout=60
+        [*COMMAND, *words], env={**clean, **env}, capture_output=True, text=True, timeout=PATIENCE_S
     )
 
 

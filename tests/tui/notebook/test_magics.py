@@ -152,8 +152,8 @@ def test_an_interrupt_calls_the_question_off(
     node.answer, node.piece, node.pause_s = "word " * 10_000, 5, 0.02
 
     def press() -> None:
-        wait_until(lambda: node._asking, "the answer is under way", timeout_s=60)
-        wait_until(lambda: "word" in "".join(seen()), "something is shown", timeout_s=60)
+        wait_until(lambda: node._asking, "the answer is under way")
+        wait_until(lambda: "word" in "".join(seen()), "something is shown")
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     def seen() -> list[str]:

@@ -18,14 +18,13 @@ import pytest
 
 from engine.control.paths import control_socket
 from tests.helpers.control import short_home
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.processes import processes_of
 from tests.helpers.scripted_node import ScriptedNode
 from tui.cli import cmd_web
 from tui.cli.main import main
 from tui.web.guard import seal
 from tui.web.serving import ROOT_WORDS, listen
-
-PATIENCE_S = 90.0
 
 
 @pytest.fixture
