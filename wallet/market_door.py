@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wallet.chunks import Chunks
+from wallet.earning import Earning
 from wallet.ecash.types import BlindSignature, Proof
 from wallet.handover import Handover
 from wallet.market import Market
@@ -21,6 +22,7 @@ class MarketDoor:
 
     # Coins locked to a ghost ahead of the payments they are for.
     chunks: Chunks
+    _earning: Earning
     _handover: Handover
     _market: Market
     _mints: MintBook
@@ -102,7 +104,7 @@ class MarketDoor:
         keyset_id: str | None = None,
     ) -> Redeemed:
         """Ghost: take a payment in and credit its session. `keyset_id` is that of the blanks."""
-        return await self._market.redeem(
+        return await self._earning.redeem(
             url, proofs, price_sat, blank_outputs, credit_session, keyset_id
         )
 
@@ -115,4 +117,4 @@ class MarketDoor:
         keyset_id: str | None = None,
     ) -> list[BlindSignature]:
         """Ghost: give a session's unspent credit back."""
-        return await self._market.refund(url, amount_sat, blank_outputs, credit_session, keyset_id)
+        return await self._earning.refund(url, amount_sat, blank_outputs, credit_session, keyset_id)

@@ -16,6 +16,7 @@ from wallet.accounts import SAT, unit_of
 from wallet.address import invoice_for, is_address, quote_address
 from wallet.balancing import Balancing
 from wallet.chunks import Chunks
+from wallet.earning import Earning
 from wallet.ecash.conditions import Lock
 from wallet.ecash.deterministic import Seed
 from wallet.errors import (
@@ -126,7 +127,8 @@ class Wallet(MarketDoor):
         self.balancing = Balancing(self._store, self._mints, self._transfers)
         self.waiting = Waiting(self._mints, self._transfers, self.sent)
         self._paying = Paying(self._store, self._mints, self._handover, self._keys, self._post)
-        self._market = Market(self._store, seed, self._mints, self._executor, self._keys)
+        self._market = Market(self._store, seed, self._mints, self._executor)
+        self._earning = Earning(self._store, self._mints, self._executor, self._keys)
         self.chunks = Chunks(self._store, self._mints, self._executor, self._keys, opener)
         await self._store.run(lambda tx: tx.operations.prune(self._store.clock() - PRUNE_AFTER_S))
         if await keeping.is_brought_back(self._store):
