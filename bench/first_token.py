@@ -20,16 +20,15 @@ import json
 import random
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import anyio
 
-from bench.ours import read_line
-from bench.processes import BenchError, Children, free_port
+from bench.processes import BenchError
 from bench.provider import MODEL, question
+from bench.provider_demo import run_demo
 from engine.control.client import ControlClient, ControlError, connect
 from tui.demo import nodes
 from tui.demo.main import Demo
@@ -41,7 +40,6 @@ RESTED = 4  # questions after a rest
 THINKING_S = (0.3, 0.8)
 RESTED_AFTER_S = 9.0  # a little more than the first bucket takes: 64 cells at 125 ms
 ASK_TIMEOUT_S = 60.0
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 class MeasuredDemo(Demo):
@@ -163,21 +161,7 @@ def ask_directly(port: int, delay_ms: int) -> float:
 
 def run(rounds: int) -> dict[str, object]:
     """Start everything, measure, stop everything."""
-    with tempfile.TemporaryDirectory(prefix="first-token-") as folder, Children() as children:
-        port = free_port("127.0.0.1")
-        provider = children.start(
-            [sys.executable, "-m", "bench.provider", str(port)],
-            log=Path(folder) / "provider.log",
-            cwd=_ROOT,
-        )
-        read_line(provider, 20.0, "ready")
-        demo = MeasuredDemo(port, rounds)
-        try:
-            demo.run()
-        finally:
-            demo.hurry()
-            demo.stop()
-        return demo.found
+    return run_demo("first-token", lambda port: MeasuredDemo(port, rounds)).found
 
 
 def main() -> int:

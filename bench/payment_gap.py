@@ -20,7 +20,6 @@ import argparse
 import json
 import math
 import sys
-import tempfile
 import time
 from bisect import bisect_right
 from collections import defaultdict
@@ -33,9 +32,9 @@ from typing import Any
 
 import anyio
 
-from bench.ours import read_line
-from bench.processes import BenchError, Children, free_port
+from bench.processes import BenchError
 from bench.provider import pace_question
+from bench.provider_demo import run_demo
 from engine.control.client import ControlClient, ControlError, connect
 from tui.demo import nodes
 from tui.demo.home import DemoHome
@@ -51,7 +50,6 @@ BEFORE_S, AFTER_S = 0.1, 0.3
 """What a payment does, from the wallet's journal to the ghost's thanks, happens in this time."""
 PRICE = 40_000_000
 CHUNK_MSAT = 8_000
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass
@@ -227,21 +225,8 @@ def _quantiles(ordered: Sequence[float]) -> dict[str, float]:
 
 def run(rounds: int, *, lock: bool) -> dict[str, Any]:
     """Start everything, measure, stop everything."""
-    with tempfile.TemporaryDirectory(prefix="payment-gap-") as folder, Children() as children:
-        port = free_port("127.0.0.1")
-        provider = children.start(
-            [sys.executable, "-m", "bench.provider", str(port)],
-            log=Path(folder) / "provider.log",
-            cwd=_ROOT,
-        )
-        read_line(provider, 20.0, "ready")
-        demo = PricedDemo(port, rounds, lock=lock)
-        try:
-            demo.run()
-        finally:
-            demo.hurry()
-            demo.stop()
-        return report(demo.found, lock=lock)
+    demo = run_demo("payment-gap", lambda port: PricedDemo(port, rounds, lock=lock))
+    return report(demo.found, lock=lock)
 
 
 def main() -> int:

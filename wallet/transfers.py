@@ -1,7 +1,7 @@
 """Money in and out by Lightning invoices (NUT-04, 05, 08, 20, 23).
 
 Every method journals first and then lets the executor talk to the mint. Tokens are the business of
-`wallet.handover`, peers of the market that of `wallet.market`.
+`wallet.handover`, peers that pay each other that of `wallet.market` and `wallet.earning`.
 """
 
 from __future__ import annotations

@@ -209,17 +209,8 @@ class Earnings:
         self, *, now: float, bucket_s: float = 60.0, buckets: int = 60
     ) -> list[tuple[float, int]]:
         """(start of bucket, msat) for the last `buckets`, oldest first, empty ones as zero."""
-        last = int(now // bucket_s)
-        first = last - buckets + 1
-        rows = await self._store.run(
-            lambda tx: tx.rows(
-                "SELECT CAST(ts / ? AS INTEGER), sum(cost_msat) FROM earnings WHERE ts >= ?"
-                " GROUP BY 1",
-                (bucket_s, first * bucket_s),
-            )
-        )
-        by_bucket: dict[int, int] = {row[0]: row[1] for row in rows}
-        return [(n * bucket_s, by_bucket.get(n, 0)) for n in range(first, last + 1)]
+        found = await self.periods(now=now, period_s=bucket_s, periods=buckets)
+        return [(start, msat) for start, msat, _answers in found]
 
 
 def add_earning(tx: Transaction, earning: Earning, *, refused: bool = False) -> None:
