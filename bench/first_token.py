@@ -47,7 +47,7 @@ class MeasuredDemo(Demo):
 
     def __init__(self, provider_port: int, rounds: int) -> None:
         url = f"http://127.0.0.1:{provider_port}/v1"
-        super().__init__(Options(provider_url=url, provider_key="bench", model=MODEL))
+        super().__init__(Options(provider_url=url, provider_key="bench", models=(MODEL,)))
         self._port = provider_port
         self._rounds = rounds
         self.found: dict[str, object] = {}

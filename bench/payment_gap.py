@@ -109,7 +109,7 @@ class PricedDemo(Demo):
 
     def __init__(self, provider_port: int, rounds: int, *, lock: bool) -> None:
         url = f"http://127.0.0.1:{provider_port}/v1"
-        super().__init__(Options(provider_url=url, provider_key="bench", model=PAID))
+        super().__init__(Options(provider_url=url, provider_key="bench", models=(PAID,)))
         self._home = TwoPriceHome(self._home, lock=lock)  # type: ignore[assignment]
         self._rounds = rounds
         self.found: dict[tuple[str, str], Taken] = {}

@@ -87,7 +87,9 @@ class LoadNode(ScriptedNode):
         messages = self.state["messages"].get(params["session_id"], [])
         return messages[-params.get("limit", 200) :]
 
-    async def _stream(self, ask_id: str, session_id: str, question: str) -> None:
+    async def _stream(
+        self, ask_id: str, session_id: str, question: str, again: bool = False
+    ) -> None:
         events = self._events
         if events is None:
             return
@@ -101,7 +103,7 @@ class LoadNode(ScriptedNode):
             await trio.sleep_until(started + number / TOKENS_PER_S)
             events.publish("ask.delta", {**ids, "text": token, "offset": offset})
             offset += len(token.encode())
-        self._finish(ids, question, "".join(tokens), "stop")
+        self._finish(ids, question, "".join(tokens), "stop", again)
 
     async def _change_circuits(self) -> None:
         started, number = trio.current_time(), 0
