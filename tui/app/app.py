@@ -52,6 +52,7 @@ TOO_SMALL = (
     "enlarge the window or use a smaller font. Nothing is lost meanwhile."
 )
 INTERRUPTED = 130
+KEPT_HINTS = frozenset({"palette", "quit"})  # with these nobody is lost; F1 stands above the line
 Severity = Literal["information", "warning", "error"]
 
 
@@ -247,13 +248,15 @@ class PeerApp(DiscreetApp):
         state = self.model.link.state
         right = f"node {status.node[:8]} {'●' if state == 'up' else '○'}" if status.node else ""
         figures_now = figures(self.model)
-        fresh = (self.size.width, self.front, right, figures_now, self._banner_text())
+        hinted = self._hinted()
+        keys = [(action.name, action.keys, action.hint) for action in hinted]
+        fresh = (self.size.width, self.front, right, figures_now, self._banner_text(), keys)
         if fresh == self._bars:
             return
         self._bars = fresh
         self.tabs.show(self.front, right)
         self.status_bar.show(figures_now)
-        self.hints.show(self._hinted())
+        self.hints.show(hinted, KEPT_HINTS)
         self.banner.show(self._banner_text())
 
     _bars: object = None
@@ -264,10 +267,10 @@ class PeerApp(DiscreetApp):
         return headline(self.model, self._read)
 
     def _hinted(self) -> list[Action]:
-        here = [a for a in self.actions.of_group(self.front) if a.hint]
-        everywhere = [self.actions.by_name[name] for name in ("help", "quit")]
-        first = 4 if self.front == "chat" else len(here)
-        return [*here[:first], self.actions.by_name["palette"], *here[first:], *everywhere]
+        """What the line of keys offers: the pane's, then those that hold anywhere."""
+        pane = self._panes.get(self.front)
+        here = pane.hinted() if pane is not None else []
+        return [*here, *(a for a in self.actions.of_group(ANYWHERE) if a.hint)]
 
     def on_click_bar_chosen(self, event: ClickBar.Chosen) -> None:
         self.action_do(event.name)

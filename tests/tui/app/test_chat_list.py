@@ -47,6 +47,25 @@ async def test_searching_opens_the_message(folder: Path, node: ScriptedNode) -> 
         assert [m.number for m in screen.conversation.messages] == list(range(1, 301))
 
 
+async def test_the_list_of_a_narrow_window_gives_way_to_the_box(
+    folder: Path, node: ScriptedNode
+) -> None:
+    del node
+    async with open_screen(folder) as screen:
+        await screen.connected()
+        await screen.press("ctrl+b")
+        await screen.until(lambda: "p pin" in screen.seen(), "keys of the list")
+        for key in ("escape", "ctrl+n"):
+            await screen.press(key)
+            await screen.until(lambda: screen.chat.prompt.has_focus, f"the box after {key}")
+            assert not screen.chat.sessions.display
+            await screen.press("ctrl+b")
+            await screen.until(lambda: screen.chat.sessions.has_focus, "the list again")
+        screen.chat.sessions.highlighted = 0
+        await screen.press("enter", *"words")
+        await screen.until(lambda: "› words" in screen.seen(), "typed into a new conversation")
+
+
 async def test_what_is_not_there_is_said(folder: Path, node: ScriptedNode) -> None:
     async with open_screen(folder) as screen:
         await screen.connected()

@@ -9,6 +9,7 @@ from textual.binding import Binding
 from textual.containers import Vertical
 
 if TYPE_CHECKING:
+    from tui.app.actions import Action
     from tui.app.app import PeerApp
     from tui.app.controller import Controller
     from tui.app.model import AppModel
@@ -54,6 +55,10 @@ class Pane(Vertical):
 
     def paint_fast(self) -> None:
         """The same at 10 Hz, for what streams."""
+
+    def hinted(self) -> list[Action]:
+        """Actions for the line of keys, the most useful first."""
+        return [action for action in self.peer.actions.of_group(self.group) if action.hint]
 
     def focus_first(self) -> None:
         """Put the focus where the user will want it."""

@@ -23,6 +23,7 @@ from tui.app.widgets.prompt import Prompt
 from tui.app.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
+    from tui.app.actions import Action
     from tui.app.app import PeerApp
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -34,7 +35,7 @@ class ChatPane(MessageDeeds, ListDeeds, FileDeeds, ConsentDeeds, CostLine, Setti
     def __init__(self, app: PeerApp) -> None:
         super().__init__(app)
         self._state_text: object = None
-        self._list_wanted: bool | None = None
+        self._list_wanted = False
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="chat-body"):
@@ -58,13 +59,16 @@ class ChatPane(MessageDeeds, ListDeeds, FileDeeds, ConsentDeeds, CostLine, Setti
         self.sessions.border_title = "Conversations"
         self.composer = self.query_one("#composer")
 
-    @property
-    def _wide(self) -> bool:
-        """Wide enough for the list to stand beside the conversation (as in the style sheet)."""
-        return self.app.size.width >= 100
-
     def focus_first(self) -> None:
+        self.to_prompt()
+
+    def to_prompt(self) -> None:
+        if self._list_wanted:  # in a narrow window the list covers the conversation
+            self._show_list(False)
         self.prompt.focus()
+
+    def hinted(self) -> list[Action]:
+        return self.list_hints() if self.ready and self.sessions.has_focus else super().hinted()
 
     # -- painting ----------------------------------------------------------------------------
 
@@ -225,10 +229,8 @@ class ChatPane(MessageDeeds, ListDeeds, FileDeeds, ConsentDeeds, CostLine, Setti
         self._keep_draft()
         self.model.chat.open(session_id)
         self.prompt.put(self.model.chat.current.draft)
-        self.prompt.focus()
+        self.to_prompt()
         self.paint_editing()
-        if self._list_wanted and not self._wide:
-            self._show_list(None)
 
     def _keep_draft(self) -> None:
         self.conversation.draft = self.prompt.text
@@ -255,7 +257,7 @@ class ChatPane(MessageDeeds, ListDeeds, FileDeeds, ConsentDeeds, CostLine, Setti
         elif self.prompt.has_focus:
             self.transcript.focus()
         else:
-            self.prompt.focus()
+            self.to_prompt()
 
     def do_new_chat(self) -> None:
         self.begin_new(temporary=False)
@@ -264,7 +266,7 @@ class ChatPane(MessageDeeds, ListDeeds, FileDeeds, ConsentDeeds, CostLine, Setti
         self._keep_draft()
         self.model.chat.new_conversation().temporary = temporary
         self.prompt.put("")
-        self.prompt.focus()
+        self.to_prompt()
         self.paint_editing()
 
     def do_editor(self) -> None:
@@ -275,7 +277,7 @@ class ChatPane(MessageDeeds, ListDeeds, FileDeeds, ConsentDeeds, CostLine, Setti
             self.prompt.put(clean(text).rstrip("\n"))
         if complaint:
             self.peer.say(complaint, "warning")
-        self.prompt.focus()
+        self.to_prompt()
 
     def do_copy_answer(self) -> None:
         answer = self.conversation.last_answer()
@@ -286,8 +288,7 @@ class ChatPane(MessageDeeds, ListDeeds, FileDeeds, ConsentDeeds, CostLine, Setti
 
     def do_sessions(self) -> None:
         if self.sessions.display and self.sessions.has_focus:
-            self._show_list(False if not self._wide else None)
-            self.prompt.focus()
+            self.to_prompt()
             return
         self._show_list(True)
         self.paint_sessions()
@@ -295,10 +296,10 @@ class ChatPane(MessageDeeds, ListDeeds, FileDeeds, ConsentDeeds, CostLine, Setti
             self.sessions.highlighted = 0
         self.sessions.focus()
 
-    def _show_list(self, wanted: bool | None) -> None:
-        """True and False override what the width of the window asks for."""
+    def _show_list(self, wanted: bool) -> None:
+        """Where the window is too narrow for both it stands in place of the conversation."""
         self._list_wanted = wanted
-        self.set_class(wanted is True, "-list")
+        self.set_class(wanted, "-list")
         self.call_after_refresh(self.paint_sessions)
 
     async def do_model(self) -> None:

@@ -37,6 +37,10 @@ class ChatDeeds:
         keys = self.peer.actions.by_name[name].keys
         return pretty_key(keys[place]) if keys else "Ctrl+P"
 
+    def to_prompt(self) -> None:
+        """Bring the box for the question into view and go there."""
+        raise NotImplementedError
+
     def free(self) -> bool:
         """Whether something can be asked now; the user is told why not."""
         if self.conversation.live is not None:

@@ -29,7 +29,7 @@ class FileDeeds(ChatDeeds):
         answer = await ask_form(self.peer, "Attach a file", intro, [field], "Attach")
         if answer is not None:
             self.attach(Path(answer["path"]).expanduser())
-            self.prompt.focus()
+            self.to_prompt()
 
     @staticmethod
     def _wrong(text: str) -> str:

@@ -6,13 +6,26 @@ the one in front.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.content import Content
 from textual.widgets import OptionList
 
+from tui.app.actions import Action
 from tui.app.conversation import SessionInfo
 from tui.app.panes.chat_deeds import ChatDeeds
 from tui.app.text import ellipsis
 
+HINTS = {
+    "pin": "pin",
+    "archive": "put away",
+    "rename": "rename",
+    "delete": "delete",
+    "stop": "back",
+    "archived": "show all",
+    "search": "search",
+}
+"""What the line of keys says while the list has the focus, the most useful first."""
 NOT_YET = "This conversation is not stored yet; ask something first."
 
 
@@ -51,6 +64,9 @@ class ListDeeds(ChatDeeds):
         ids = [option.id for option in options]
         if marked is not None and marked.id in ids:
             self.sessions.highlighted = ids.index(marked.id)
+
+    def list_hints(self) -> list[Action]:
+        return [replace(self.peer.actions.by_name[name], hint=word) for name, word in HINTS.items()]
 
     # -- deeds -------------------------------------------------------------------------------
 
@@ -117,7 +133,7 @@ class ListDeeds(ChatDeeds):
         words = f"Delete “{ellipsis(info.title, 40)}” from the store?"
         if await confirm(self.peer, words, "Its messages cannot be brought back.", "Delete"):
             await self.controller.delete(info.session_id)
-            self.prompt.focus()
+            self.to_prompt()
 
 
 def _label(info: SessionInfo, current: bool, width: int) -> Content:

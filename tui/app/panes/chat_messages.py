@@ -41,7 +41,7 @@ class MessageDeeds(ChatDeeds):
                 conversation.aside = self.prompt.text
             conversation.editing = asked
             self.prompt.put(asked.text)
-            self.prompt.focus()
+            self.to_prompt()
             self.paint_editing()
 
     def leave_editing(self) -> None:
@@ -97,7 +97,7 @@ class MessageDeeds(ChatDeeds):
 
     async def _branch(self, number: int) -> None:
         await self.controller.branch(self.conversation, number)
-        self.prompt.focus()
+        self.to_prompt()
         self.peer.say("Your next question follows this answer. What came after it is kept.")
 
     def do_branch_new(self) -> None:

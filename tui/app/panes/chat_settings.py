@@ -145,7 +145,7 @@ class SettingDeeds(ChatDeeds):
         found = await self._pick_snippet("Insert a snippet", "It goes where the cursor is.")
         if found is not None:
             self.prompt.insert(found[1])
-            self.prompt.focus()
+            self.to_prompt()
 
     async def do_snippet_save(self) -> None:
         from tui.app.screens.form import Field, ask_form

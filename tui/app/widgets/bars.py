@@ -6,6 +6,7 @@ that a click finds its action.
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual import events
 from textual.content import Content
 from textual.message import Message
@@ -16,6 +17,7 @@ from tui.app.explain import Figure
 from tui.app.text import ellipsis
 
 WIDE = 120
+GAP = "  "  # between two hints
 EXPLAINS = 4  # columns for the F1 at the right end
 
 
@@ -90,20 +92,40 @@ class StatusBar(ClickBar):
 class HintBar(ClickBar):
     """The keys that matter where the focus is."""
 
-    def show(self, actions: list[Action]) -> None:
+    def show(self, actions: list[Action], kept: frozenset[str] = frozenset()) -> None:
+        """As many as fit, in their order; those named in `kept` always have their room."""
         self._places = []
         line = Content(" ")
-        for action in actions:
-            if not action.keys:
-                continue
-            key = pretty_key(action.keys[0])
+        for action in fitting(actions, kept, self.app.size.width - 1):
             start = line.cell_length
-            longer = Content.assemble(line, (key, "bold $primary"), (f" {action.hint}", "$muted"))
-            if longer.cell_length >= self.app.size.width:
-                continue
-            self._places.append((start, longer.cell_length, action.name))
-            line = longer + Content("  ")
+            line = Content.assemble(
+                line, (_key_of(action), "bold $primary"), (f" {action.hint}", "$muted")
+            )
+            self._places.append((start, line.cell_length, action.name))
+            line += Content(GAP)
         self.update(line)
+
+
+def fitting(actions: list[Action], kept: frozenset[str], columns: int) -> list[Action]:
+    """The hints that a line of so many columns has room for, its first one left free."""
+    with_key = [action for action in actions if action.keys]
+    room = columns - 1 - sum(_columns_of(a) + len(GAP) for a in with_key if a.name in kept)
+    chosen = []
+    for action in with_key:
+        if action.name not in kept:
+            if _columns_of(action) > room:
+                continue
+            room -= _columns_of(action) + len(GAP)
+        chosen.append(action)
+    return chosen
+
+
+def _key_of(action: Action) -> str:
+    return pretty_key(action.keys[0])
+
+
+def _columns_of(action: Action) -> int:
+    return cell_len(f"{_key_of(action)} {action.hint}")
 
 
 class Banner(Static):
