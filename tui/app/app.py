@@ -525,14 +525,20 @@ class PeerApp(DiscreetApp):
             text_width=self.preferences.number("text_width"),
         )
 
-    def use_theme(self, name: str) -> None:
-        """Wear a theme and remember it."""
+    def show_theme(self, name: str) -> str:
+        """Wear a theme for now; returns what is wrong with it."""
         chosen, complaint = themes.choose(name, self.config)
         self._change(chosen)
+        return complaint
+
+    def use_theme(self, name: str) -> None:
+        """Wear a theme and remember it."""
+        complaint = self.show_theme(name)
         if complaint:
             self.say(complaint, "warning")
         elif not self.preferences.set("theme", name):
-            self.say(f"{chosen.title}, for this time only: the choice could not be written down.")
+            title = self.theme_file.title
+            self.say(f"{title}, for this time only: the choice could not be written down.")
 
     def _reload_theme(self) -> None:
         """Follow changes of the theme's file, so that it can be tuned while looking at it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tui.app.jsonish import Json, line, lines, maybe_real, record, records, whole
-from tui.app.text import age, msat, percent, plural, took
+from tui.app.text import age, in_sat, msat, percent, plural, took
 
 
 class Offer(Protocol):
@@ -187,15 +187,37 @@ def _probes(source: Json) -> str:
     )
 
 
-def price_of(ghost: str, offers: Iterable[Offer]) -> str:
-    """`0.1/0.3 smollm2-135m`: the ghost's cheapest model, in sat for 1,000 tokens."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Price:
+    """A ghost's cheapest model, and how many more it offers."""
+
+    model: str
+    in_msat: int
+    out_msat: int
+    more: int
+
+    @property
+    def cell(self) -> str:
+        """`100/300`: sat for a million tokens in and out."""
+        return f"{in_sat(self.in_msat)}/{in_sat(self.out_msat)}"
+
+    @property
+    def name(self) -> str:
+        return self.model + (f" +{self.more}" if self.more else "")
+
+    @property
+    def words(self) -> str:
+        also = f", and {plural(self.more, 'model')} more" if self.more else ""
+        return (
+            f"{in_sat(self.in_msat)} sat for a million tokens in, {in_sat(self.out_msat)} out, "
+            f"of {self.model}{also}"
+        )
+
+
+def price_of(ghost: str, offers: Iterable[Offer]) -> Price | None:
+    """What the cheapest model of a ghost costs; None when it offers nothing now."""
     own = [offer for offer in offers if offer.ghost == ghost]
     cheapest = min(own, key=lambda offer: (offer.out_price, offer.in_price), default=None)
     if cheapest is None:
-        return ""
-    more = f" +{len(own) - 1}" if len(own) > 1 else ""
-    return f"{_k(cheapest.in_price)}/{_k(cheapest.out_price)} {cheapest.name}{more}"
-
-
-def _k(msat_per_million: int) -> str:
-    return f"{msat_per_million / 1_000_000:.3f}".rstrip("0").rstrip(".") or "0"
+        return None
+    return Price(cheapest.name, cheapest.in_price, cheapest.out_price, len(own) - 1)

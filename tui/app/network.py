@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from tui.app.jsonish import Json, line, lines, maybe_real, record, records, whole
-from tui.app.text import age, msat, percent, plural
+from tui.app.text import age, in_sat, percent, plural
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,7 +77,7 @@ class NetworkView:
 
 
 def _span(low: int, high: int) -> str:
-    return msat(low) if low == high else f"{msat(low).removesuffix(' sat')} – {msat(high)}"
+    return in_sat(low) if low == high else f"{in_sat(low)} – {in_sat(high)}"
 
 
 def _nodes(source: Json) -> list[NodeLine]:

@@ -37,7 +37,16 @@ PLACES: dict[str, tuple[str, str]] = {
         "One line for each: what it is for, its shape, its age, cells a second each way, and the "
         "share that carried nothing. ↑ ↓ choose the one drawn below.",
     ),
-    "mints": ("The mints", "One line for each mint with what is ready to spend there."),
+    "circuit-detail": (
+        "The circuit that was chosen",
+        "Its hops with their ages and times, its cells, then what happened and sums since the node "
+        "started. ↑ ↓ PgUp PgDn scroll; Tab goes back to the list. e explains every number.",
+    ),
+    "mints": (
+        "The mints",
+        "One line for each: what is ready to spend, what payments under way hold, what rests after "
+        "it came in, and how the mint answers. ↑ ↓ choose one, Enter tells all of it.",
+    ),
     "history": ("What moved", "Every movement of ecash, the newest first. ↑ ↓ scroll."),
     "earnings-answers": (
         "What was answered",

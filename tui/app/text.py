@@ -49,6 +49,11 @@ def msat(amount: int | None) -> str:
     return f"{amount / 1000:,.3f}".rstrip("0").rstrip(".") + " sat"
 
 
+def in_sat(amount_msat: int) -> str:
+    """The same without its unit, where the head of a column says it."""
+    return msat(amount_msat).removesuffix(" sat")
+
+
 def number(value: float) -> str:
     """A count that stays short: 999, 12.3 k, 4.5 M."""
     if value < 10_000:

@@ -99,10 +99,10 @@ async def test_the_price_of_one_model(folder: Path, node: ScriptedNode) -> None:
         await screen.press("down", "enter")
         await screen.dialog("FormScreen")
         assert "Price of qwen3-32b" in screen.seen()
-        assert [field.value for field in screen.app.screen.query(Input)] == ["0.9", "2.7"]
+        assert [field.value for field in screen.app.screen.query(Input)] == ["900", "2700"]
         await fill(screen, {1: "a lot"})
         await seen(screen, "a number, such as 0.25")
-        await fill(screen, {1: "2.5"})
+        await fill(screen, {1: "2500"})
         change = await asked(screen, node, "ghost.prices.set")
         models = change["models"]
         assert isinstance(models, dict)
@@ -115,9 +115,10 @@ async def test_costs_in_dollars_where_prices_follow_the_provider(
 ) -> None:
     async with earnings(folder, node) as screen:
         await screen.press("s")
-        await fill(screen, {0: "sometimes"})
-        await seen(screen, "one of fixed, margin, demand")
-        await fill(screen, {0: "margin", 1: "40"})
+        await screen.dialog("FormScreen")
+        await screen.press("right")
+        await seen(screen, "‹margin›")
+        await fill(screen, {1: "40"})
         change = await asked(screen, node, "ghost.prices.set")
         assert (change["mode"], change["margin_percent"], change["sat_per_usd"]) == (
             "margin",

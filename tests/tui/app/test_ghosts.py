@@ -14,7 +14,10 @@ from tests.helpers.screen import Screen, open_screen
 from tests.helpers.scripted_ghost import ghosts_known
 from tests.helpers.scripted_node import ScriptedError, ScriptedNode
 from tui.app.ghosts import GhostsView, price_of
+from tui.app.look import Look
 from tui.app.model import ModelOffer
+from tui.app.panes.network import ghost_head, ghost_line
+from tui.app.themes import BUILT_IN
 from tui.app.widgets.lines import LineList
 
 SIZES = [(80, 24), (160, 48)]
@@ -55,8 +58,11 @@ def test_whatever_a_node_says_is_shown(ghosts: object, probes: object) -> None:
 
 def test_the_cheapest_model_names_the_price() -> None:
     offers = [offer("a", 9_000_000, "big"), offer("a", 300_000, "small"), offer("b", 1, "x")]
-    assert price_of("a", offers) == "0.001/0.3 small +1"
-    assert price_of("c", offers) == ""
+    price = price_of("a", offers)
+    assert price is not None
+    assert (price.cell, price.name) == ("1/300", "small +1")
+    assert price.words == ("1 sat for a million tokens in, 300 out, of small, and 1 model more")
+    assert price_of("c", offers) is None
 
 
 def test_the_state_is_seen_without_colour() -> None:
@@ -75,17 +81,26 @@ def test_the_state_is_seen_without_colour() -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("size", SIZES)
-async def test_ghosts_with_score_price_and_why(
-    folder: Path, node: ScriptedNode, size: tuple[int, int]
-) -> None:
+async def test_ghosts_with_score_price_and_why(folder: Path, node: ScriptedNode) -> None:
     del node
-    async with network(folder, size) as screen:
-        for words in ("★ 4f2a91c0  0.91", "trusted", "903 ms", "0.1/0.3 smo", "left alone"):
+    async with network(folder, SIZES[0]) as screen:
+        for words in ("★ 4f2a91c0  0.91", "trusted", "903 ms", "100/300  smollm2-135m"):
             await seen(screen, words)
-        assert "Ghosts, the best first; 2 left alone" in screen.seen()
-        if size == (160, 48):
-            assert "it billed more than agreed" in screen.seen()
+        for words in ("Ghosts, the best first", "first word", "2 left alone", "it billed more"):
+            assert words in screen.seen()
+
+
+def test_a_wide_window_has_a_column_for_why() -> None:
+    view = GhostsView()
+    view.update(ghosts_known())
+    look = Look.of(BUILT_IN.colours, BUILT_IN.dark)
+    price = price_of("a", [offer("a", 300_000, "a-model-with-a-very-long-name")])
+    for width in (40, 76, 116, 196):
+        lines = [ghost_line(ghost, price, 0.0, width, look).plain for ghost in view.ghosts]
+        assert all(len(line) <= max(width, 60) for line in lines)
+        assert len(ghost_head(width)) <= max(width, 60)
+        assert ("it billed more than agreed" in lines[-1]) == (width > 110)
+        assert ("why" in ghost_head(width)) == (width > 110)
 
 
 @pytest.mark.asyncio

@@ -72,7 +72,7 @@ async def test_the_pane_shows_the_network(
             "invite 4 (3 answered)",
             "3 of 4 networks",
             "qwen-small",
-            "10,000 – 12,000 sat",
+            "10,000 – 12,000",
             "a1b2c300",
             "F6 Network",
         ):

@@ -70,9 +70,17 @@ async def test_profile_and_theme_are_picked(folder: Path) -> None:
         _go(pane, "theme")
         await screen.press("enter")
         await screen.dialog("PickScreen")
+        worn = screen.app.theme_file.name
+        await screen.press("home")
+        await screen.until(lambda: screen.app.theme_file.name == "amber", "tried on")
+        await screen.press("escape")
+        await screen.until(lambda: screen.app.theme_file.name == worn, "back to the one before")
+        assert _file(folder) == {"profile": "plain"}
+        await screen.press("enter")
+        await screen.dialog("PickScreen")
         await screen.press("home", "enter")
-        await screen.until(lambda: screen.app.theme_file.name == "amber", "amber")
-        assert _file(folder) == {"profile": "plain", "theme": "amber"}
+        await screen.until(lambda: _file(folder).get("theme") == "amber", "kept")
+        assert screen.app.theme_file.name == "amber"
 
 
 async def test_keys_are_changed_and_work_at_once(folder: Path) -> None:

@@ -82,6 +82,7 @@ async def test_a_letter_jumps_to_what_it_stands_on(folder: Path, node: ScriptedN
         assert screen.app.focused is screen.chat.prompt
         await screen.press("alt+j")
         await screen.dialog("JumpScreen")
+        assert screen.app.screen.styles.background.a < 0.5, "what lies below must be seen"
         assert " a " in screen.seen()
         await screen.press("a")
         await screen.until(lambda: screen.app.focused is screen.chat.sessions, "the list")

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tui.app.first_run.steps import STEPS, Step
+from tui.app.screens.form import BUTTON_KEYS
 
 Wish = Literal["act", "next", "back", "later"]
 
@@ -21,7 +22,10 @@ class PageScreen(ModalScreen[Wish]):
     """Words, what is known about the step, and where to go."""
 
     CSS_PATH = "../screens/dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "later", "Later", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "later", "Later", show=False),
+        *BUTTON_KEYS,
+    ]
 
     def __init__(self, step: Step, facts: list[tuple[str, bool]], *, done: bool) -> None:
         super().__init__()
@@ -32,6 +36,7 @@ class PageScreen(ModalScreen[Wish]):
         last = place == len(STEPS) - 1
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = f"{place + 1} of {len(STEPS)}  {self._step.title}"
+            dialog.border_subtitle = "← → choose   Enter takes   Esc goes on another time"
             with VerticalScroll(classes="dialog-body"):
                 yield Static(self._step.words, classes="dialog-intro", markup=False)
                 yield Static(self._said(), classes="dialog-intro")

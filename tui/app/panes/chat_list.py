@@ -20,8 +20,8 @@ HINTS = {
     "pin": "pin",
     "archive": "put away",
     "rename": "rename",
-    "delete": "delete",
     "stop": "back",
+    "delete": "delete",
     "archived": "show all",
     "search": "search",
 }

@@ -14,8 +14,8 @@ from tui.app.text import clean, ellipsis, plural
 if TYPE_CHECKING:
     from tui.app.screens.form import Field
 
-FAILOVER = ("ask", "always", "never")
-FULL = ("refuse", "trim")
+FAILOVER = ("", "ask", "always", "never")
+FULL = ("", "refuse", "trim")
 HOUR_S = 3600
 
 
@@ -216,26 +216,26 @@ def _fields(session: Json) -> list[Field]:
             options_text(record(session.get("params"))),
             check=_options_check,
         ),
+        yes_or_no("temporary", "Temporary: kept in memory alone", session.get("temporary")),
+        Field("messages", "Another ghost after so many answers", _or_empty(messages), check=number),
         Field(
-            "temporary",
-            "Temporary: kept in memory alone (yes or no)",
-            "yes" if session.get("temporary") is True else "no",
-            check=yes_or_no,
+            "hours",
+            "Another ghost after so many hours",
+            f"{hours:.0f}" if hours else "",
+            check=number,
         ),
-        Field("messages", "Another ghost after answers", _or_empty(messages), check=number),
-        Field("hours", "Another ghost after hours", f"{hours:.0f}" if hours else "", check=number),
-        Field("sat", "Another ghost after sat", _or_empty(sat), check=number),
+        Field("sat", "Another ghost after so many sat", _or_empty(sat), check=number),
         Field(
             "failover",
-            "When its ghost fails, another one: ask, always or never",
+            "When its ghost fails, another one",
             line(session, "failover"),
-            check=_one_of(FAILOVER),
+            choices=FAILOVER,
         ),
         Field(
             "full",
-            "When the context is full: refuse or trim",
+            "When the context is full",
             line(session, "full"),
-            check=_one_of(FULL),
+            choices=FULL,
         ),
     ]
 
@@ -246,7 +246,7 @@ def _changes(session: Json, answer: dict[str, str]) -> dict[str, Any]:
     return {
         "system": answer["system"].replace("\\\\", "\0").replace("\\n", "\n").replace("\0", "\\"),
         "params": changed_options(record(session.get("params")), read_options(answer["params"])),
-        "temporary": answer["temporary"].lower().startswith("y"),
+        "temporary": answer["temporary"] == "yes",
         "rotate_after": {
             "messages": count["messages"],
             "age_s": float(count["hours"] * HOUR_S),
@@ -259,10 +259,6 @@ def _changes(session: Json, answer: dict[str, str]) -> dict[str, Any]:
 
 def _or_empty(number: int) -> str:
     return str(number) if number else ""
-
-
-def _one_of(words: tuple[str, ...]) -> Any:
-    return lambda text: "" if not text or text in words else f"one of: {', '.join(words)}."
 
 
 def _options_check(text: str) -> str:

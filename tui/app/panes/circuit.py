@@ -41,7 +41,7 @@ COLUMNS = (
 )
 
 
-WIDE = 100  # columns from which names are written out
+WIDE = 120  # columns from which the numbers on top are written out
 TALL = 30  # rows from which there is room for more (as in the style sheet)
 
 
@@ -60,7 +60,7 @@ class CircuitPane(CircuitDeeds, Pane):
         )
         yield Static(id="circuit-facts")
         yield table
-        with VerticalScroll(id="circuit-detail", can_focus=False):
+        with VerticalScroll(id="circuit-detail"):
             yield Static(id="circuit-drawing")
             yield Static(id="circuit-events")
 
@@ -72,7 +72,7 @@ class CircuitPane(CircuitDeeds, Pane):
         self.facts = self.query_one("#circuit-facts", Static)
         self.drawing = self.query_one("#circuit-drawing", Static)
         self.events_view = self.query_one("#circuit-events", Static)
-        self.query_one("#circuits").border_title = "Circuits"
+        self.query_one("#circuits").border_title = "Circuits; ▲ ▼ in cells a second"
 
     def focus_first(self) -> None:
         self.table.focus()
@@ -112,10 +112,11 @@ class CircuitPane(CircuitDeeds, Pane):
     def _paint_facts(self) -> None:
         """Tier, chance of being linked, set, guard and leak, in as many lines as they need."""
         parts: list[Content] = []
+        wide = self.size.width >= WIDE
         for fact in self._numbers():
-            word = fact.name if self.size.width >= WIDE else fact.label
+            word, value = (fact.name, fact.long) if wide else (fact.label, fact.short)
             name = (f"{word} ", "$muted") if word else ("", "")
-            parts.append(Content.assemble(name, (fact.short, f"${fact.tone}")))
+            parts.append(Content.assemble(name, (value, f"${fact.tone}")))
         self.facts.update(Content("   ").join(parts))
 
     def _numbers(self) -> list[Figure]:
@@ -215,7 +216,7 @@ class CircuitPane(CircuitDeeds, Pane):
         happenings = self.model.circuits.happenings
         title = ("  " + happenings.title, "$muted") if happenings.title else ("", "")
         lines.append(Content.assemble(("What happened", "bold $muted"), title))
-        events = happenings.shown()[-2 if short else -12 :]
+        events = happenings.shown()[-12:]
         if not events:
             lines.append(Content.styled("Nothing yet.", "$muted"))
         for wall, text in reversed(events):
@@ -296,7 +297,7 @@ def _flow(circuit: Circuit, width: int) -> list[Content]:
         lines.append(
             Content.assemble(
                 (f"{arrow} {word} ", "$muted"),
-                (f"{rate(last):>6}/s ", ""),
+                (f"{rate(last):>5} cells/s ", ""),
                 (f"{spark(history, room):<{room}} ", "$primary"),
                 (f"{total:,} cells, {data_size(size)}, {data:,} with data", "$muted"),
             )

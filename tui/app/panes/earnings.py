@@ -17,10 +17,11 @@ from tui.app.panes import earnings_rows
 from tui.app.panes.base import Pane, style_sheet
 from tui.app.panes.ghost_deeds import GhostDeeds
 from tui.app.plot import columns
-from tui.app.text import moment, msat, number, plural
+from tui.app.text import in_sat, moment, msat, number, plural
 from tui.app.widgets.lines import LineList
 
 if TYPE_CHECKING:
+    from tui.app.actions import Action
     from tui.app.app import PeerApp
 
 NOT_A_GHOST = (
@@ -89,6 +90,10 @@ class EarningsPane(GhostDeeds, Pane):
     def focus_first(self) -> None:
         (self.answers if self.ghost.display else self.explanation).focus()
 
+    def hinted(self) -> list[Action]:
+        """Nothing to operate where there is no ghost."""
+        return super().hinted() if self.model.earnings.enabled else []
+
     def paint(self) -> None:
         view = self.model.earnings
         room = (self.size, self.plot.size, self.operation.size)
@@ -114,7 +119,7 @@ class EarningsPane(GhostDeeds, Pane):
 
     def _paint_top(self, view: EarningsView) -> None:
         framed = self.peer.profile.framed
-        total = msat(view.total_msat).removesuffix(" sat")
+        total = in_sat(view.total_msat)
         whose = (
             "The demo's ghost, a process of its own on this machine, earned in all (sat):"
             if self.model.earnings_from_demo_ghost

@@ -187,7 +187,7 @@ class GhostDeeds(Deeds):
         if answer["command"]:
             change["command"] = answer["command"].split()
         for name in ("images", "tools", "tell_user"):
-            change[name] = answer[name].lower().startswith("y")
+            change[name] = answer[name] == "yes"
         change["jurisdiction"] = answer["jurisdiction"].upper()
         if answer["moderation"] == "none" and lines(now, "refused"):
             change["refused"] = []

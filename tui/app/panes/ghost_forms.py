@@ -9,9 +9,9 @@ from tui.app.jsonish import Json, line, maybe_real, maybe_whole, whole
 from tui.app.text import moment
 
 if TYPE_CHECKING:
-    from tui.app.screens.form import Check, Field
+    from tui.app.screens.form import Field
 
-MSAT_PER_SHOWN = 1_000_000  # sat per 1,000 tokens, in msat per million tokens
+MSAT_PER_SHOWN = 1_000  # prices are shown in sat for a million tokens, as askers see them
 CATEGORIES = (
     ("harassment", "abuse of a person"),
     ("harassment-threatening", "threats against a person"),
@@ -55,7 +55,7 @@ def price_fields(now: Json) -> list[Field]:
 
     day = line(now, "rate_on")
     return [
-        Field("mode", "fixed, margin or demand", line(now, "mode", "fixed"), check=one_of(MODES)),
+        Field("mode", "How", line(now, "mode", "fixed"), choices=MODES),
         Field(
             "margin_percent",
             "Margin, percent on top of the provider's price",
@@ -80,24 +80,20 @@ def price_fields(now: Json) -> list[Field]:
 def policy_fields(now: Json) -> list[Field]:
     from tui.app.screens.form import Field, optional, yes_or_no
 
-    def said(name: str) -> str:
-        return "yes" if now.get(name) is True else "no"
-
-    reads, either = line(now, "moderation", "none"), ", ".join(MODERATIONS)
     return [
-        Field("moderation", f"Who reads first: {either}", reads, check=one_of(MODERATIONS)),
+        Field(
+            "moderation",
+            "Who reads questions first",
+            line(now, "moderation", "none"),
+            choices=MODERATIONS,
+        ),
         Field("rules", "rules: path of the file", check=optional()),
         Field("command", "command: absolute path and arguments", check=optional()),
         Field("url", "provider: address of the service", check=optional()),
         Field("key", "provider: name of its key in the store", check=optional()),
-        Field("images", "Take pictures, yes or no", said("images"), check=yes_or_no),
-        Field("tools", "Take tools, yes or no", said("tools"), check=yes_or_no),
-        Field(
-            "tell_user",
-            "Tell the provider a random value for each asker, yes or no",
-            said("user"),
-            check=yes_or_no,
-        ),
+        yes_or_no("images", "Take pictures", now.get("images")),
+        yes_or_no("tools", "Take tools", now.get("tools")),
+        yes_or_no("tell_user", "Tell the provider a random value for each asker", now.get("user")),
         Field(
             "jurisdiction",
             "Country whose law you answer to, such as DE or US-CA",
@@ -133,7 +129,7 @@ def model_fields(model: Json, mode: str) -> tuple[str, list[Field]]:
 
     if mode == "fixed":
         tin, tout = shown(whole(model, "in_price")), shown(whole(model, "out_price"))
-        return "What askers pay, in sat for 1,000 tokens. It holds for new quotes.", [
+        return "What askers pay, in sat for a million tokens. It holds for new quotes.", [
             Field("in_price", "Tokens read", tin, check=price),
             Field("out_price", "Tokens written", tout, check=price),
         ]
@@ -142,11 +138,6 @@ def model_fields(model: Json, mode: str) -> tuple[str, list[Field]]:
         Field("in_usd", "Tokens read, $", _usd(model, "in_usd"), check=price),
         Field("out_usd", "Tokens written, $", _usd(model, "out_usd"), check=price),
     ]
-
-
-def one_of(names: tuple[str, ...]) -> Check:
-    """A check for one of some words."""
-    return lambda text: "" if text in names else f"one of {', '.join(names)}."
 
 
 def price(text: str) -> str:
@@ -161,8 +152,8 @@ def _count(text: str) -> str:
 
 
 def shown(msat_per_million: int) -> str:
-    """A price in sat for 1,000 tokens."""
-    shown = f"{msat_per_million / MSAT_PER_SHOWN:.6f}".rstrip("0").rstrip(".")
+    """A price in sat for a million tokens."""
+    shown = f"{msat_per_million / MSAT_PER_SHOWN:.3f}".rstrip("0").rstrip(".")
     return shown or "0"
 
 
@@ -173,7 +164,7 @@ def _usd(model: Json, name: str) -> str:
 
 def priced(model: Json) -> str:
     tin, tout = shown(whole(model, "in_price")), shown(whole(model, "out_price"))
-    return f"{line(model, 'model')}   {tin} in, {tout} out, sat for 1,000 tokens"
+    return f"{line(model, 'model')}   {tin} sat in, {tout} sat out, for a million tokens"
 
 
 def day_words(ts: float) -> str:

@@ -88,17 +88,17 @@ class MintsPane(LightningDeeds, EcashDeeds, UpkeepDeeds, Pane):
 
     def _paint_mints(self, mints: list[MintLine]) -> None:
         wide = self.size.width >= WIDE
-        name_width = max(18, min(60, self.size.width - (86 if wide else 62)))
+        name_width = max(18, min(60, self.size.width - (83 if wide else 59)))
         row = self.mints.cursor_row
         self.mints.clear(columns=True)
         for label, width in (
             ("mint", name_width),
             ("ready".rjust(13), 13),
-            ("reserved".rjust(9), 9),
-            ("resting".rjust(8), 8),
+            ("reserved", 8),
+            ("resting", 7),
             *((("held".rjust(8), 8), ("failed".rjust(8), 8)) if wide else ()),
             ("health", 9),
-            ("answers".rjust(8), 8),
+            ("latency", 7),
         ):
             self.mints.add_column(label, width=width)
         for mint in mints:
@@ -106,11 +106,11 @@ class MintsPane(LightningDeeds, EcashDeeds, UpkeepDeeds, Pane):
             self.mints.add_row(
                 ellipsis(mint.title, name_width),
                 money(mint.available_sat, mint.unit).rjust(13),
-                f"{mint.reserved_sat:,}".rjust(9),
-                f"{mint.resting_sat:,}".rjust(8),
+                f"{mint.reserved_sat:,}".rjust(8),
+                f"{mint.resting_sat:,}".rjust(7),
                 *(more if wide else ()),
                 _health(mint),
-                (took(mint.latency_ms) if mint.latency_ms is not None else "–").rjust(8),
+                (took(mint.latency_ms) if mint.latency_ms is not None else "–").rjust(7),
                 key=mint.url,
             )
         if mints:

@@ -9,7 +9,6 @@ from tui.app.wallet import HistoryLine, MintLine
 
 COUNTS = ("spread", "even_percent", "ahead", "ahead_sat", "max_chunk_sat")
 LOCKING = ("off", "when-offered", "always")
-LOCKING_WORDS = "off, when-offered or always"
 
 
 class UpkeepDeeds(Deeds):
@@ -100,11 +99,10 @@ class UpkeepDeeds(Deeds):
                 _number(now, "rest_max_s"),
                 check=seconds,
             ),
-            Field(
+            yes_or_no(
                 "round_up",
-                f"Usual amounts, yes or no: {costs.get('usual amounts', '')}",
-                "yes" if now.get("round_up") is True else "no",
-                check=yes_or_no,
+                f"Usual amounts: {costs.get('usual amounts', '')}",
+                now.get("round_up"),
             ),
             Field(
                 "spread",
@@ -132,9 +130,9 @@ class UpkeepDeeds(Deeds):
             ),
             Field(
                 "lock_chunks",
-                f"Lock payments to ghosts, {LOCKING_WORDS}: {costs.get('lock chunks', '')}",
+                f"Lock payments to ghosts: {costs.get('lock chunks', '')}",
                 line(now, "lock_chunks", "off"),
-                check=_locking,
+                choices=LOCKING,
             ),
             Field(
                 "max_chunk_sat",
@@ -150,8 +148,8 @@ class UpkeepDeeds(Deeds):
             "wallet.policy.set",
             rest_min_s=float(answer["rest_min_s"]),
             rest_max_s=float(answer["rest_max_s"]),
-            round_up=answer["round_up"].lower().startswith("y"),
-            lock_chunks=answer["lock_chunks"].lower(),
+            round_up=answer["round_up"] == "yes",
+            lock_chunks=answer["lock_chunks"],
             **{name: int(answer[name]) for name in COUNTS},
         )
         self.peer.say("The privacy policy is changed, for what comes from now on.")
@@ -215,10 +213,6 @@ def _said(facts: Json) -> list[str]:
 
 def _number(source: Json, name: str) -> str:
     return f"{maybe_real(source, name) or 0:g}"
-
-
-def _locking(text: str) -> str:
-    return "" if text.lower() in LOCKING else f"one of {LOCKING_WORDS}."
 
 
 def _url(text: str) -> str:

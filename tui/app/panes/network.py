@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
-from tui.app.ghosts import GhostLine, price_of
+from tui.app.ghosts import GhostLine, Price, price_of
 from tui.app.look import Look
 from tui.app.network import NodeLine
 from tui.app.panes.base import Pane, style_sheet
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from tui.app.app import PeerApp
 
 NAME_WIDTH = 10
+PRICE_WIDTH = 12
+GHOSTS_WIDTH = 6
+NAME_MOST = 60  # a wider column would tear names and prices apart
+OFFER_MARGINS = GHOSTS_WIDTH + 12  # the table's frame, and what stands between its columns
+GHOST_COLUMNS = (10, 5, 14, 10, 15)
+"""Id, score, state, first word, price; then the model and, where there is room, why."""
+MODEL_WIDTH = 26
 
 
 class NetworkPane(NetworkDeeds, Pane):
@@ -48,7 +55,7 @@ class NetworkPane(NetworkDeeds, Pane):
         self.offers = self.query_one("#network-offers", DataTable)
         self.ghosts = self.query_one("#network-ghosts", LineList)
         self.nodes = self.query_one("#network-nodes", LineList)
-        self.offers.border_title = "Offered, a million tokens"
+        self.offers.border_title = "Models on offer; prices in sat for a million tokens"
 
     def focus_first(self) -> None:
         self.ghosts.focus()
@@ -83,15 +90,22 @@ class NetworkPane(NetworkDeeds, Pane):
         self.facts.update(Content("\n").join(lines))
 
     def _paint_offers(self) -> None:
-        prices, room = self.model.network.prices, max(14, self.size.width - 66)
+        prices = self.model.network.prices
         row = self.offers.cursor_row
         self.offers.clear(columns=True)
-        widths = (("model", room), ("ghosts", 6), ("in", 22), ("out", 22))
-        for label, width in widths:
-            self.offers.add_column(label, width=width)
+        into = max([PRICE_WIDTH, *(len(offer.in_price) for offer in prices)])
+        out = max([PRICE_WIDTH, *(len(offer.out_price) for offer in prices)])
+        room = max(14, min(NAME_MOST, self.size.width - into - out - OFFER_MARGINS))
+        self.offers.add_column("model", width=room)
+        for label, width in (("ghosts", GHOSTS_WIDTH), ("in", into), ("out", out)):
+            self.offers.add_column(label.rjust(width), width=width)
         for offer in prices:
-            name = ellipsis(offer.model, room)
-            self.offers.add_row(name, f"{offer.ghosts:>6}", offer.in_price, offer.out_price)
+            self.offers.add_row(
+                ellipsis(offer.model, room),
+                f"{offer.ghosts:>{GHOSTS_WIDTH}}",
+                offer.in_price.rjust(into),
+                offer.out_price.rjust(out),
+            )
         self.offers.display = bool(prices)
         if prices:
             self.offers.move_cursor(row=min(row, len(prices) - 1), animate=False)
@@ -99,8 +113,10 @@ class NetworkPane(NetworkDeeds, Pane):
     def _paint_ghosts(self) -> None:
         view = self.model.ghosts
         left = sum(1 for ghost in view.ghosts if ghost.quarantine is not None)
-        title = "Ghosts, the best first"
-        self.ghosts.border_title = f"{title}; {left} left alone" if left else title
+        self.ghosts.border_title = (
+            "Ghosts, the best first; price of a million tokens in/out, in sat"
+        )
+        self.ghosts.border_subtitle = f"{left} left alone" if left else ""
         words = "No ghost is known yet." if view.known else "Reading what is known of ghosts …"
         prices = {g.short_id: price_of(g.short_id, self.model.offers) for g in view.ghosts}
         now = time.time()
@@ -108,7 +124,7 @@ class NetworkPane(NetworkDeeds, Pane):
         def draw(ghost: GhostLine, width: int, look: Look) -> Text:
             return ghost_line(ghost, prices[ghost.short_id], now, width, look)
 
-        self.ghosts.show(view.ghosts, draw, self.peer.look, empty=words)
+        self.ghosts.show(view.ghosts, draw, self.peer.look, empty=words, head=ghost_head)
 
     def _paint_nodes(self) -> None:
         nodes = self.model.network.nodes
@@ -124,19 +140,37 @@ class NetworkPane(NetworkDeeds, Pane):
         self.peer.perform("ghost_facts")
 
 
-def ghost_line(ghost: GhostLine, price: str, now: float, width: int, look: Look) -> Text:
-    """Glyph, id, score, state, first word, then price and why as far as there is room."""
+def ghost_head(width: int) -> str:
+    """The names of a ghost line's columns."""
+    ident, score, state, wait, price = GHOST_COLUMNS
+    head = f"  {'ghost':<{ident}}{'score':<{score}}  {'state':<{state}}"
+    head += f"{'first word':>{wait}}{'price':>{price}}  "
+    model, why = _rest(width - len(head))
+    return head + ellipsis("model", model).ljust(model) + ("why" if why else "")
+
+
+def ghost_line(ghost: GhostLine, price: Price | None, now: float, width: int, look: Look) -> Text:
+    """Glyph, id, score, state, first word, price, then its model and why as there is room."""
+    ident, score, state, waited, priced = GHOST_COLUMNS
     tone = look.warning if ghost.quarantine else look.success if ghost.trusted else look.base
-    text = Text(f"{ghost.glyph} {ghost.short_id:<8}  ", tone)
-    text.append(f"{ghost.score:.2f}  ", look.strong)
-    text.append(ellipsis(ghost.state(now), 16).ljust(17), tone)
+    text = Text(f"{ghost.glyph} {ghost.short_id:<{ident}}", tone)
+    text.append(f"{ghost.score:<{score}.2f}  ", look.strong)
+    text.append(ellipsis(ghost.state(now), state).ljust(state), tone)
     wait = "–" if ghost.latency_ms is None else took(ghost.latency_ms)
-    text.append(f"{wait:>7}  ", look.base)
-    room = max(0, width - text.cell_len)
-    wide = min(34, room // 2)
-    text.append(ellipsis(price, wide - 2).ljust(wide), look.base)
-    text.append(ellipsis(ghost.why, room - wide), look.muted)
+    text.append(f"{wait:>{waited}}", look.base)
+    cell, name = ("", "") if price is None else (price.cell, price.name)
+    text.append(f"{ellipsis(cell, priced):>{priced}}  ", look.base)
+    model, why = _rest(width - text.cell_len)
+    if not name and not why:
+        name = ghost.why  # nothing else stands there
+    text.append(ellipsis(name, model - 1).ljust(model), look.base)
+    text.append(ellipsis(ghost.why, why), look.muted)
     return text
+
+
+def _rest(room: int) -> tuple[int, int]:
+    """Columns for the model and for why; a narrow window has none for why (Enter tells it)."""
+    return (MODEL_WIDTH, room - MODEL_WIDTH) if room > 2 * MODEL_WIDTH else (max(0, room), 0)
 
 
 def node_line(node: NodeLine, width: int, look: Look) -> Text:

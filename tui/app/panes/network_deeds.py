@@ -14,7 +14,7 @@ EXPLAINED = (
      "stands in the middle and gets few sessions until it has shown something."),
     ("why", "What was noted in your own sessions in the last half year; old things count less."),
     ("first word", "From a question to the first word of its answer, path and queue included."),
-    ("price", "Of its cheapest model, in sat for 1,000 tokens read / written."),
+    ("price", "Of its cheapest model, in sat for a million tokens read / written."),
     ("★ trusted", "You said so. It never counts as new and is never left alone but by you."),
     ("○ new", "Not enough is known. All new ghosts together get a small share of sessions."),
     ("✗ left alone", "It broke its word, or you said so: no session goes there. Resting is short: "
@@ -74,7 +74,7 @@ class NetworkDeeds(Deeds):
         ghost = self._ghost()
         if ghost is not None:
             price = price_of(ghost.short_id, self.model.offers)
-            facts = ghost.facts(price, time.time())
+            facts = ghost.facts(price.words if price is not None else "", time.time())
             await self.peer.push_screen_wait(FactsScreen(f"Ghost {ghost.short_id}", facts))
 
     async def do_ghost_trust(self) -> None:

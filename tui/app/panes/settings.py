@@ -158,10 +158,30 @@ class SettingsPane(Pane):
             field = Field(setting.key, setting.title, str(current), check=_whole(setting))
             answer = await ask_form(self.peer, setting.title, setting.meaning, [field], "Set")
             return None if answer is None else int(answer[setting.key])
-        choices = setting.choices or tuple(themes.available(self.peer.config))
-        options = [(choice, Content(choice)) for choice in choices]
-        screen = PickScreen(setting.title, setting.meaning, options)
-        return await self.peer.push_screen_wait(screen)
+        if setting.choices:
+            options = [(choice, Content(choice)) for choice in setting.choices]
+            screen = PickScreen(setting.title, setting.meaning, options, current=str(current))
+            return await self.peer.push_screen_wait(screen)
+        return await self._ask_theme(setting)
+
+    async def _ask_theme(self, setting: Setting) -> str | None:
+        """Each theme is worn while the cursor is on it."""
+        from tui.app.screens.pick import PickScreen
+
+        worn, folder = self.peer.theme_file, self.peer.config
+        found = [themes.choose(name, folder)[0] for name in themes.available(folder)]
+        options = [(one.name, Content(one.title)) for one in found]
+        screen = PickScreen(
+            setting.title,
+            "Seen as you go through them; Esc goes back to the one you had.",
+            options,
+            current=worn.name,
+            preview=self.peer.show_theme,
+        )
+        chosen = await self.peer.push_screen_wait(screen)
+        if chosen is None:
+            self.peer.show_theme(worn.name)
+        return chosen
 
     async def _change_key(self, action: Action) -> None:
         from tui.app.screens.key import KeyScreen

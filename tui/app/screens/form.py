@@ -13,6 +13,8 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from tui.app.widgets.choice import Choice
+
 if TYPE_CHECKING:
     from textual.suggester import Suggester
 
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
 Check = Callable[[str], str]
 """Takes what was typed, returns what is wrong with it, or an empty text."""
 
+
+BUTTON_KEYS: list[BindingType] = [
+    Binding("left", "app.focus_previous", "Before", show=False),
+    Binding("right", "app.focus_next", "Next", show=False),
+]
+"""From button to button; a field with the focus keeps its arrows."""
 
 # More fields than these fill a small window, so they stand closer together.
 SHORT_FORM = 3
@@ -35,6 +43,7 @@ class Field:
     check: Check | None = None
     secret: bool = False  # typed without being shown
     suggester: Suggester | None = None
+    choices: tuple[str, ...] = ()  # one of these words; then nothing else can be typed
 
 
 class FormScreen(ModalScreen[dict[str, str] | None]):
@@ -42,7 +51,10 @@ class FormScreen(ModalScreen[dict[str, str] | None]):
 
     AUTO_FOCUS = ""  # it would scroll past the words above the first field
     CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Cancel", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Cancel", show=False),
+        *BUTTON_KEYS,
+    ]
 
     def __init__(self, title: str, intro: str, fields: list[Field], button: str = "OK") -> None:
         super().__init__()
@@ -53,6 +65,7 @@ class FormScreen(ModalScreen[dict[str, str] | None]):
         long = len(self._fields) > SHORT_FORM
         with Vertical(classes="dialog dialog-long" if long else "dialog") as dialog:
             dialog.border_title = self._title
+            dialog.border_subtitle = "Tab, Enter next   Esc leaves"
             with VerticalScroll(classes="dialog-body", can_focus=False):
                 if self._intro:
                     yield Static(self._intro, classes="dialog-intro", markup=False)
@@ -83,8 +96,7 @@ class FormScreen(ModalScreen[dict[str, str] | None]):
         answers: dict[str, str] = {}
         for field, widget in zip(self._fields, self.query(Input), strict=True):
             text = widget.value.strip()
-            wrong = field.check(text) if field.check else ("" if text else "This is needed.")
-            if wrong:
+            if wrong := _wrong(field, text):
                 self.query_one("#form-error", Static).update(f"{field.label}: {wrong}")
                 widget.focus()
                 return
@@ -103,6 +115,7 @@ class ConfirmScreen(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,n", "no", "No", show=False),
         Binding("y", "yes", "Yes", show=False),
+        *BUTTON_KEYS,
     ]
 
     def __init__(self, question: str, detail: str, yes: str) -> None:
@@ -129,7 +142,16 @@ class ConfirmScreen(ModalScreen[bool]):
         self.dismiss(False)
 
 
+def _wrong(field: Field, text: str) -> str:
+    """What is wrong with what stands in a field."""
+    if field.check is not None:
+        return field.check(text)
+    return "" if text or field.choices else "This is needed."
+
+
 def _input(field: Field) -> Input:
+    if field.choices:
+        return Choice(field.value, field.choices)
     widget = Input(
         field.value,
         placeholder=field.placeholder,
@@ -169,8 +191,9 @@ def seconds(text: str) -> str:
     return "" if good else "a number of seconds."
 
 
-def yes_or_no(text: str) -> str:
-    return "" if text.lower() in ("yes", "no", "y", "n") else "yes or no."
+def yes_or_no(name: str, label: str, value: object) -> Field:
+    """A field that is on or off."""
+    return Field(name, label, "yes" if value is True else "no", choices=("yes", "no"))
 
 
 async def ask_form(

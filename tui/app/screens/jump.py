@@ -17,11 +17,7 @@ from textual.widgets import Static
 class JumpScreen(ModalScreen[Widget | None]):
     """Labels over the screen below. Any other key leaves."""
 
-    DEFAULT_CSS = """
-    JumpScreen { background: $background 0%; align: left top; }
-    JumpScreen > Static { position: absolute; width: auto; height: 1; background: $warning;
-        color: $background; text-style: bold; }
-    """
+    CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(self, below: Screen[object]) -> None:

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from tui.app.look import Look
 from tui.app.model import ModelOffer
-from tui.app.text import ellipsis, msat, percent, plural, took
-from tui.app.widgets.lines import LineList
+from tui.app.screens.list import ListScreen
+from tui.app.text import ellipsis, in_sat, msat, percent, took
 
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
@@ -89,108 +85,88 @@ def shown_rows(rows: list[ModelRow], text: str, order: str, hide: bool) -> list[
     return sorted(fitting, key=ORDERS[order])
 
 
-class ModelScreen(ModalScreen[str | None]):
-    """Answers with a model's name; None when the user leaves."""
+class ModelScreen(ListScreen[str]):
+    """Answers with a model's name."""
 
-    CSS_PATH = "dialogs.tcss"
+    HEADING = "Choose the model; prices in sat for a million tokens"
+    FIELD = "model-text"
+    PLACEHOLDER = "A part of the name, or what it must be able to: images, tools …"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Cancel", show=False),
-        Binding("down", "move(1)", "Down", show=False),
-        Binding("up", "move(-1)", "Up", show=False),
-        Binding("pagedown", "move(8)", "Down", show=False),
-        Binding("pageup", "move(-8)", "Up", show=False),
         Binding("ctrl+s", "order", "Sort", show=False),
         Binding("ctrl+x", "hide", "Hide misfits", show=False, priority=True),
     ]
 
     def __init__(self, app: PeerApp) -> None:
-        super().__init__()
-        self.peer = app
+        super().__init__(app)
         self.order = "name"
         self.hide = False
         self.rows: list[ModelRow] = []
+        self.all = rows_of(app.model.offers)
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog dialog-list") as dialog:
-            dialog.border_title = "Choose the model"
-            field = Input(
-                placeholder="A part of the name, or what it must be able to: images, tools …",
-                compact=True,
-                id="model-text",
-            )
-            field.cursor_blink = False
-            yield field
-            yield LineList(self.peer.look, id="model-rows")
-            yield Static("", id="model-detail", markup=False)
-
-    def on_mount(self) -> None:
-        self.lines = self.query_one(LineList)
-        self.detail = self.query_one("#model-detail", Static)
-        self.lines.can_focus, self.lines.lit = False, True
-        self.query_one(Input).focus()
-        self.all = rows_of(self.peer.model.offers)
+    def begin(self) -> None:
+        self._show("")
         current = self.peer.model.chat.current.model
-        self._show()
         self.lines.cursor = next((i for i, r in enumerate(self.rows) if r.name == current), 0)
-        self._show()
+        self._show("")
 
-    @on(Input.Changed)
-    def _typed(self) -> None:
-        self._show()
+    def typed(self, text: str) -> None:
+        self._show(text)
 
-    def _show(self) -> None:
-        text = self.query_one(Input).value
+    def answers(self) -> list[str]:
+        return [row.name for row in self.rows]
+
+    def describe(self, row: int) -> Text:
+        return _details(self.rows[row], self.peer.look)
+
+    def _show(self, text: str) -> None:
         self.rows = shown_rows(self.all, text, self.order, self.hide)
         empty = "No model fits." if self.all else "No ghost offers a model now."
-        self.lines.show(self.rows, _line, self.peer.look, empty=empty)
+        self.lines.show(self.rows, _line, self.peer.look, empty=empty, head=_head)
         hidden = "show misfits" if self.hide else "hide misfits"
-        dialog = self.query_one(".dialog", Vertical)
-        dialog.border_subtitle = f"by {self.order}   Ctrl+S sorts   Ctrl+X {hidden}   Enter takes"
-        self._detail()
+        keys = f"Ctrl+S sorts: by {self.order}   Ctrl+X {hidden}   Enter takes   Esc leaves"
+        self.dialog.border_subtitle = keys
+        self.show_detail()
 
-    def _detail(self) -> None:
-        """Everything about the model under the cursor."""
-        if not self.rows:
-            self.detail.update("")
-            return
-        self.detail.update(_details(self.rows[self.lines.cursor], self.peer.look))
-
-    def action_move(self, step: int) -> None:
-        self.lines.action_move(step)
-        self._detail()
+    def _again(self) -> None:
+        self._show(self.query_one(Input).value)
 
     def action_order(self) -> None:
         names = list(ORDERS)
         self.order = names[(names.index(self.order) + 1) % len(names)]
         self.lines.cursor = 0
-        self._show()
+        self._again()
 
     def action_hide(self) -> None:
         self.hide = not self.hide
-        self._show()
+        self._again()
 
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        if self.rows:
-            self.dismiss(self.rows[self.lines.cursor].name)
 
-    @on(LineList.Chosen)
-    def _clicked(self, event: LineList.Chosen) -> None:
-        self.dismiss(self.rows[event.index].name)
+NUMBERS = 47
+"""Columns of a row beside the model's name."""
 
-    def action_leave(self) -> None:
-        self.dismiss(None)
+
+def _head(width: int) -> str:
+    return _columns("model", ("in", "out", "first word", "score", "ghosts"), width)
 
 
 def _line(row: ModelRow, width: int, look: Look) -> Text:
-    """Name, price of a million tokens in and out, first word, score."""
-    name = max(16, width - 52)
-    text = Text(ellipsis(row.name, name).ljust(name + 2), look.muted if row.misfit else look.base)
-    text.append(f"{msat(row.best.in_price)} / {msat(row.best.out_price)}".rjust(24), look.base)
-    text.append((took(row.latency_ms) if row.latency_ms is not None else "–").rjust(9), look.base)
-    text.append((percent(row.score) if row.score is not None else "–").rjust(7), look.base)
-    text.append(f"  {plural(len(row.offers), 'ghost')}", look.muted)
-    return text
+    """Name, price of a million tokens in and out, first word, score, how many ghosts."""
+    cells = (
+        in_sat(row.best.in_price),
+        in_sat(row.best.out_price),
+        took(row.latency_ms) if row.latency_ms is not None else "–",
+        percent(row.score) if row.score is not None else "–",
+        f"{len(row.offers):,}",
+    )
+    return Text(_columns(row.name, cells, width), look.muted if row.misfit else look.base)
+
+
+def _columns(name: str, cells: tuple[str, str, str, str, str], width: int) -> str:
+    room = max(16, width - NUMBERS)
+    into, out, word, score, ghosts = cells
+    return (
+        f"{ellipsis(name, room):<{room}}{into:>10}{out:>10}{word:>12}{score:>7}{ghosts:>8}".rstrip()
+    )
 
 
 def _details(row: ModelRow, look: Look) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -21,23 +22,48 @@ if TYPE_CHECKING:
 
 
 class PickScreen(ModalScreen[str | None]):
-    """A list to choose from; Esc chooses nothing."""
+    """A list to choose from, begun at what holds now; Esc chooses nothing.
+
+    `preview` is told of each choice as the cursor comes to it.
+    """
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Cancel", show=False)]
 
-    def __init__(self, title: str, intro: str, options: list[tuple[str, Content]]) -> None:
+    def __init__(
+        self,
+        title: str,
+        intro: str,
+        options: list[tuple[str, Content]],
+        *,
+        current: str = "",
+        preview: Callable[[str], object] | None = None,
+    ) -> None:
         super().__init__()
         self._title, self._intro, self._options = title, intro, options
+        self._current, self._preview = current, preview
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = self._title
-            yield Static(self._intro, classes="dialog-intro", markup=False)
-            yield OptionList(*(Option(label, id=name) for name, label in self._options))
+            dialog.border_subtitle = "↑ ↓ choose   Enter takes   Esc leaves"
+            if self._intro:
+                yield Static(self._intro, classes="dialog-intro", markup=False)
+            yield OptionList(*(self._option(name, label) for name, label in self._options))
+
+    def _option(self, name: str, label: Content) -> Option:
+        now = Content.styled("  now", "$muted") if name == self._current else Content("")
+        return Option(label + now, id=name)
 
     def on_mount(self) -> None:
-        self.query_one(OptionList).highlighted = 0
+        names = [name for name, _label in self._options]
+        place = names.index(self._current) if self._current in names else 0
+        self.query_one(OptionList).highlighted = place
+
+    @on(OptionList.OptionHighlighted)
+    def _reached(self, event: OptionList.OptionHighlighted) -> None:
+        if self._preview is not None and event.option.id:
+            self._preview(event.option.id)
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual import on
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
-from textual.widgets import Input, Static
 
 from tui.app.found import Found
 from tui.app.jsonish import records
 from tui.app.link import CallFailed
 from tui.app.look import Look
+from tui.app.screens.list import ListScreen
 from tui.app.text import ellipsis, moment
-from tui.app.widgets.lines import LineList
 
 if TYPE_CHECKING:
     from tui.app.app import PeerApp
@@ -28,51 +22,30 @@ PAUSE_S = 0.12
 LIMIT = 100
 
 
-class SearchScreen(ModalScreen[Found | None]):
-    """Answers with the message to open; None when the user leaves."""
+class SearchScreen(ListScreen[Found]):
+    """Answers with the message to open."""
 
-    CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Cancel", show=False),
-        Binding("down", "move(1)", "Down", show=False),
-        Binding("up", "move(-1)", "Up", show=False),
-        Binding("pagedown", "move(8)", "Down", show=False),
-        Binding("pageup", "move(-8)", "Up", show=False),
-    ]
+    HEADING = "Search all conversations"
+    FIELD = "search-text"
+    PLACEHOLDER = 'Words; the last may be a beginning; "..." is a phrase'
+    EMPTY = "Type what you look for."
 
     def __init__(self, app: PeerApp) -> None:
-        super().__init__()
-        self.peer = app
+        super().__init__(app)
         self.found: list[Found] = []
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog dialog-list") as dialog:
-            dialog.border_title = "Search all conversations"
-            dialog.border_subtitle = "↑ ↓ choose   Enter opens   Esc leaves"
-            field = Input(
-                placeholder='Words; the last may be a beginning; "..." is a phrase',
-                compact=True,
-                id="search-text",
-            )
-            field.cursor_blink = False
-            yield field
-            yield LineList(self.peer.look, id="search-found", empty="Type what you look for.")
-            yield Static("", id="search-preview", markup=False)
+    def begin(self) -> None:
+        self.dialog.border_subtitle = "↑ ↓ choose   Enter opens   Esc leaves"
 
-    def on_mount(self) -> None:
-        self.lines = self.query_one(LineList)
-        self.preview = self.query_one("#search-preview", Static)
-        self.lines.can_focus, self.lines.lit = False, True
-        self.query_one(Input).focus()
+    def typed(self, text: str) -> None:
+        self.run_worker(self._search(text.strip()), exclusive=True, exit_on_error=False)
 
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        self.run_worker(self._search(event.value), exclusive=True, exit_on_error=False)
+    def answers(self) -> list[Found]:
+        return self.found
 
     async def _search(self, text: str) -> None:
-        text = text.strip()
         await asyncio.sleep(PAUSE_S)
-        empty, found = "Type what you look for.", []
+        empty, found = self.EMPTY, []
         if text:
             empty = "No message has these words."
             try:
@@ -83,30 +56,11 @@ class SearchScreen(ModalScreen[Found | None]):
         self.found = found
         self.lines.cursor = 0
         self.lines.show(found, _row, self.peer.look, empty=empty)
-        self._preview()
+        self.show_detail()
 
-    def action_move(self, step: int) -> None:
-        self.lines.action_move(step)
-        self._preview()
-
-    def _preview(self) -> None:
-        """The words around the hit under the cursor, as many as fit."""
-        if not self.found:
-            self.preview.update("")
-            return
-        self.preview.update(_marked(self.found[self.lines.cursor], self.peer.look, 400))
-
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        if self.found:
-            self.dismiss(self.found[self.lines.cursor])
-
-    @on(LineList.Chosen)
-    def _clicked(self, event: LineList.Chosen) -> None:
-        self.dismiss(self.found[event.index])
-
-    def action_leave(self) -> None:
-        self.dismiss(None)
+    def describe(self, row: int) -> Text:
+        """The words around the hit, as many as fit."""
+        return _marked(self.found[row], self.peer.look, 400)
 
 
 def _row(found: Found, width: int, look: Look) -> Text:

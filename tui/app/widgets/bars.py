@@ -16,7 +16,7 @@ from tui.app.actions import PANE_TITLES, PANES, Action, pretty_key
 from tui.app.explain import Figure
 from tui.app.text import ellipsis
 
-WIDE = 120
+FAR = 10_000  # more columns than any window has
 GAP = "  "  # between two hints
 EXPLAINS = 4  # columns for the F1 at the right end
 
@@ -68,25 +68,30 @@ class StatusBar(ClickBar):
     def show(self, figures: list[Figure]) -> None:
         width = self.app.size.width
         self._places = [(0, width, "help")]
-        wide = width >= WIDE
-        line = Content(" ")
-        for index, figure in enumerate(figures):
-            value = figure.long if wide else figure.short
-            label = f"{figure.name if wide else figure.label} "
-            gap = "   " if wide else "  "
-            room = width - EXPLAINS - line.cell_length - (0 if index == 0 else len(label + gap))
-            value = ellipsis(value, room if room > 2 else 0)
-            if not value:
-                continue
-            if index == 0:
-                line += Content.styled(f" {value} ", f"bold $background on ${figure.tone}")
-            else:
-                line = Content.assemble(
-                    line, gap, (label.lstrip(), "$muted"), (value, f"${figure.tone}")
-                )
+        line = _figures(figures, wide=True, columns=FAR)
+        if line.cell_length > width - EXPLAINS:
+            line = _figures(figures, wide=False, columns=width - EXPLAINS)
         key = "F1 explains" if line.cell_length + 13 <= width else "F1"
         gap = " " * max(1, width - line.cell_length - len(key) - 1)
         self.update(Content.assemble(line, gap, ("F1", "bold $primary"), (key[2:], "$muted")))
+
+
+def _figures(figures: list[Figure], *, wide: bool, columns: int) -> Content:
+    """The numbers in whole words, or short; what does not fit gives way, the last first."""
+    line = Content(" ")
+    for index, figure in enumerate(figures):
+        value = figure.long if wide else figure.short
+        label = f"{figure.name if wide else figure.label} ".lstrip()
+        gap = "   " if wide else "  "
+        room = columns - line.cell_length - (0 if index == 0 else len(label + gap))
+        value = ellipsis(value, room if room > 2 else 0)
+        if not value:
+            continue
+        if index == 0:
+            line += Content.styled(f" {value} ", f"bold $background on ${figure.tone}")
+        else:
+            line = Content.assemble(line, gap, (label, "$muted"), (value, f"${figure.tone}"))
+    return line
 
 
 class HintBar(ClickBar):

@@ -1,6 +1,7 @@
 """A long list in one line-API widget: only rows in view are drawn, whatever the length.
 
 Rows are anything; whoever shows them says how one is drawn. A row is chosen with Enter or a click.
+A head line, where there is one, stays on top while the rows scroll.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class LineList(ScrollView, can_focus=True):
         self._empty = empty
         self._count = 0
         self._draw: Callable[[int, int], Text] = lambda _row, _width: Text()
+        self._head: Callable[[int], Text] | None = None
         self._strips: dict[int, Strip] = {}
         self._width = 0
         self.cursor = 0
@@ -70,15 +72,28 @@ class LineList(ScrollView, can_focus=True):
         look: Look,
         *,
         empty: str = "",
+        head: Callable[[int], str] | None = None,
     ) -> None:
-        """These rows from now on; `draw` makes one of them for a width."""
+        """These rows from now on; `draw` makes one of them for a width, `head` the line on top."""
         self._look, self._empty = look, empty
         self._count = len(rows)
+        self._head = None
+        if head is not None and rows:
+            words = head
+            self._head = lambda width: Text(words(width), look.muted)
         self._draw = lambda row, width: draw(rows[row], width, look)
         self._strips.clear()
         self.cursor = max(0, min(self.cursor, self._count - 1))
-        self.virtual_size = Size(self.size.width, max(1, self._count))
+        self._measure()
         self.refresh()
+
+    @property
+    def _top(self) -> int:
+        """Lines above the first row."""
+        return 0 if self._head is None else 1
+
+    def _measure(self) -> None:
+        self.virtual_size = Size(self.size.width, max(1, self._count + self._top))
 
     # -- moving ------------------------------------------------------------------------------
 
@@ -86,7 +101,7 @@ class LineList(ScrollView, can_focus=True):
         self._go(self.cursor + step)
 
     def action_page(self, step: int) -> None:
-        self._go(self.cursor + step * max(1, self.size.height - 1))
+        self._go(self.cursor + step * max(1, self.size.height - 1 - self._top))
 
     def action_edge(self, last: int) -> None:
         self._go(self._count - 1 if last else 0)
@@ -102,15 +117,19 @@ class LineList(ScrollView, can_focus=True):
             for changed in (old, row):
                 self._strips.pop(changed, None)
             self.scroll_to_region(
-                Region(0, row, self.size.width, 1), animate=False, immediate=True, force=True
+                Region(0, row, self.size.width, 1 + self._top),
+                animate=False,
+                immediate=True,
+                force=True,
             )
             self.refresh()
         if row >= self._count - NEAR_END:
             self.post_message(self.NearEnd())
 
     def on_click(self, event: events.Click) -> None:
-        row = self.scroll_offset.y + event.get_content_offset_capture(self).y
-        if 0 <= row < self._count:
+        y = event.get_content_offset_capture(self).y
+        row = self.scroll_offset.y + y - self._top
+        if y >= self._top and row < self._count:
             self._go(row)
             self.action_choose()
 
@@ -130,16 +149,18 @@ class LineList(ScrollView, can_focus=True):
     def on_resize(self, event: events.Resize) -> None:
         del event
         self._strips.clear()
-        self.virtual_size = Size(self.size.width, max(1, self._count))
+        self._measure()
 
     # -- drawing -----------------------------------------------------------------------------
 
     def render_line(self, y: int) -> Strip:
-        row = self.scroll_offset.y + y
+        row = self.scroll_offset.y + y - self._top
         width = self.scrollable_content_region.width
         if width != self._width:
             self._width = width
             self._strips.clear()
+        if y == 0 and self._head is not None:
+            return self._strip(self._head(width), width, self._look.base)
         if row >= self._count:
             words = self._empty if not self._count and not row else ""
             return self._strip(Text(words, self._look.muted), width, self._look.base)
