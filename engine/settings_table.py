@@ -27,6 +27,7 @@ class Table:
         self._name = name
 
     def take(self, key: str, kind: type[_T], default: _T) -> _T:
+        """A value of this kind, or the default. Raises ConfigError for another kind."""
         value = self._data.pop(key, default)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise ConfigError(
@@ -36,6 +37,7 @@ class Table:
         return value
 
     def strings(self, key: str) -> tuple[str, ...]:
+        """A list of texts, empty by default. Raises ConfigError."""
         values = self.take(key, list, [])
         if not all(isinstance(value, str) for value in values):
             raise ConfigError(f"The setting {self._name}{key} must be a list of strings.")
@@ -49,12 +51,14 @@ class Table:
         return self.bounded(key, default, 1, most)
 
     def bounded(self, key: str, default: int, least: int, most: int) -> int:
+        """A whole number from `least` to `most`. Raises ConfigError."""
         value = self.take(key, int, default)
         if not least <= value <= most:
             raise ConfigError(f"The setting {self._name}{key} must be from {least} to {most}.")
         return value
 
     def integers(self, key: str, default: tuple[int, ...], most: int) -> tuple[int, ...]:
+        """A list of whole numbers from 1 to `most`. Raises ConfigError."""
         values = self.take(key, list, list(default))
         if not all(type(value) is int and 0 < value <= most for value in values):
             raise ConfigError(
@@ -111,6 +115,7 @@ class Table:
             ) from None
 
     def finish(self) -> None:
+        """Raises ConfigError for keys that nobody has taken."""
         if self._data:
             unknown = ", ".join(sorted(self._name + key for key in self._data))
             raise ConfigError(

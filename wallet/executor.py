@@ -76,6 +76,7 @@ class Executor:
         self.left: set[str] = set()
 
     async def load(self, op_id: str, *kinds: Kind) -> Operation:
+        """An operation of the journal. Raises UnknownOperation, also for one of another kind."""
         row = await self._store.run(lambda tx: tx.operations.get(op_id))
         if row is None or (kinds and row.kind not in kinds):
             raise UnknownOperation("There is no such operation in the journal.")
@@ -276,6 +277,7 @@ class Executor:
         return None
 
     async def states(self, op: Operation) -> list[ProofState]:
+        """What the mint says of the inputs, in their order (NUT-07)."""
         ys = [secret_to_y(proof.secret) for proof in op.inputs]
         return await self._mints.client(op.mint).states(ys)
 
@@ -304,6 +306,7 @@ class Executor:
             raise self._wrong(op, str(exc)) from exc
 
     async def finish(self, op: Operation, pairs: Pairs) -> Result:
+        """Verify what the mint signed and book it, in one transaction. Raises MintLied."""
         checked = await self.check(op, pairs)
         return await self._store.run(lambda tx: settle.book(tx, op, checked))
 

@@ -62,6 +62,8 @@ class Handover:
     async def send(
         self, url: str, amount_sat: int, memo: str = "", lock: Lock | None = None
     ) -> str:
+        """A token (NUT-00, V4) worth exactly this, locked where `lock` says so. Raises
+        InsufficientFunds, BadAmount, TokenInvalid for a lock that nobody could open."""
         url = self._mints.require(url)
         positive(amount_sat)
         if lock is not None:
@@ -105,6 +107,8 @@ class Handover:
     # -- in
 
     async def receive(self, text: str, *, allow: bool = False, preimage: str = "") -> int:
+        """Swap a token to coins of our own (NUT-03), once; sat after the mint's fee. Raises
+        TokenInvalid, UntrustedMint."""
         token = parse(text)
         url = account_of(token)
         if allow and url not in self._mints.urls():

@@ -140,6 +140,7 @@ class Operation:
 
     @property
     def inputs(self) -> list[Proof]:
+        """The coins that are spent, as they are sent to the mint."""
         return [
             Proof(
                 spec.amount,
@@ -178,6 +179,7 @@ def signature_specs(signatures: Sequence[BlindSignature]) -> list[SignatureSpec]
 
 
 def signatures(specs: Sequence[SignatureSpec]) -> list[BlindSignature]:
+    """What was written down of signatures, as values."""
     return [
         BlindSignature(s.amount, s.id, bytes.fromhex(s.C_), bytes.fromhex(s.e), bytes.fromhex(s.s))
         for s in specs
@@ -189,6 +191,7 @@ def encode(value: Body | Result) -> str:
 
 
 def from_row(row: OperationRow) -> Operation:
+    """An operation as it stands in the store; of one that is done only its result is left."""
     state = State(row.state)
     body = Body(0) if state is State.DONE else msgspec.json.decode(row.body.encode(), type=Body)
     result = msgspec.json.decode(row.result.encode(), type=Result) if row.result else None

@@ -111,6 +111,7 @@ class MintClient:
     async def mint(
         self, quote_id: str, outputs: Sequence[BlindedMessage], signature: str | None
     ) -> list[BlindSignature]:
+        """Have outputs signed for a paid invoice (NUT-04, 20). Raises a MintProblem."""
         body: dict[str, object] = {"quote": quote_id, "outputs": schemas.outputs_json(outputs)}
         if signature is not None:
             body["signature"] = signature

@@ -229,6 +229,7 @@ class MintBook:
         return keyset_id in self._keysets[self.require(url)]
 
     def keyset(self, url: str, keyset_id: str) -> Keyset:
+        """A keyset of a mint on the list. Raises EcashError, UntrustedMint."""
         found = self._keysets[self.require(url)].get(keyset_id)
         if found is None:
             raise EcashError("the mint has no such keyset for this unit")

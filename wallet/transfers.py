@@ -37,6 +37,9 @@ class Transfers:
         self._executor = executor
 
     async def request_mint(self, url: str, amount_sat: int) -> MintQuote:
+        """Ask for an invoice that brings this much (NUT-04), locked to a key of ours where the mint
+        can (NUT-20). Raises BadAmount, UntrustedMint, and MintLied for an invoice of another
+        amount."""
         url = self._mints.require(url)
         positive(amount_sat)
         key = secrets.token_bytes(32) if self._mints.locks_quotes(url) else None
@@ -54,6 +57,7 @@ class Transfers:
         return _mint_quote(row)
 
     async def check_mint(self, quote_id: str, mint: str = "") -> MintQuote:
+        """Ask the mint whether the invoice is paid; nothing is taken. Raises UnknownOperation."""
         row = await self.mint_row(quote_id, mint)
         if row.state == "ISSUED":
             return _mint_quote(row)
@@ -68,6 +72,7 @@ class Transfers:
         return _mint_quote(replace(row, state=shown))
 
     async def complete_mint(self, quote_id: str, mint: str = "") -> int:
+        """Take the ecash of a paid invoice, once; sat. Raises QuoteNotPaid before it is paid."""
         row = await self.mint_row(quote_id, mint)
         dedup = f"mint:{row.mint} {quote_id}"
         known = await self._store.run(lambda tx: tx.operations.by_dedup(dedup))
@@ -92,6 +97,8 @@ class Transfers:
         return write(tx, Kind.MINT, row.mint, body, dedup)
 
     async def melt_quote(self, url: str, invoice: str, *, part_sat: int | None = None) -> MeltQuote:
+        """What paying the invoice, or `part_sat` of it (NUT-15), costs at most (NUT-05). Raises
+        BadAmount for what is no invoice, and MintLied for a price that is not what it asks."""
         url = self._mints.require(url)
         invoice = invoices.plain(invoice)
         msat = invoices.asked_msat(invoice)
@@ -118,6 +125,8 @@ class Transfers:
         return MeltQuote(row.quote_id, url, row.amount, row.fee_reserve, row.state)
 
     async def melt(self, quote_id: str, mint: str = "") -> MeltResult:
+        """Pay what was quoted, once. PENDING while the mint has not decided: `recover` goes on.
+        Raises InsufficientFunds, and MintError when the payment failed."""
         quote = await self.melt_row(quote_id, mint)
         op_id = await self._store.run(lambda tx: self._prepare_melt(tx, quote))
         try:

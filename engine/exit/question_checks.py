@@ -53,6 +53,7 @@ def check_seed(value: Any) -> None:
 
 
 def check_stop(value: Any) -> None:
+    """A text or a few short ones that end an answer. Raises Unfit."""
     stops = [value] if isinstance(value, str) else value
     if not isinstance(stops, list) or not 1 <= len(stops) <= MAX_STOPS:
         raise Unfit("The option stop is neither a text nor a short list of texts.")

@@ -52,6 +52,8 @@ class UpstreamSettings:
 
 
 def parse_upstream(table: Table, base: Path, names: tuple[str, ...]) -> UpstreamSettings:
+    """One [[ghost.upstreams]]; `names` are the models it may serve, `base` is where relative paths
+    begin. Raises ConfigError."""
     kind = one_of(table.take("kind", str, "openai"), KINDS, "ghost.upstreams.kind")
     url = table.take("url", str, "")
     model_file = table.path("model_file", base)

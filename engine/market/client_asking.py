@@ -123,6 +123,7 @@ class ClientAsking:
         return wire.Resume(answer.ask.q, len(answer.body))
 
     def cancel(self) -> wire.Cancel | None:
+        """The message that stops the open answer; None when there is none."""
         if self.answer is None:
             return None
         self.answer.left = True

@@ -71,6 +71,7 @@ class AnswerRecord:
         return replace(self, pickups=pickups)
 
     def encode(self) -> bytes:
+        """As CBOR, for the encrypted store."""
         fields: dict[str, cbor.Value] = {
             name: getattr(self, name) for name in _FIELDS if name != "pickups"
         }

@@ -40,6 +40,7 @@ def parse_point(text: str) -> bytes:
 
 
 def parse_hex(text: str, length: int) -> bytes:
+    """Exactly `length` bytes in hex. Raises EcashError."""
     if len(text) != 2 * length:
         raise EcashError(f"expected {2 * length} hex characters")
     try:

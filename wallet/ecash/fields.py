@@ -20,6 +20,7 @@ MAX_ITEMS = 1_000
 
 
 def from_base64(text: str) -> bytes:
+    """Bytes of either alphabet, with or without padding. Raises EcashError."""
     body = text.rstrip("=")
     # Both alphabets are in use; mixing them or any other character is refused by validate.
     body = body.replace("-", "+").replace("_", "/")
@@ -44,6 +45,7 @@ def from_cbor(data: bytes) -> object:
 
 
 def no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """For `object_pairs_hook` of json: raises ValueError for a name that occurs twice."""
     result = dict(pairs)
     if len(result) != len(pairs):
         raise ValueError("a name occurs twice in one JSON object")
@@ -69,6 +71,7 @@ def bytes_of(value: object) -> bytes:
 
 
 def text_of(value: object, limit: int) -> str:
+    """A text of at most `limit` characters. Raises EcashError."""
     if not isinstance(value, str) or len(value) > limit:
         raise EcashError("a part that should be text is not, or is too long")
     try:

@@ -25,6 +25,7 @@ class Keyset:
     keys: Mapping[int, bytes] = field(repr=False)
 
     def key(self, amount: int) -> bytes:
+        """The public key for this amount. Raises EcashError."""
         try:
             return self.keys[amount]
         except KeyError as exc:
@@ -71,6 +72,7 @@ def derive_id_v1(keys: Mapping[int, bytes]) -> str:
 def derive_id_v2(
     keys: Mapping[int, bytes], unit: str, input_fee_ppk: int, final_expiry: int | None
 ) -> str:
+    """The id that NUT-02 (version 01) gives a keyset of these keys."""
     text = ",".join(f"{amount}:{keys[amount].hex()}" for amount in sorted(keys))
     text += f"|unit:{unit.lower()}"
     if input_fee_ppk:

@@ -80,11 +80,13 @@ class StoreKey:
     def from_passphrase(
         cls, passphrase: str, salt: bytes, cost: tuple[int, int] = KdfCost.MODERATE.value
     ) -> StoreKey:
+        """Argon2id of the passphrase; `cost` is passes and bytes of memory."""
         passes, memory = cost
         return cls(pwhash.argon2id.kdf(KEY_BYTES, passphrase.encode(), salt, passes, memory))
 
     @classmethod
     def from_key_file(cls, path: Path | str, *, create: bool = False) -> StoreKey:
+        """The key in a file, made there when `create` and it is missing. Raises StoreError."""
         path = Path(path)
         if create and not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -79,6 +79,7 @@ class Mints:
         return [MintRow(*row) for row in rows]
 
     def put_keyset(self, mint: str, keyset: Keyset) -> None:
+        """Keep or replace a keyset of a mint."""
         keys = json.dumps({str(amount): key.hex() for amount, key in keyset.keys.items()})
         self._rows.execute(
             "INSERT OR REPLACE INTO keysets VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -114,6 +115,7 @@ class Counters:
         return int(row[0]) if row else 0
 
     def raise_to(self, keyset_id: str, counter: int) -> None:
+        """Use no counter of this keyset below `counter` any more (NUT-13)."""
         self._rows.execute(
             "INSERT INTO counters VALUES (?, ?)"
             " ON CONFLICT (keyset_id) DO UPDATE SET next = max(next, excluded.next)",
@@ -209,6 +211,7 @@ class History:
     def add(
         self, kind: str, mint: str, amount_sat: int, detail: str = "", op_id: str | None = None
     ) -> None:
+        """Note a move of money: `amount_sat` is positive for what came in."""
         self._rows.execute(
             "INSERT INTO history (ts, kind, mint, amount_sat, detail, op_id)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -236,6 +239,7 @@ class CreditRows:
         self._rows = rows
 
     def get(self, session_hash: bytes) -> int:
+        """What a session has left, in msat; 0 for one that is not known."""
         row = self._rows.row(
             "SELECT credit_msat FROM credits WHERE session_hash = ?", (session_hash,)
         )

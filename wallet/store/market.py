@@ -105,6 +105,7 @@ class Credits:
         return await self._store.run(work)
 
     async def record(self, session_hash: bytes) -> Credit | None:
+        """A session with its key and when it changed; None for one that is not known."""
         row = await self._store.run(
             lambda tx: tx.row(
                 "SELECT session_hash, credit_msat, session_key, updated FROM credits"
@@ -159,6 +160,7 @@ class Earnings:
         await self._store.run(work)
 
     async def totals(self, *, since: float = 0.0) -> EarningTotals:
+        """Sums of all answers from `since` (unix seconds) on."""
         row = await self._store.run(
             lambda tx: tx.row(
                 "SELECT coalesce(sum(cost_msat), 0), coalesce(sum(1 - refused), 0),"
@@ -180,6 +182,7 @@ class Earnings:
         return [(row[0], row[1], row[2]) for row in rows]
 
     async def recent(self, limit: int = 20) -> list[Earning]:
+        """The last answers that were paid, the newest first."""
         rows = await self._store.run(
             lambda tx: tx.rows(
                 "SELECT ts, model, tokens_in, tokens_out, cost_msat FROM earnings"

@@ -103,6 +103,7 @@ class Messages:
     async def update(
         self, message_id: int, *, text: str | None = None, meta: dict[str, Any] | None = None
     ) -> None:
+        """Other words, or other notes, for a message; None leaves them."""
         encoded = None if meta is None else json.dumps(meta)
         await self._store.run(
             lambda tx: tx.execute(
@@ -113,6 +114,7 @@ class Messages:
         )
 
     async def get(self, session_id: str, message_id: int) -> ChatMessage | None:
+        """One message of this chat; None when it is in none or another."""
         row = await self._store.run(
             lambda tx: tx.row(
                 f"{MESSAGE} WHERE message_id = ? AND session_id = ?", (message_id, session_id)

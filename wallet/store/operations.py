@@ -29,6 +29,7 @@ class Operations:
     def add(
         self, op_id: str, kind: str, state: str, mint: str, body: str, dedup: str | None = None
     ) -> None:
+        """Write an operation down before its first request; `dedup` names it once and for all."""
         self._rows.execute(
             "INSERT INTO operations (op_id, kind, state, mint, dedup, body, created, updated)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -55,6 +56,7 @@ class Operations:
         return [OperationRow(*row) for row in rows]
 
     def set_state(self, op_id: str, state: str, error: str = "") -> None:
+        """How far it is; one that is done stays so."""
         self._rows.execute(
             "UPDATE operations SET state = ?, error = ?, updated = ?"
             " WHERE op_id = ? AND state <> 'done'",

@@ -83,6 +83,7 @@ class Proofs:
         return [_proof(row) for row in rows]
 
     def reserve(self, proofs: Sequence[Proof], op_id: str) -> None:
+        """Set available coins aside for an operation."""
         for proof in proofs:
             changed = self._rows.execute(
                 "UPDATE proofs SET state = 'reserved', op_id = ?"

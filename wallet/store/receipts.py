@@ -51,6 +51,7 @@ class Receipts:
         )
 
     async def countersign(self, session_hash: bytes, n: int, client_sig: bytes) -> bool:
+        """Add the client's signature to a receipt of ours; False when there is none."""
         changed = await self._store.run(
             lambda tx: tx.execute(
                 "UPDATE receipts SET client_sig = ? WHERE session_hash = ? AND n = ?"
@@ -61,6 +62,7 @@ class Receipts:
         return changed > 0
 
     async def list(self, session_hash: bytes, *, side: str) -> list[StoredReceipt]:
+        """The receipts of a session that one `side` ("ghost" or "client") kept, in order."""
         rows = await self._store.run(
             lambda tx: tx.rows(
                 "SELECT session_hash, n, side, raw, ghost_sig, client_sig, cost_msat, created"

@@ -13,6 +13,7 @@ class Settings:
         self._store = store
 
     async def get(self, key: str, default: str | None = None) -> str | None:
+        """A setting as it was written, or the default."""
         row = await self._store.run(
             lambda tx: tx.row("SELECT value FROM settings WHERE key = ?", (key,))
         )
@@ -38,12 +39,14 @@ class Secrets:
         self._store = store
 
     async def get(self, ns: str, key: str) -> bytes | None:
+        """The bytes under a name, or None."""
         row = await self._store.run(
             lambda tx: tx.row("SELECT value FROM secrets WHERE ns = ? AND key = ?", (ns, key))
         )
         return row[0] if row else None
 
     async def put(self, ns: str, key: str, value: bytes) -> None:
+        """Keep or replace the bytes under a name."""
         await self._store.run(
             lambda tx: tx.execute(
                 "INSERT OR REPLACE INTO secrets VALUES (?, ?, ?)", (ns, key, value)
@@ -66,6 +69,7 @@ class Secrets:
         )
 
     async def keys(self, ns: str) -> list[str]:
+        """Every name of a namespace, sorted."""
         rows = await self._store.run(
             lambda tx: tx.rows("SELECT key FROM secrets WHERE ns = ? ORDER BY key", (ns,))
         )

@@ -42,6 +42,7 @@ class StreamReader(ABC):
         return bool(self.reason)
 
     def feed(self, chunk: bytes) -> Iterator[BackendEvent]:
+        """The events that this piece of the stream completes. Raises ProviderError."""
         self._seen += len(chunk)
         if self._seen > MAX_STREAM_BYTES:
             raise provider_error("protocol")
@@ -102,6 +103,7 @@ class CallPieces:
         self._count = 0
 
     def add(self, key: object, call_id: str = "", name: str = "", arguments: str = "") -> None:
+        """A piece of the call that the provider names by `key`. Raises ProviderError."""
         call = self._calls.get(key)
         if call is None:
             self._count += 1
