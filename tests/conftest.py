@@ -3,6 +3,7 @@ several workers (tests/helpers/spread.py). Fixtures live beside the tests that u
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -57,3 +58,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> spread.Spread | None:
     """For `--dist loadfile`, which is what `make test` asks for."""
     return spread.Spread(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_finish() -> None:
+    """All tests and their libraries, half a million objects, live to the end of the run: left out
+    of each later collection, and fewer of those, they are a tenth of the processor's time less."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
