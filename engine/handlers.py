@@ -90,6 +90,7 @@ class WalletHandlers:
             "wallet.balance": self.balance,
             "wallet.history": self.history,
             "wallet.mints.add": self.add_mint,
+            "wallet.mints.forget": self.forget_mint,
             "wallet.mints.look": self.look_at_mint,
             "wallet.fund": self.fund,
             "wallet.fund.spread": self.fund_spread,
@@ -147,6 +148,11 @@ class WalletHandlers:
 
     async def add_mint(self, params: dict[str, Any]) -> WalletBalance:
         await self._wallet.add_mint(params["url"].rstrip("/"))
+        self._changed()
+        return await self.balance({})
+
+    async def forget_mint(self, params: dict[str, Any]) -> WalletBalance:
+        await self._wallet.forget_mint(params["url"])
         self._changed()
         return await self.balance({})
 

@@ -136,6 +136,13 @@ class MintBook:
         self._names[url], self._infos[url], self._keysets[url] = name, info, keysets
         return url
 
+    def drop(self, url: str) -> None:
+        """Off the list; the store has forgotten it already. Its client ends with all the others,
+        because somebody may be asking just now."""
+        for known in (self._names, self._infos, self._keysets):
+            known.pop(url, None)
+        self.unsure.discard(url)
+
     async def look(self, url: str) -> tuple[str, MintInfo, dict[str, Keyset], tuple[str, ...]]:
         """What a mint says of itself, before it is trusted, and the units of its active keysets.
         Asks the mint; keeps nothing."""
@@ -159,13 +166,17 @@ class MintBook:
         keysets = await self._fetch(self.client(url), self._keysets[url])
         info = await self.client(url).info()
 
-        def work(tx: Transaction) -> None:
-            tx.mints.put(url, self._names[url], msgspec.json.encode(info).decode())
+        def work(tx: Transaction) -> bool:
+            row = tx.mints.get(url)
+            if row is None:  # it was forgotten meanwhile
+                return False
+            tx.mints.put(url, row.name, msgspec.json.encode(info).decode())
             for keyset in keysets.values():
                 tx.mints.put_keyset(url, keyset)
+            return True
 
-        await self._store.run(work)
-        self._keysets[url], self._infos[url] = keysets, info
+        if await self._store.run(work) and url in self._names:
+            self._keysets[url], self._infos[url] = keysets, info
 
     def locks_quotes(self, url: str) -> bool:
         return self._infos[url].supports(NUT_LOCKED_QUOTES)

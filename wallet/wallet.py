@@ -24,6 +24,7 @@ from wallet.errors import (
     StoreDamaged,
 )
 from wallet.executor import Executor
+from wallet.forgetting import forget
 from wallet.funding import request_spread
 from wallet.handover import Handover
 from wallet.health import SOON_S
@@ -181,6 +182,11 @@ class Wallet(MarketDoor):
     async def add_mint(self, url: str) -> str:
         """Trust a mint; returns its address in normal spelling."""
         return await self._mints.add(url)
+
+    async def forget_mint(self, url: str) -> str:
+        """Take a mint off the list; its address in normal spelling. Raises MintProblem while
+        anything of ours is there."""
+        return await forget(url, self._store, self._mints)
 
     async def look_at_mint(self, url: str) -> MintFacts:
         """What a mint says of itself, before the user trusts it."""

@@ -130,6 +130,7 @@ class ScriptedWallet:
             "wallet.policy.set": self._plain("wallet.policy"),
             "wallet.sent.check": self._check,
             "wallet.mints.add": self._nothing,
+            "wallet.mints.forget": self._nothing,
             "wallet.mints.look": self._look,
             "wallet.fund": self._fund,
             "wallet.fund.spread": self._spread,

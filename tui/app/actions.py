@@ -516,6 +516,13 @@ ACTIONS = (
         "mints",
     ),
     Action(
+        "forget_mint",
+        "Forget a mint",
+        "Takes a mint off the list that holds nothing of yours.",
+        (),
+        "mints",
+    ),
+    Action(
         "mint_details",
         "What is known of a mint",
         "Health, latency, failures and warnings of the mint under the cursor (also Enter).",

@@ -115,6 +115,16 @@ def add_mint(args: argparse.Namespace) -> int:
     return 0
 
 
+def forget_mint(args: argparse.Namespace) -> int:
+    """Take a mint off the list."""
+    raw = call(args, "wallet.mints.forget", url=args.url)
+    if args.json:
+        print_json(raw)
+    else:
+        print(f"Forgot {style.clean(args.url)}. It can be added again at any time.")
+    return 0
+
+
 def _show_facts(facts: MintFacts) -> None:
     fee = f"{facts.input_fee_ppk} for each 1,000 coins spent" if facts.input_fee_ppk else "none"
     shown = [

@@ -77,6 +77,14 @@ def _add_wallet_moves(wallet: Subparsers) -> None:
     )
     add.add_argument("--yes", action="store_true", help="do not ask")
     add.add_argument("url", metavar="URL", help="the mint's address")
+    forget = command(
+        wallet,
+        "forget-mint",
+        "cmd_wallet:forget_mint",
+        "take a mint off the list that holds nothing of yours",
+        ("peer2prompt wallet forget-mint https://mint.example", ""),
+    )
+    forget.add_argument("url", metavar="URL", help="the mint's address")
     fund = command(
         wallet,
         "fund",

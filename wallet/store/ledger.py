@@ -78,6 +78,11 @@ class Mints:
         rows = self._rows.rows("SELECT url, name, info FROM mints ORDER BY added, url")
         return [MintRow(*row) for row in rows]
 
+    def remove(self, url: str) -> None:
+        """With its keysets; their counters stay."""
+        self._rows.execute("DELETE FROM keysets WHERE mint = ?", (url,))
+        self._rows.execute("DELETE FROM mints WHERE url = ?", (url,))
+
     def put_keyset(self, mint: str, keyset: Keyset) -> None:
         """Keep or replace a keyset of a mint."""
         keys = json.dumps({str(amount): key.hex() for amount, key in keyset.keys.items()})

@@ -142,6 +142,15 @@ class Proofs:
         for secret in secrets:
             self._rows.execute("DELETE FROM proofs WHERE secret = ? AND mint = ?", (secret, mint))
 
+    def any_at(self, mint: str) -> bool:
+        """Whether there is anything of a mint here, tokens that are out among it."""
+        return self._rows.row("SELECT 1 FROM proofs WHERE mint = ? LIMIT 1", (mint,)) is not None
+
+    def any_sent(self, mint: str) -> bool:
+        """Whether tokens are out that nobody is known to have taken."""
+        sent = "SELECT 1 FROM proofs WHERE mint = ? AND state = 'sent' LIMIT 1"
+        return self._rows.row(sent, (mint,)) is not None
+
     def known(self, secret: str) -> bool:
         return self._rows.row("SELECT 1 FROM proofs WHERE secret = ?", (secret,)) is not None
 

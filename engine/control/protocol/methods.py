@@ -229,6 +229,7 @@ METHODS: Final[dict[str, Method]] = {
     "wallet.balance": Method(NoParams, WalletBalance),
     "wallet.history": Method(HistoryParams, list[HistoryEntry]),
     "wallet.mints.add": Method(MintUrlParams, Empty),
+    "wallet.mints.forget": Method(MintUrlParams, Empty),
     "wallet.mints.look": Method(MintUrlParams, MintFacts),
     "wallet.move": Method(MoveParams, MoveResult),
     "wallet.fund": Method(FundParams, FundQuote),

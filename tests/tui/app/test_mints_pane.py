@@ -469,6 +469,18 @@ async def test_the_privacy_policy_with_its_cost(
 
 
 @pytest.mark.asyncio
+async def test_a_mint_is_forgotten(folder: Path, node: ScriptedNode) -> None:
+    async with mints(folder) as screen:
+        screen.app.perform("forget_mint")
+        await screen.dialog("PickScreen")
+        await screen.press("enter")
+        await agree(screen, "It can be added again at any time.")
+        await seen(screen, "is off the list.")
+        (asked,) = node.called("wallet.mints.forget")
+        assert asked["url"] in (DEMO_MINT, OTHER_MINT)
+
+
+@pytest.mark.asyncio
 async def test_resting_coins_are_woken(folder: Path, node: ScriptedNode) -> None:
     del node
     async with mints(folder) as screen:

@@ -301,6 +301,7 @@ class ScriptedNode:
             "wallet.balance": BALANCE,
             "wallet.history": [{"ts": 1.0, "kind": "mint", "mint": MINT, "amount_sat": 500}],
             "wallet.mints.add": {},
+            "wallet.mints.forget": {},
             "wallet.mints.look": {
                 "url": MINT,
                 "name": "Fresh mint",

@@ -92,6 +92,7 @@ PLAIN = [
     (["wallet", "swap", MINT], ["Swapped 480 sat"]),
     (["wallet", "policy", "--even", "20"], ["rest"]),
     (["wallet", "restore"], ["Recovered 33 sat at all mints"]),
+    (["wallet", "forget-mint", MINT], [f"Forgot {MINT}."]),
     (["wallet", "fund", "100"], [INVOICE, "wallet check q1"]),
     (["wallet", "fund", "100", "--wait"], [INVOICE, "100 sat are in the wallet"]),
     (["wallet", "check", "q1"], ["100 sat came"]),

@@ -32,6 +32,17 @@ class UpkeepDeeds(Deeds):
         await self.controller.wallet_call("wallet.mints.add", url=answer["url"])
         self.peer.say("The mint is added.")
 
+    async def do_forget_mint(self) -> None:
+        from tui.app.screens.form import confirm
+
+        mint = await self.which_mint("Forget a mint")
+        if mint is None:
+            return
+        detail = "It is asked nothing any more. It can be added again at any time."
+        if await confirm(self.peer, f"Forget {mint.title}?", detail, "Forget it"):
+            await self.controller.wallet_call("wallet.mints.forget", url=mint.url)
+            self.peer.say(f"{mint.title} is off the list.")
+
     async def do_mint_details(self) -> None:
         from tui.app.screens.facts import FactsScreen
 
