@@ -9,6 +9,7 @@ import msgspec
 from engine.control.protocol.earnings import Earnings, ModelEarnings, PeriodEarnings
 from engine.exit.caps import DAY_S
 from engine.exit.desk import Desk
+from engine.exit.price_checks import uncounted
 from engine.exit.service import GhostService
 
 HOUR_S = 3_600
@@ -50,6 +51,7 @@ async def earnings_of(desk: Desk, service: GhostService) -> Earnings:
         ],
         cost_msat=total_cost,
         margin_msat=sums.total_msat - total_cost,
+        uncounted=uncounted(desk.config.prices, desk.config.offers, desk.config.upstreams),
         refusals=await store.ghost.refusals(),
         queue_running=desk.queue.running,
         queue_waiting=desk.queue.waiting,

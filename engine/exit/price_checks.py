@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 
 from engine.errors import ConfigError
 from engine.exit.prices import PriceSettings, to_msat
-from engine.exit.settings_models import ModelSettings
+from engine.exit.settings_models import Costs, ModelSettings
 from engine.exit.settings_upstreams import UpstreamSettings
 
 SAY_IT = "`peer2prompt ghost prices --sat-per-usd SAT`"
@@ -22,7 +22,7 @@ def check_priced(
 ) -> None:
     """Raises ConfigError where a provider is to be paid for a model that the operator put no price
     on: the usual price fits machines of one's own, and may be below what a provider asks."""
-    paid = {name for one in upstreams if not one.is_own for name, _ in one.models}
+    paid = _paid(upstreams)
     for model in models:
         said = model.in_price is not None and model.out_price is not None
         if model.name in paid and not said and not prices.by_costs(model):
@@ -31,6 +31,24 @@ def check_priced(
                 hint="Give it in_price and out_price (msat per million tokens), or in_usd and "
                 'out_usd with ghost.prices.mode = "margin".',
             )
+
+
+def uncounted(
+    prices: PriceSettings, models: Iterable[ModelSettings], upstreams: Iterable[UpstreamSettings]
+) -> list[str]:
+    """The models whose provider asks something that is in no sum: what it asks is not known, or
+    there is no rate to count dollars by."""
+    paid = _paid(upstreams)
+    return [
+        model.name
+        for model in models
+        if (model.costs is None and model.name in paid)
+        or (model.costs not in (None, Costs()) and not prices.sat_per_usd)
+    ]
+
+
+def _paid(upstreams: Iterable[UpstreamSettings]) -> set[str]:
+    return {name for one in upstreams if not one.is_own for name, _ in one.models}
 
 
 def price_warnings(

@@ -35,6 +35,10 @@ def run(args: argparse.Namespace) -> int:
             ("paid out", f"{earned.paid_out_sat} sat"),
         ]
     )
+    if earned.uncounted:
+        names = ", ".join(style.clean(name) for name in earned.uncounted)
+        print(f"! Not counted is what the provider asks for {names}: give --cost and")
+        print("  --sat-per-usd to `peer2prompt ghost prices`.")
     if earned.models:
         print()
         rows = [

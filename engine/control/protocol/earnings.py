@@ -52,6 +52,8 @@ class Earnings(Result, frozen=True):
     cost_msat: int = 0
     margin_msat: int = 0
     """Earned less what the providers ask."""
+    uncounted: list[str] = []
+    """Models whose costs are in no sum: the settings lack them, or the rate."""
     refusals: dict[str, int] = {}
     """Refused questions by reason."""
     queue_running: int = 0

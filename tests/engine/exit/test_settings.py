@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError
-from engine.exit.price_checks import price_warnings
+from engine.exit.price_checks import price_warnings, uncounted
 from engine.exit.prices import Price, PriceSettings
 from engine.exit.settings import GhostConfig, parse_ghost
 from engine.exit.settings_models import Costs, ModelSettings
@@ -186,6 +186,28 @@ def test_a_price_below_what_the_provider_asks_is_told() -> None:
     assert "small" in told
     models[0]["out_price"] = 4 * 10**6
     assert not list(price_warnings(parse(data).prices, parse(data).offers, 0))
+
+
+@pytest.mark.parametrize(
+    ("far", "model", "rate", "counted"),
+    [
+        (True, {"in_price": 1, "out_price": 1}, 1_000, False),
+        (True, {"in_price": 1, "out_price": 1, "in_usd": 1, "out_usd": 1}, 0, False),
+        (True, {"in_price": 1, "out_price": 1, "in_usd": 1, "out_usd": 1}, 1_000, True),
+        (True, {"in_price": 1, "out_price": 1, "in_usd": 0, "out_usd": 0}, 0, True),
+        (False, {}, 0, True),
+        (False, {"in_usd": 1, "out_usd": 1}, 0, False),
+    ],
+)
+def test_costs_that_are_in_no_sum_are_named(
+    far: bool, model: dict[str, Any], rate: int, counted: bool
+) -> None:
+    url = "https://llm.example/v1" if far else LOCAL
+    terms = {"text": terms_hash(["llm.example"]), "acknowledged": "2026-11-21"} if far else {}
+    data = {**OLD, "provider_url": url, "models": [{"name": "small", **model}], "terms": terms}
+    config = parse(data, prices={"sat_per_usd": rate})
+    found = uncounted(config.prices, config.offers, config.upstreams)
+    assert found == ([] if counted else ["small"])
 
 
 def test_the_terms_name_whose_they_are() -> None:

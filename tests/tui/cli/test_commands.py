@@ -57,7 +57,7 @@ PLAIN = [
     (["network"], ["5 kept for others, 8 of our own", "12 relays, 11 of them answered"]),
     (["invite"], ["P2P1ABC"]),
     (["join", "P2P1ABC"], ["1 of 2 nodes answered", "6 relays"]),
-    (["earnings"], ["2000.500 sat", "small"]),
+    (["earnings"], ["2000.500 sat", "small", "asks for large: give --cost"]),
     (["sessions", "list"], ["3f2a9900", "Onions"]),
     (["sessions", "list", "--archived"], ["3f2a9900"]),
     (["sessions", "show", "3f2a"], ["words 1", "words 450", "ghost bb22cc33", "7 answers"]),
