@@ -10,7 +10,6 @@ The faces start the second form when no node runs. What happens to files is the 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -23,8 +22,8 @@ from engine.config import STORE_NAME, NodeConfig, load_config
 from engine.control.protocol.frames import Empty
 from engine.control.protocol.node import Backup, Lock, Wiped
 from engine.control.server import Handler
-from engine.errors import ConfigError, Peer2PromptError
-from wallet.errors import WalletError
+from engine.errors import ConfigError
+from engine.json_tool import run_tool
 from wallet.store import Passphrase, Store, keeping
 
 
@@ -98,18 +97,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--home", type=Path, required=True)
     args = parser.parse_intermixed_args(argv)
-    try:
-        if args.what == "wipe":
-            print(json.dumps({"removed": wipe_home(load_config(args.home))}))
-        elif args.file is None:
-            raise ConfigError("Name the backup to bring back.")
-        else:
-            keeping.bring_back(args.file, args.home / STORE_NAME)
-            print(json.dumps({"restored": str(args.home / STORE_NAME)}))
-    except (Peer2PromptError, WalletError) as error:
-        print(json.dumps({"error": error.as_dict()}))
-        return error.exit_code
-    return 0
+    return run_tool(lambda: _done(args.what, args.home, args.file))
+
+
+def _done(what: str, home: Path, file: Path | None) -> dict[str, object]:
+    if what == "wipe":
+        return {"removed": wipe_home(load_config(home))}
+    if file is None:
+        raise ConfigError("Name the backup to bring back.")
+    keeping.bring_back(file, home / STORE_NAME)
+    return {"restored": str(home / STORE_NAME)}
 
 
 if __name__ == "__main__":

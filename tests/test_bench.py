@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.onion import KEYS, QUICK, medians, ratios, report
 from bench.provider import delay_s, question
 from bench.relay_ticks_load import lateness_ms
-from tests.helpers.patience import PATIENCE_S
+from tests.helpers.printed import printed
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,29 +46,13 @@ def test_a_question_names_its_delay() -> None:
 
 
 def test_a_short_run_prints_one_object() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.onion", "--quick", "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=True,
-    )
-    found = json.loads(done.stdout)
+    found = printed("bench.onion", "--quick", "--json")
     assert all(found["ours"][key] > 0 for key in KEYS)
     assert found["rounds"] == 2
 
 
 def test_a_few_shaped_streams_are_all_measured_through_one_relay() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.relay_ticks", "--streams", "20", "--seconds", "2", "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=True,
-    )
-    found = json.loads(done.stdout)
+    found = printed("bench.relay_ticks", "--streams", "20", "--seconds", "2", "--json")
     # How late the ticks are is the bench's to say: here other tests run beside it.
     assert found["streams"] == found["streams_open"] == 20
     assert found["error_p95_ms"] >= 0

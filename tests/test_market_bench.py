@@ -5,9 +5,6 @@ The long runs are `python -m bench.market` and `python -m bench.ghost_load`.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +20,7 @@ from engine.market import sizing
 from engine.market.client_credit import ClientCredit
 from engine.market.outlay import Outlay
 from engine.session.stock import Stock
-from tests.helpers.patience import PATIENCE_S
+from tests.helpers.printed import printed
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -103,15 +100,7 @@ def test_a_client_that_settles_twice_leaves_nothing_at_the_mint() -> None:
 
 
 def test_it_prints_one_object() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.market", "--sessions", "9", "--jobs", "1", "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=True,
-    )
-    found = json.loads(done.stdout)
+    found = printed("bench.market", "--sessions", "9", "--jobs", "1", "--json")
     assert found["sessions"] == 9
     assert found["unaccounted_msat"] == 0
     assert {"max_loss_chunks_client", "max_loss_chunks_ghost"} <= found.keys()

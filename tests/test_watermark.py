@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 from bench.watermark import Model, World, auroc, figures, passive, watermark
 from engine.circuit.shaping import ShapeClass
-from tests.helpers.patience import PATIENCE_S
+from tests.helpers.printed import printed
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = Model(circuits=60)
@@ -56,13 +53,5 @@ def test_who_only_looks_learns_less_from_a_constant_stream() -> None:
 
 
 def test_the_command_prints_one_object() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.watermark", "--json", "--circuits", "20"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=True,
-    )
-    found = json.loads(done.stdout)
+    found = printed("bench.watermark", "--json", "--circuits", "20")
     assert set(found) >= {"model", "bulk", "text", "always-on"}

@@ -23,7 +23,7 @@ import tomlkit
 import trio
 
 from engine.config import load_config, parse_config
-from engine.errors import ConfigError, Peer2PromptError
+from engine.errors import ConfigError
 from engine.exit.backends.build import listing_of
 from engine.exit.backends.listing import Listing, usd_text
 from engine.exit.backends.upstream import Upstream
@@ -33,8 +33,8 @@ from engine.exit.price_table import read_table
 from engine.exit.settings_file import edited, put, tables, write_whole
 from engine.exit.settings_upstreams import UpstreamSettings, foreign_hosts
 from engine.exit.terms import terms_hash, terms_text
+from engine.json_tool import run_tool
 from engine.store_opening import open_store_with, store_secret
-from wallet.errors import WalletError
 from wallet.store import Passphrase
 
 MAX_INPUT = 1 << 20
@@ -173,13 +173,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("what", choices=sorted(_COMMANDS))
     parser.add_argument("--home", type=Path, required=True)
     args = parser.parse_args(argv)
-    try:
+
+    def work() -> object:
         given = json.loads(sys.stdin.buffer.read(MAX_INPUT) or b"{}")
-        print(json.dumps(_COMMANDS[args.what](args.home, given)))
-    except (Peer2PromptError, WalletError) as error:
-        print(json.dumps({"error": error.as_dict()}))
-        return error.exit_code
-    return 0
+        return _COMMANDS[args.what](args.home, given)
+
+    return run_tool(work)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@ on a way on which it cannot know the wallet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -37,6 +38,16 @@ class Stranger(httpx.AsyncBaseTransport):
             self.mint.tamper = tamper
 
 
+@asynccontextmanager
+async def seen_twice(tmp_path: Path, fake_mint: FakeMint) -> AsyncIterator[tuple[Wallet, Stranger]]:
+    """A wallet that reaches its mint on two ways, and the second of them."""
+    stranger = Stranger(fake_mint)
+    async with await open_store(tmp_path) as store:
+        wallet = Wallet(store, lambda _url: fake_mint, second=lambda _url: stranger)
+        await wallet.open()
+        yield wallet, stranger
+
+
 async def test_keys_for_one_asker_alone(tmp_path: Path, fake_mint: FakeMint) -> None:
     marked = Keys("for alice only")
 
@@ -45,10 +56,7 @@ async def test_keys_for_one_asker_alone(tmp_path: Path, fake_mint: FakeMint) -> 
             answer["keysets"].append({**answer["keysets"][0], "id": marked.id})
         return answer
 
-    stranger = Stranger(fake_mint)
-    async with await open_store(tmp_path) as store:
-        wallet = Wallet(store, lambda _url: fake_mint, second=lambda _url: stranger)
-        await wallet.open()
+    async with seen_twice(tmp_path, fake_mint) as (wallet, stranger):
         fake_mint.tamper = mark
         with pytest.raises(MintLied, match="different askers"):
             await wallet.add_mint(URL)
@@ -71,10 +79,7 @@ async def test_keys_for_one_asker_alone(tmp_path: Path, fake_mint: FakeMint) -> 
 async def test_keys_that_change_between_the_questions_are_no_lie(
     tmp_path: Path, fake_mint: FakeMint
 ) -> None:
-    stranger = Stranger(fake_mint)
-    async with await open_store(tmp_path) as store:
-        wallet = Wallet(store, lambda _url: fake_mint, second=lambda _url: stranger)
-        await wallet.open()
+    async with seen_twice(tmp_path, fake_mint) as (wallet, _):
         await wallet.add_mint(URL)
         answered: list[str] = []
 
@@ -107,10 +112,7 @@ async def test_other_keys_under_the_same_short_id(
             answer["keysets"][0]["keys"] = marked
         return answer
 
-    stranger = Stranger(fake_mint)
-    async with await open_store(tmp_path) as store:
-        wallet = Wallet(store, lambda _url: fake_mint, second=lambda _url: stranger)
-        await wallet.open()
+    async with seen_twice(tmp_path, fake_mint) as (wallet, _):
         fake_mint.tamper = mark
         with pytest.raises(MintLied, match="different askers"):
             await wallet.add_mint(URL)

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.wallet.fake_mint import URL, FakeMint
-from tests.wallet.support import a_wallet, available, fake_wallet, fund, open_store
-from tests.wallet.test_second_look import Stranger
+from tests.wallet.support import a_wallet, available, fake_wallet, fund
+from tests.wallet.test_second_look import seen_twice
 from wallet.ecash.conditions import lock_to_keys
 from wallet.errors import MintUnreachable, TokenInvalid, UnknownOperation
-from wallet.wallet import Wallet
 
 pytestmark = [pytest.mark.trio, pytest.mark.usefixtures("quick")]
 
@@ -115,10 +114,7 @@ async def test_the_mint_is_asked_as_a_stranger_about_one_token_alone(
     tmp_path: Path, fake_mint: FakeMint
 ) -> None:
     """Tokens asked about together, or where the wallet is known, would be told to be its own."""
-    stranger = Stranger(fake_mint)
-    async with await open_store(tmp_path) as store:
-        wallet = Wallet(store, lambda _url: fake_mint, second=lambda _url: stranger)
-        await wallet.open()
+    async with seen_twice(tmp_path, fake_mint) as (wallet, stranger):
         await wallet.add_mint(URL)
         await fund(wallet, URL, 100)
         for _ in range(3):

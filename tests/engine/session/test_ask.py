@@ -22,6 +22,11 @@ LONG = [f"word{index} " for index in range(400)]
 """400 tokens are 40 sat at the test prices: four chunks."""
 
 
+async def tick(_index: int) -> None:
+    """A pause before every word of the provider."""
+    await trio.sleep(0.05)
+
+
 async def test_a_question_is_paid_answered_and_settled(autojump_clock: MockClock) -> None:
     async with world() as w:
         asker = w.asker()
@@ -82,9 +87,6 @@ async def test_a_cold_question_sends_question_and_payment_together(
 
 
 async def test_long_answers_are_topped_up_without_a_stop(autojump_clock: MockClock) -> None:
-    async def tick(_index: int) -> None:
-        await trio.sleep(0.05)
-
     async with world(ScriptedBackend(LONG, usage=(20, 400), gate=tick)) as w:
         w.earner.delay_s = 1.0
         asker = w.asker()
@@ -295,10 +297,6 @@ async def test_a_payment_that_was_ready_when_the_answer_ended_does_not_hold_up_t
 ) -> None:
     """The wallet is busy with the next chunk when the last word comes: whoever settles then waits
     for the wallet, not for the word of a ghost that was never paid."""
-
-    async def tick(_index: int) -> None:
-        await trio.sleep(0.05)
-
     async with world(ScriptedBackend(LONG[:90], usage=(20, 90), gate=tick)) as w:
         asker = w.asker()
         await asker.open()
@@ -316,10 +314,6 @@ async def test_a_refused_payment_is_said_again_though_the_answer_ended(
     autojump_clock: MockClock,
 ) -> None:
     """The ghost's mint is busy when the last word comes."""
-
-    async def tick(_index: int) -> None:
-        await trio.sleep(0.05)
-
     async with world(ScriptedBackend(LONG[:45], usage=(20, 45), gate=tick)) as w:
         asker = w.asker()
         await asker.open()
@@ -338,10 +332,6 @@ async def test_a_payment_that_is_not_wanted_any_more_does_not_hold_up_the_end(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Said again after the answer, it is refused for good: whoever settles goes on at once."""
-
-    async def tick(_index: int) -> None:
-        await trio.sleep(0.05)
-
     async with world(ScriptedBackend(LONG[:45], usage=(20, 45), gate=tick)) as w:
         asker = w.asker()
         await asker.open()
