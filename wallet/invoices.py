@@ -26,7 +26,8 @@ def asked_msat(invoice: str) -> int:
     try:
         amount = bolt11.decode(invoice).amount_msat
     except EcashError as exc:
-        raise BadAmount(f"This is not an invoice: {exc}.", kept="Nothing was paid.") from exc
+        said = "" if str(exc) == bolt11.NOT_ONE else f": {exc}"
+        raise BadAmount(f"This is {bolt11.NOT_ONE}{said}.", kept="Nothing was paid.") from exc
     if not amount:
         raise BadAmount("The invoice leaves the amount open.", kept="Nothing was paid.")
     return amount

@@ -71,6 +71,12 @@ async def test_what_is_no_invoice_is_shown_to_no_mint(tmp_path: Path) -> None:
             assert (await alice.melt_quote(URL, text)).amount_sat == 20
 
 
+async def test_what_is_wrong_with_it_is_said_once() -> None:
+    for text, said in (("hello", "."), (an_invoice(9)[:-1], ": the invoice is cut")):
+        with pytest.raises(BadAmount, match=f"^This is not an invoice{said}"):
+            invoices.asked_msat(text)
+
+
 async def test_parts_of_a_sat_are_rounded_up_at_most() -> None:
     for price in (20, 21):
         invoices.check_price(URL, "sat", 20_001, price)

@@ -15,6 +15,7 @@ from wallet.ecash.errors import EcashError
 _PREFIX = re.compile(r"ln(?:bcrt|bc|tbs|tb)(?:([1-9][0-9]{0,17})([munp]?))?")
 _MSAT = {"": 100_000_000_000, "m": 100_000_000, "u": 100_000, "n": 100}
 _MAX_CHARS = 4096
+NOT_ONE = "not an invoice"
 _SIGNATURE, _TIMESTAMP = 104, 7
 _HASH_FIELD, _HASH_GROUPS = 23, 52
 _MAX_MSAT = 21_000_000 * _MSAT[""]
@@ -31,14 +32,14 @@ class Invoice:
 def decode(text: str) -> Invoice:
     """Raises EcashError for anything that is not one whole invoice."""
     if len(text) > _MAX_CHARS:
-        raise EcashError("not an invoice")
+        raise EcashError(NOT_ONE)
     try:
         prefix, groups = bech32.split(text)
     except EcashError as exc:
-        raise EcashError("not an invoice") from exc
+        raise EcashError(NOT_ONE) from exc
     match = _PREFIX.fullmatch(prefix)
     if match is None:
-        raise EcashError("not an invoice")
+        raise EcashError(NOT_ONE)
     least = _TIMESTAMP + _SIGNATURE + bech32.CHECKSUM_GROUPS
     if len(groups) < least or bech32.state(prefix, groups) != bech32.BECH32:
         raise EcashError("the invoice is cut or mistyped")
