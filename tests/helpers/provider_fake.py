@@ -4,6 +4,7 @@ Used by tests in the same process (`serve_fake`) and by end-to-end tests as a pr
 
     python -m tests.helpers.provider_fake --port 8089 --mode one-byte
 
+A model with the name of a mode is answered in that mode, whatever the others are.
 Plain trio sockets, so that every byte, pause and reset on the wire is under control.
 """
 
@@ -14,7 +15,7 @@ import json
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -99,6 +100,12 @@ class FakeProvider(HttpPeer):
             return
         request = json.loads(body)
         self.requests.append(request)
+        if request.get("model") in MODES:
+            await replace(self, mode=request["model"])._complete(stream, request)
+        else:
+            await self._complete(stream, request)
+
+    async def _complete(self, stream: trio.SocketStream, request: dict[str, Any]) -> None:
         if self.mode == "silent":
             await trio.sleep(math.inf)
         elif self.mode[:3].isdigit() or self.mode == "redirect":
