@@ -47,8 +47,8 @@ class PriceWatch:
             except ProviderError:
                 priced.append((ask, names))
                 continue
-            found = {ours: listing.prices[theirs] for ours, theirs in names.items()
-                     if theirs in listing.prices}  # fmt: skip
+            prices = listing.prices
+            found = {ours: prices[name] for ours, name in names.items() if name in prices}
             for name, asked in found.items():
                 seen[name] = _dearer(seen.get(name, asked), asked)
             if found:

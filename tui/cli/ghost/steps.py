@@ -126,7 +126,8 @@ class Steps:
                 costs[model] = given[model]
             elif self.options.get("yes"):
                 costs[model] = guess
-                self.unchecked += [model] * (guess == known.get(model) and model not in told)
+                if model not in told and guess == known.get(model):
+                    self.unchecked.append(model)
             else:
                 costs[model] = ask(
                     self.asker, f"  {model}:", guess, read_costs, " ".join(guess) or "unknown"
