@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
-from engine.control.client import ControlClient
+from engine.control.client import ControlClient, RemoteError
 from engine.control.protocol.tokens import SentToken, TakenBack
 from tui.cli import style
 from tui.cli.call import call_as, print_json, with_node
-from tui.cli.failures import CliError
+from tui.cli.failures import MINT, CliError
 
 _WORDS = {"waiting": "not taken yet", "taken": "taken", "returned": "back in the wallet"}
 
@@ -16,16 +17,20 @@ _WORDS = {"waiting": "not taken yet", "taken": "taken", "returned": "back in the
 def sent(args: argparse.Namespace) -> int:
     """Print the tokens; ask their mints first when asked to."""
 
+    unasked: list[RemoteError] = []
+
     async def work(client: ControlClient) -> list[SentToken]:
         tokens = await client.call_as(list[SentToken], "wallet.sent", limit=args.limit)
         if not args.check:
             return tokens
-        return [await _checked(client, token) for token in tokens]
+        return [await _checked(client, token, unasked) for token in tokens]
 
     tokens = with_node(args, work)
+    for error in unasked:
+        print(f"Not asked about: {style.clean(error.message)}", file=sys.stderr)
     if args.json:
         print_json(tokens)
-        return 0
+        return MINT if unasked else 0
     rows = [
         (
             token.op_id,
@@ -38,13 +43,22 @@ def sent(args: argparse.Namespace) -> int:
         for token in tokens
     ]
     style.table(("id", "when", "amount", "unit", "state", "mint"), rows, empty="No token yet.")
-    return 0
+    return MINT if unasked else 0
 
 
-async def _checked(client: ControlClient, token: SentToken) -> SentToken:
+async def _checked(
+    client: ControlClient, token: SentToken, unasked: list[RemoteError]
+) -> SentToken:
+    """The token as its mint knows it; as it was where the mint does not answer."""
     if token.state != "waiting":
         return token
-    return await client.call_as(SentToken, "wallet.sent.check", op_id=token.op_id)
+    try:
+        return await client.call_as(SentToken, "wallet.sent.check", op_id=token.op_id)
+    except RemoteError as error:
+        if error.exit_code != MINT:
+            raise
+        unasked.append(error)
+        return token
 
 
 def take_back(args: argparse.Namespace) -> int:

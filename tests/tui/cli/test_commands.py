@@ -29,6 +29,7 @@ from tests.tui.cli.scripted import (
     environment,
     scripted,
 )
+from wallet.errors import MintUnreachable
 
 pytestmark = pytest.mark.trio
 
@@ -303,6 +304,23 @@ async def test_errors_of_the_node_become_sentences_and_codes(home: Path) -> None
         assert ran.json == {"error": WRONG.as_dict()}
         assert ran.err == ""
         assert (await cli(home, "wallet", "send", "1")).code == 1
+
+
+async def test_a_mint_that_is_down_keeps_no_other_from_being_asked(home: Path) -> None:
+    tokens = [
+        {"op_id": name, "mint": MINT, "amount_sat": 21, "ts": 1.0, "state": "waiting"}
+        for name in ("ab12", "cd34")
+    ]
+    down = MintUnreachable("The mint is down.")
+    async with scripted(home, answers={"wallet.sent": tokens, "wallet.sent.check": down}) as node:
+        ran = await cli(home, "wallet", "sent", "--check")
+        assert ran.code == down.exit_code
+        assert "ab12" in ran.out
+        assert "cd34" in ran.out
+        assert "Not asked about: The mint is down." in ran.err
+        assert [params["op_id"] for name, params in node.calls if name.endswith("check")] == [
+            *("ab12", "cd34")
+        ]
 
 
 async def test_an_unpaid_melt_is_not_a_success(home: Path) -> None:
