@@ -25,7 +25,7 @@ from textual.theme import Theme
 from textual.widgets import Static
 
 from tui.app import profile, themes
-from tui.app.actions import ANYWHERE, Action
+from tui.app.action import ANYWHERE, Action
 from tui.app.alerts import alerts, headline
 from tui.app.controller import Controller
 from tui.app.crash import DiscreetApp

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tui.app.actions import ACTIONS, ANYWHERE, Action, pretty_key
+from tui.app.action import ANYWHERE, Action, pretty_key
+from tui.app.actions import ACTIONS
 
 RESERVED = ("enter", "escape", "tab", "shift+tab", "up", "down", "left", "right", "ctrl+c")
 """Keys that fields and lists live by."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tui.app.actions import ANYWHERE, PANES, Action
+from tui.app.action import ANYWHERE, PANES, Action
 from tui.app.app import KEPT_HINTS
 from tui.app.keymap import ActionTable
 from tui.app.panes.chat_list import HINTS
@@ -14,7 +14,7 @@ from tui.app.widgets.bars import fitting
 NEEDED = {
     "chat": {"send_question", "new_chat", "model", "help"},
     "circuit": {"rotate", "api_tags", "events", "explain"},
-    "mints": {"fund", "send_token", "receive_token", "pay"},
+    "mints": {"fund", "send_token", "receive_token", "pay", "mints_explain"},
     "earnings": {"ghost_pause", "ghost_explain", "ghost_model", "ghost_caps"},
     "network": {"ghost_facts", "ghosts_explain", "ghost_trust", "ghost_ban"},
     "settings": {"change", "reset", "help"},

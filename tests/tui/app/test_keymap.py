@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.app.actions import ACTIONS, ANYWHERE
+from tui.app.action import ANYWHERE
+from tui.app.actions import ACTIONS
 from tui.app.keymap import ActionTable
 
 

@@ -74,7 +74,7 @@ async def test_balances_and_what_moved(
             assert words in screen.seen()
         assert "+4,096 sat" in screen.seen()
         assert ("62 %" in screen.seen()) is (size[0] >= 100)
-        for hint in ("f fund", "s send", "r receive", "p pay", "m move", "o sent", "Ctrl+Q leave"):
+        for hint in ("f fund", "s send", "r receive", "p pay", "e explain", "m move", "Ctrl+Q leave"):
             assert hint in screen.seen()
         await screen.press("down")
         await seen(screen, "did not answer within 10 s")
@@ -90,6 +90,9 @@ async def test_what_is_known_of_a_mint(folder: Path, node: ScriptedNode) -> None
             assert words in screen.seen()
         await screen.press("escape")
         await back(screen)
+        await screen.press("e")
+        await screen.dialog("FactsScreen")
+        assert "Came in lately and is not spent yet" in screen.seen()
 
 
 @pytest.mark.asyncio

@@ -9,7 +9,8 @@ from textual.color import Color
 
 from tests.helpers.screen import open_screen
 from tests.helpers.scripted_node import ScriptedNode, ghost_earnings
-from tui.app.actions import ACTIONS, PANES
+from tui.app.action import PANES
+from tui.app.actions import ACTIONS
 
 pytestmark = pytest.mark.asyncio
 

@@ -9,7 +9,7 @@ from textual.binding import Binding
 from textual.containers import Vertical
 
 if TYPE_CHECKING:
-    from tui.app.actions import Action
+    from tui.app.action import Action
     from tui.app.app import PeerApp
     from tui.app.controller import Controller
     from tui.app.model import AppModel

@@ -23,7 +23,7 @@ from tui.app.widgets.prompt import Prompt
 from tui.app.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
-    from tui.app.actions import Action
+    from tui.app.action import Action
     from tui.app.app import PeerApp
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"

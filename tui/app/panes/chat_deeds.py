@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.app.actions import pretty_key
+from tui.app.action import pretty_key
 
 if TYPE_CHECKING:
     from tui.app.app import PeerApp

@@ -11,7 +11,7 @@ from dataclasses import replace
 from textual.content import Content
 from textual.widgets import OptionList
 
-from tui.app.actions import Action
+from tui.app.action import Action
 from tui.app.conversation import SessionInfo
 from tui.app.panes.chat_deeds import ChatDeeds
 from tui.app.text import ellipsis

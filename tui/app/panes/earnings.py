@@ -21,7 +21,7 @@ from tui.app.text import in_sat, moment, msat, number, plural
 from tui.app.widgets.lines import LineList
 
 if TYPE_CHECKING:
-    from tui.app.actions import Action
+    from tui.app.action import Action
     from tui.app.app import PeerApp
 
 NOT_A_GHOST = (

@@ -96,7 +96,7 @@ class EcashDeeds(Deeds):
         )
         fields = [
             Field("token", "Token", placeholder="cashuB…"),
-            Field("preimage", "Preimage, if it is locked to a hash", check=optional()),
+            Field("preimage", "Only for a token locked to a hash: its preimage", check=optional()),
         ]
         answer = await ask_form(self.peer, "Receive ecash", intro, fields, "Receive")
         if answer is None:

@@ -10,6 +10,22 @@ from tui.app.wallet import HistoryLine, MintLine
 COUNTS = ("spread", "even_percent", "ahead", "ahead_sat", "max_chunk_sat")
 LOCKING = ("off", "when-offered", "always")
 
+EXPLAINED = (
+    ("ready", "Ecash that can be spent now. It is a promise of its mint: if the mint closes or "
+     "lies, it is lost. Keep little, at several."),
+    ("reserved", "Coins in payments under way. They are spent, or come back by themselves."),
+    ("resting", "Came in lately and is not spent yet, so that the mint cannot tell by the time "
+     "that what came in and what goes out are one person's. g shows how long, and its cost."),
+    ("held", "At the mint until a Lightning payment under way ends well or not."),
+    ("failed", "Of the last fifty requests to this mint, those that went wrong."),
+    ("latency", "The middle of the last fifty answers. The way there leads through relays, so that "
+     "the mint does not learn your address."),
+    ("health", "well: it answers. look: it does, but something is odd; Enter tells what. failing: "
+     "it does not answer now. What you hold there is neither lost nor gone by that."),
+    ("what moved", "The newest first. An answer is paid ahead in chunks, and what it did not use "
+     "comes back: so two lines may belong to one answer."),
+)  # fmt: skip
+
 
 class UpkeepDeeds(Deeds):
     # -- mints
@@ -67,6 +83,11 @@ class UpkeepDeeds(Deeds):
         if await confirm(self.peer, f"Swap {have} at {mint.title}?", detail, "Swap"):
             done = await self.controller.wallet_call("wallet.swap", mint=mint.url)
             self.peer.say(f"Swapped {money(whole(done, 'amount_sat'), mint.unit)}.")
+
+    def do_mints_explain(self) -> None:
+        from tui.app.screens.facts import FactsScreen
+
+        self.peer.push_screen(FactsScreen("What the balances mean", EXPLAINED))
 
     # -- history
 

@@ -12,7 +12,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.app import themes
-from tui.app.actions import ANYWHERE, PANE_TITLES, Action, pretty_key
+from tui.app.action import ANYWHERE, PANE_TITLES, Action, pretty_key
 from tui.app.jsonish import Json, line, records
 from tui.app.panes.base import Pane, style_sheet
 from tui.app.preferences import BY_KEY, SETTINGS, Setting, Value

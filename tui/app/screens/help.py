@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.app.actions import ANYWHERE, PANE_TITLES, Action
+from tui.app.action import ANYWHERE, PANE_TITLES, Action
 from tui.app.alerts import alerts
 from tui.app.explain import figures
 from tui.app.places import place

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from tui.app.actions import PANE_TITLES, PANES, Action, pretty_key
+from tui.app.action import PANE_TITLES, PANES, Action, pretty_key
 from tui.app.explain import Figure
 from tui.app.text import ellipsis
 
