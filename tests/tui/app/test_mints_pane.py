@@ -74,7 +74,7 @@ async def test_balances_and_what_moved(
             assert words in screen.seen()
         assert "+4,096 sat" in screen.seen()
         assert ("62 %" in screen.seen()) is (size[0] >= 100)
-        for hint in ("f fund", "s send", "r receive", "p pay", "e explain", "m move", "Ctrl+Q leave"):
+        for hint in ("f fund", "r receive", "p pay", "e explain", "m move", "Ctrl+Q leave"):
             assert hint in screen.seen()
         await screen.press("down")
         await seen(screen, "did not answer within 10 s")
