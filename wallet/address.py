@@ -18,12 +18,10 @@ import trio
 from wallet.address_form import ADDRESS
 from wallet.ecash import bolt11
 from wallet.ecash.errors import EcashError
-from wallet.errors import AddressRefused, BadAmount, MintLied
+from wallet.errors import AddressRefused, BadAmount
 from wallet.mint import HEADERS
 from wallet.mints import TransportFor
 from wallet.reading import BROKEN, Unacceptable, read_all
-from wallet.transfers import Transfers
-from wallet.types import MeltQuote
 
 T = TypeVar("T")
 ASK_TIMEOUT_S = 60.0
@@ -79,22 +77,6 @@ async def invoice_for(text: str, amount_sat: int | None, reach: TransportFor | N
     made = await _ask(f"{offer.callback}{join}amount={amount_sat * MSAT}", reach, _Made)
     _check_invoice(made.pr, offer.metadata, host, amount_sat)
     return made.pr
-
-
-async def quote_address(
-    transfers: Transfers, url: str, text: str, amount_sat: int | None, reach: TransportFor | None
-) -> MeltQuote:
-    """What paying that invoice from the mint `url` costs. Raises as `invoice_for` and the mint do,
-    MintLied for a quote of another amount."""
-    made = await invoice_for(text, amount_sat, reach)
-    quote = await transfers.melt_quote(url, made)
-    if quote.amount_sat != amount_sat:
-        raise MintLied(
-            f"The mint {url} wants {quote.amount_sat} sat for an invoice of {amount_sat}.",
-            kept="Nothing was paid.",
-            hint="Use another mint.",
-        )
-    return quote
 
 
 def _check_offer(offer: _Offer, host: str, amount_sat: int) -> None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from mnemonic import Mnemonic
 
 from wallet.accounts import SAT, unit_of
-from wallet.address import invoice_for, is_address, quote_address
+from wallet.address import invoice_for, is_address
 from wallet.balancing import Balancing
 from wallet.chunks import Chunks
 from wallet.earning import Earning
@@ -266,7 +266,8 @@ class Wallet(MarketDoor):
         if not is_address(invoice):
             return await self._transfers.melt_quote(url, invoice)
         url = self._mints.require_sat(url, "A Lightning address is paid")
-        return await quote_address(self._transfers, url, invoice, amount_sat, self._post)
+        made = await invoice_for(invoice, amount_sat, self._post)
+        return await self._transfers.melt_quote(url, made)
 
     async def melt(self, quote_id: str, mint: str = "") -> MeltResult:
         """Pay the invoice of a quote."""

@@ -76,7 +76,6 @@ _AGAIN = {
     "schema": {"type": "string", "enum": ["true", "false"]},
 }
 _AFTER: Object = {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
-_LATER = {"X-Should-Retry": _AGAIN, "Retry-After": _AFTER}
 _ACCOUNT = {
     "X-Peer2Prompt-Cost-Msat": {
         "description": "What the answer cost; not in a stream, which begins before that is known.",

@@ -76,7 +76,6 @@ class NodeLink:
         self.on_ready: Callable[[], Awaitable[None]] | None = None
         self.troubles: dict[str, Trouble] = {}
         self._client: ControlClient | None = None
-        self._retry_now = asyncio.Event()
         self._resync: asyncio.Task[None] | None = None
         self._polls = {poll.method: poll for poll in self._make_polls()}
 
@@ -93,12 +92,8 @@ class NodeLink:
                 self.model.link_lost(time.monotonic(), reason)
             if time.monotonic() - started > 5:
                 delay = FIRST_RETRY_S
-            await _wait(self._retry_now, delay)
-            self._retry_now.clear()
+            await asyncio.sleep(delay)
             delay = min(LAST_RETRY_S, delay * 2)
-
-    def retry_now(self) -> None:
-        self._retry_now.set()
 
     def show_pane(self, pane: str) -> None:
         """Snapshots of the pane in front are taken at once and more often."""

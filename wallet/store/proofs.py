@@ -78,10 +78,6 @@ class Proofs:
         )
         return [_proof(row) for row in rows]
 
-    def of_operation(self, op_id: str) -> list[Proof]:
-        rows = self._rows.rows(f"{PROOF} WHERE op_id = ? AND state = 'reserved'", (op_id,))
-        return [_proof(row) for row in rows]
-
     def reserve(self, proofs: Sequence[Proof], op_id: str) -> None:
         """Set available coins aside for an operation."""
         for proof in proofs:
