@@ -22,7 +22,7 @@ from tests.e2e.demo_process import COMMAND, environment, fake_provider, short_fo
 MARKED = [block for page in PAGES for block in blocks(page) if block.run]
 ALONE = [block for block in MARKED if block.run == "run"]
 BESIDE = [block for block in MARKED if block.run == "run: demo"]
-WAIT_S = 180
+WAIT_S = 300
 API_ON_THE_PAGE = "http://127.0.0.1:8765/v1"
 KEY_ON_THE_PAGE = "p2p-…"
 

@@ -62,12 +62,12 @@ class Window(Terminal):
     def open_newest(self, title: str) -> None:
         """The first conversation of the list. Keys typed ahead of a move of the focus may go
         astray on a busy machine, so it is tried until its row is marked."""
-        for _ in range(5):
+        for _ in range(12):
             for key in ("C-b", "Home", "Down", "Enter"):
                 self.press(key)
                 self._breath.wait(0.2)
             with contextlib.suppress(AssertionError):
-                wait_until(lambda: f"▸ {title}" in self.seen(), "opened", timeout_s=3)
+                wait_until(lambda: f"▸ {title}" in self.seen(), "opened", timeout_s=5)
                 return
         pytest.fail(f"{title!r} was not opened\n{self.seen()}")
 

@@ -39,7 +39,7 @@ async def a_wallet(
     *urls: str,
     transport: httpx.AsyncBaseTransport | None = None,
     fund_sat: int = 0,
-    timeout_s: float = 10.0,
+    timeout_s: float = 60.0,
     post: TransportFor | None = None,
 ) -> AsyncIterator[Wallet]:
     """An open wallet with these mints on its list, funded at the first."""

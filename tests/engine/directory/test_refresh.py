@@ -34,7 +34,8 @@ class World:
     """Relays with views of their own, and a client that asks them."""
 
     def __init__(self, known: list[int]) -> None:
-        self.relays = RelaySet(None, test_network=True, clock=lambda: NOW)
+        self.now: Callable[[], int] = lambda: NOW
+        self.relays = RelaySet(None, test_network=True, clock=lambda: self.now())
         for number in known:
             self.relays.adverts.add(advert_of(number, published=NOW - 900), NOW)
         self.view: Callable[[bytes], list[int]] = lambda _node: EVERYONE
@@ -67,7 +68,7 @@ class World:
     async def _bootstrap(self) -> None:
         self.bootstraps += 1
         for number in self.contact:
-            self.relays.adverts.add(advert_of(number, published=NOW - 900), NOW)
+            self.relays.adverts.add(advert_of(number, published=NOW - 900), self.now())
 
     async def _changed(self) -> None:
         self.saves += 1
@@ -114,6 +115,27 @@ async def test_the_first_adverts_come_from_contacts(autojump_clock: MockClock) -
     assert agreement is not None
     assert agreement.known == 40
     assert world.bootstraps == 1
+
+
+async def test_a_slow_clock_is_doubted_within_seconds_of_the_second_contact(
+    autojump_clock: MockClock,
+) -> None:
+    """One contact does not answer at first. What two say is told; set right, they are taken."""
+    world = World([])
+    off_s = -7_200
+    world.now = lambda: NOW + off_s
+    world.contact = [7]
+    await world.run_for(60)
+    assert world.relays.clock_doubt.warning == ""
+    world.contact = [7, 8]
+    await world.run_for(2)
+    assert "105 min slow or more" in world.relays.clock_doubt.warning  # they are 15 minutes old
+    assert not world.relays.with_role(Role.RELAY)
+    off_s = 0
+    agreement = await world.run_for(60)
+    assert agreement is not None
+    assert agreement.known == 40
+    assert world.relays.clock_doubt.warning == ""
 
 
 async def test_a_source_that_hides_relays_is_named(autojump_clock: MockClock) -> None:

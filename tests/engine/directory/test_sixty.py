@@ -23,6 +23,8 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.directory.gossip.RUMOUR_S", 0.5)
     monkeypatch.setattr("engine.directory.gossip.LONELY_S", 0.3)
     monkeypatch.setattr("engine.directory_role.OWN_CHECK_S", 1.0)
+    # Sixty on one busy machine time out now and then; ten minutes are too long to come back to one.
+    monkeypatch.setattr("engine.directory.gossip.RETRY_AFTER_S", 5.0)
 
 
 async def outlive(world: World, *groups: Sequence[Host]) -> None:

@@ -158,7 +158,7 @@ def typed_in_zsh(typed: str, tmp_path: Path, setting_up: str) -> str:
 
 def wait_for(file: Path, terminal: int) -> str:
     """The file's text once it is there; meanwhile what the terminal shows is taken off it."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + PATIENCE_S
     while not (file.exists() and (file.name == "ready" or file.read_text())):
         assert time.monotonic() < deadline, f"zsh never wrote {file.name}"
         if select.select([terminal], [], [], 0.05)[0]:
