@@ -261,10 +261,10 @@ def _tone(circuit: Circuit) -> str:
 def _cells(circuit: Circuit) -> tuple[Content | str, ...]:
     return (
         Content.styled(circuit.glyph, _tone(circuit)),
-        circuit.circuit_id[:4],
-        ellipsis(circuit.purpose, 8),
-        circuit.state,
-        circuit.shape_class,
+        Content(circuit.circuit_id[:4]),
+        Content(ellipsis(circuit.purpose, 8)),
+        Content(circuit.state),
+        Content(circuit.shape_class),
         age(circuit.age_s),
         rate(circuit.up_rate).rjust(7),
         rate(circuit.down_rate).rjust(7),

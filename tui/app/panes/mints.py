@@ -104,8 +104,8 @@ class MintsPane(LightningDeeds, EcashDeeds, UpkeepDeeds, Pane):
         for mint in mints:
             more = (f"{mint.held_sat:,}".rjust(8), f"{mint.failures_percent} %".rjust(8))
             self.mints.add_row(
-                ellipsis(mint.title, name_width),
-                money(mint.available_sat, mint.unit).rjust(13),
+                Content(ellipsis(mint.title, name_width)),
+                Content(money(mint.available_sat, mint.unit).rjust(13)),
                 f"{mint.reserved_sat:,}".rjust(8),
                 f"{mint.resting_sat:,}".rjust(7),
                 *(more if wide else ()),
@@ -118,7 +118,8 @@ class MintsPane(LightningDeeds, EcashDeeds, UpkeepDeeds, Pane):
 
     def _paint_history(self, history: list[HistoryLine]) -> None:
         find = self.model.wallet.find
-        self.history.border_title = f"What moved: “{ellipsis(find, 30)}”" if find else "What moved"
+        title = f"What moved: “{ellipsis(find, 30)}”" if find else "What moved"
+        self.history.border_title = Content(title)
         self.history.border_subtitle = f"{self.key_of('find_off')} shows all again" if find else ""
         empty = f"Nothing has “{find}” in its words." if find else "Nothing has moved yet."
         self.history.show(history, self._line, self.peer.look, empty=empty)

@@ -44,7 +44,7 @@ class NetworkPane(NetworkDeeds, Pane):
 
     def compose(self) -> ComposeResult:
         yield Static(id="network-facts")
-        offers: DataTable[str] = DataTable(id="network-offers", cursor_type="row")
+        offers: DataTable[Content | str] = DataTable(id="network-offers", cursor_type="row")
         yield offers
         with Vertical(id="network-body"):
             yield LineList(self.peer.look, id="network-ghosts")
@@ -101,7 +101,7 @@ class NetworkPane(NetworkDeeds, Pane):
             self.offers.add_column(label.rjust(width), width=width)
         for offer in prices:
             self.offers.add_row(
-                ellipsis(offer.model, room),
+                Content(ellipsis(offer.model, room)),
                 f"{offer.ghosts:>{GHOSTS_WIDTH}}",
                 offer.in_price.rjust(into),
                 offer.out_price.rjust(out),

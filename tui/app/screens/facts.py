@@ -33,7 +33,7 @@ class FactsScreen(ModalScreen[None]):
         ]
         lines += [Content.styled(f"! {words}", "$warning") for words in self._warnings]
         with Vertical(classes="dialog") as dialog:
-            dialog.border_title = self._title
+            dialog.border_title = Content(self._title)
             with VerticalScroll(classes="dialog-body"):
                 yield Static(Content("\n").join(lines))
             yield Static(Content.from_markup("[bold $primary]Esc[/] [$muted]close[/]"))

@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
@@ -64,7 +65,7 @@ class FormScreen(ModalScreen[dict[str, str] | None]):
     def compose(self) -> ComposeResult:
         long = len(self._fields) > SHORT_FORM
         with Vertical(classes="dialog dialog-long" if long else "dialog") as dialog:
-            dialog.border_title = self._title
+            dialog.border_title = Content(self._title)
             dialog.border_subtitle = "Tab, Enter next   Esc leaves"
             with VerticalScroll(classes="dialog-body", can_focus=False):
                 if self._intro:
@@ -124,7 +125,7 @@ class ConfirmScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
-            dialog.border_title = self._question
+            dialog.border_title = Content(self._question)
             yield Static(self._detail, classes="dialog-intro", markup=False)
             with Horizontal(classes="dialog-buttons"):
                 yield Button(f"{self._yes} (y)", variant="warning", id="yes", compact=True)

@@ -66,7 +66,7 @@ class TextScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog dialog-tall") as dialog:
-            dialog.border_title = self._title
+            dialog.border_title = Content(self._title)
             yield Static("", id="text-state")
             if self._intro:
                 yield Static(self._intro, classes="dialog-intro", markup=False)

@@ -45,7 +45,7 @@ class PickScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
-            dialog.border_title = self._title
+            dialog.border_title = Content(self._title)
             dialog.border_subtitle = "↑ ↓ choose   Enter takes   Esc leaves"
             if self._intro:
                 yield Static(self._intro, classes="dialog-intro", markup=False)

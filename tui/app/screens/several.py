@@ -36,7 +36,7 @@ class SeveralScreen(ModalScreen[list[str] | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog dialog-tall") as dialog:
-            dialog.border_title = self._title
+            dialog.border_title = Content(self._title)
             yield Static(self._intro, classes="dialog-intro", markup=False)
             yield OptionList(*(self._line(place) for place in range(len(self._options))))
             with Horizontal(classes="dialog-buttons"):
