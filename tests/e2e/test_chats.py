@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.e2e.demo_process import ScreenDemo, short_folder
+from tests.e2e.demo_process import ScreenDemo, fake_provider, short_folder
 
 SECRET = "xylophone-zebra"
 
 
 def test_a_life_of_chats() -> None:
-    with short_folder() as folder:
+    with fake_provider("normal") as url, short_folder() as folder:
         (folder / "notes.txt").write_text("Garlic is a bulb.")
-        demo = ScreenDemo(folder)
+        demo = ScreenDemo(folder, "--provider-url", url)
         try:
             demo.wait_open()
             _life(demo, str(folder))

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
-from tests.e2e.demo_process import run_demo, short_folder
+from tests.e2e.demo_process import fake_provider, run_demo, short_folder
 from tests.helpers.mint import RealMint
 
 
-def test_a_mint_of_the_users_own() -> None:
-    with RealMint(input_fee_ppk=100) as mint, short_folder() as folder:
-        done = run_demo(folder, "--ask", "Onion?", "--json", "--mint", mint.url)
+def ask_with(mint: RealMint, *options: str) -> subprocess.CompletedProcess[str]:
+    """`demo --ask` with this mint and a stand-in provider; it leaves nothing behind."""
+    with fake_provider("normal") as url, short_folder() as folder:
+        providing = ("--provider-url", url, "--mint", mint.url)
+        done = run_demo(folder, "--ask", "Onion?", "--json", *providing, *options)
         assert list(folder.iterdir()) == []
+    return done
+
+
+def test_a_mint_of_the_users_own() -> None:
+    with RealMint(input_fee_ppk=100) as mint:
+        done = ask_with(mint)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout)
     assert result["mint"] == mint.url
@@ -19,10 +28,8 @@ def test_a_mint_of_the_users_own() -> None:
 
 
 def test_an_unpaid_invoice_is_shown_and_not_waited_for_ever() -> None:
-    with RealMint(FAKEWALLET_BRR="FALSE") as mint, short_folder() as folder:
-        done = run_demo(
-            *(folder, "--ask", "Onion?", "--json", "--mint", mint.url, "--timeout", "6")
-        )
+    with RealMint(FAKEWALLET_BRR="FALSE") as mint:
+        done = ask_with(mint, "--timeout", "6")
     assert done.returncode == 7, done.stdout + done.stderr
     error = json.loads(done.stdout)["error"]
     assert "was not paid within 6 seconds" in error["message"]
