@@ -96,7 +96,7 @@ def load_config(
         data = tomllib.loads(path.read_text("utf-8")) if path.exists() or file else {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The configuration {path} cannot be read.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # too long a number, too deep a list
         raise ConfigError(f"The configuration {path} is not valid TOML: {error}.") from error
     config = parse_config(home, data, base=path.parent, passphrase_fd=passphrase_fd)
     return replace(config, file=path, written=data)

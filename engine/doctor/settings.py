@@ -74,7 +74,7 @@ def _changed(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[s
 def _parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):  # its own check says so
+    except (OSError, ValueError, RecursionError):  # its own check says so
         return {}
 
 

@@ -91,8 +91,9 @@ def test_mistakes_are_named(data: dict[str, Any], names: str) -> None:
     assert caught.value.exit_code == 2
 
 
-def test_a_file_that_is_not_toml(tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text("roles = [")
+@pytest.mark.parametrize("value", ["[", "9" * 5_000, "[" * 5_000])
+def test_a_file_that_is_not_toml(value: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f"roles = {value}")
     with pytest.raises(ConfigError, match="not valid TOML"):
         load_config(tmp_path)
 

@@ -105,7 +105,7 @@ class Preferences:
             data = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return found
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        except (OSError, ValueError, RecursionError) as exc:
             found.complaints.append(f"{FILE} cannot be used ({exc}); the defaults hold.")
             return found
         found._take(data)
@@ -164,7 +164,7 @@ class Preferences:
         path = self.folder / FILE
         try:
             document = tomlkit.parse(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, TOMLKitError):
+        except (OSError, ValueError, RecursionError, TOMLKitError):
             document = tomlkit.document()  # none yet, or one that nobody can read
         document.update(change)
         try:

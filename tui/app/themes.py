@@ -126,7 +126,7 @@ def load(path: Path) -> ThemeFile:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as exc:
         raise ThemeError(f"{path.name} cannot be read ({exc}).") from exc
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:  # too long a number or too deep a list, too
         raise ThemeError(f"{path.name} is not valid TOML: {exc}.") from exc
     return check(path.stem, data, path)
 
@@ -150,7 +150,7 @@ def _check_colours(name: str, colours: Mapping[str, Any], *, terminal: bool) -> 
     for key, value in colours.items():
         if key not in COLOURS:
             raise ThemeError(f"{name}: there is no colour called {key!r}.")
-        if terminal and value not in TERMINAL_COLOURS:
+        if terminal and not (isinstance(value, str) and value in TERMINAL_COLOURS):
             raise ThemeError(f'{name}: {key} must be a name such as "default" or "bright_blue".')
         if not terminal and not (isinstance(value, str) and _HEX.fullmatch(value)):
             raise ThemeError(f'{name}: {key} must look like "#1a2b3c".')

@@ -27,7 +27,7 @@ def _names_a_secret(config: Path) -> bool:
         store = tomllib.loads(config.read_text("utf-8")).get("store", {})
     except FileNotFoundError:
         return False
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return True
     names = ("key_file", "passphrase_file", "credential")
     return isinstance(store, dict) and any(store.get(name) for name in names)

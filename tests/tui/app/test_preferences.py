@@ -51,6 +51,8 @@ def test_a_choice_is_kept_beside_comments_and_foreign_keys(tmp_path: Path) -> No
         ("theme = 1", "theme must be a text"),
         ("[keys]\nquit = 3", "keys.quit must be a key"),
         ("theme = [", "cannot be used"),
+        ("text_width = " + "9" * 5_000, "cannot be used"),
+        ("theme = " + "[" * 5_000, "cannot be used"),
     ],
 )
 def test_what_is_wrong_is_said_and_the_default_holds(text: str, words: str, tmp_path: Path) -> None:
@@ -59,6 +61,8 @@ def test_what_is_wrong_is_said_and_the_default_holds(text: str, words: str, tmp_
     assert len(found.complaints) == 1
     assert words in found.complaints[0]
     assert found.values == {}
+    assert found.set("text_width", 80), "a choice is kept whatever was in the file"
+    assert Preferences.load(tmp_path).number("text_width") == 80
 
 
 def test_a_bad_value_cannot_be_set(tmp_path: Path) -> None:

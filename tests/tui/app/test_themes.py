@@ -77,6 +77,10 @@ def test_built_in_theme_is_the_shipped_default() -> None:
         ({"fonts": 1}, "no setting called 'fonts'"),
         ({"terminal": True}, "must be a name such as"),
         ({"terminal": 1}, "`terminal` must be"),
+        (
+            {"terminal": True, "colors": {**GOOD["colors"], "background": ["red"]}},
+            "must be a name such as",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(change: dict[str, Any], words: str) -> None:
@@ -90,10 +94,11 @@ def test_a_users_theme_wins_and_a_broken_one_falls_back(tmp_path: Path) -> None:
     source = (themes.shipped_dir() / "paper.toml").read_text()
     (folder / "midnight.toml").write_text(source)
     assert themes.choose("midnight", tmp_path)[0].dark is False
-    (folder / "broken.toml").write_text("title = ")
-    chosen, complaint = themes.choose("broken", tmp_path)
-    assert chosen.name == "midnight"
-    assert "not valid TOML" in complaint
+    for text in ("title = ", "title = " + "9" * 5_000, "title = " + "[" * 5_000):
+        (folder / "broken.toml").write_text(text)
+        chosen, complaint = themes.choose("broken", tmp_path)
+        assert chosen.name == "midnight"
+        assert "not valid TOML" in complaint
     assert {"broken", "midnight", "paper", "terminal"} <= set(themes.available(tmp_path))
 
 
