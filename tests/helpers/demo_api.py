@@ -22,7 +22,8 @@ import anyio
 
 from engine.control.client import connect
 from engine.control.paths import control_socket
-from tests.e2e.demo_process import COMMAND, READY_TIMEOUT_S, ROOT, environment, short_folder
+from tests.e2e.demo_process import COMMAND, ROOT, environment, short_folder
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.processes import wait_until
 from tests.helpers.provider_able import MODEL
 from tui.demo.nodes import FUND_SAT
@@ -141,7 +142,7 @@ def _first_line(process: subprocess.Popen[str]) -> str:
         lines.append(process.stdout.readline())
         return bool(lines[-1]) or process.poll() is not None
 
-    wait_until(spoke, "the demo says where its API is", timeout_s=2 * READY_TIMEOUT_S)
+    wait_until(spoke, "the demo says where its API is", timeout_s=2 * PATIENCE_S)
     return lines[-1]
 
 
