@@ -40,6 +40,7 @@ class NodeThread:
     def __init__(self, home: Path) -> None:
         self.path = control_socket(home)
         self.bus = EventBus()
+        self.called = threading.Event()
         self.cancelled = threading.Event()
         self._stop: Callable[[], None] = lambda: None
 
@@ -53,6 +54,7 @@ class NodeThread:
         raise NoRoute("No path.", kept="k", hint="h")
 
     async def _forever(self, _params: dict[str, Any]) -> object:
+        self.called.set()
         try:
             await trio.sleep_forever()
         finally:
@@ -239,10 +241,11 @@ def test_a_dead_link_fails_what_waits(node: NodeThread, run: Run) -> None:
 
 def test_leaving_cancels_the_call_in_the_node(node: NodeThread, run: Run) -> None:
     async def main() -> None:
-        with anyio.move_on_after(0.05):
-            async with connect(node.path) as client:
-                await client.call("forever")
-        assert await anyio.to_thread.run_sync(node.cancelled.wait, 5)
+        async with connect(node.path) as client, anyio.create_task_group() as tasks:
+            tasks.start_soon(client.call, "forever")
+            assert await anyio.to_thread.run_sync(node.called.wait, 60)
+            tasks.cancel_scope.cancel()
+        assert await anyio.to_thread.run_sync(node.cancelled.wait, 60)
 
     run(main)
 
