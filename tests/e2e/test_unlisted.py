@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 
-from tests.e2e.demo_process import RUN_TIMEOUT_S, environment, fake_provider, short_folder
+from tests.e2e.demo_process import environment, fake_provider, short_folder
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.provider_fake import TEXT
 
 
@@ -23,7 +24,7 @@ def test_a_ghost_in_nobodys_directory_is_found_by_its_model_and_used() -> None:
             env=environment(folder),
             capture_output=True,
             text=True,
-            timeout=RUN_TIMEOUT_S,
+            timeout=2 * PATIENCE_S,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "not all nodes have found each other" in done.stderr  # no directory has it

@@ -15,7 +15,7 @@ import pytest
 
 from tests.helpers.screen import Screen, open_screen
 from tests.helpers.scripted_node import ScriptedNode, ghost_earnings
-from tui.app.actions import PANES
+from tui.app.action import PANES
 
 MARKUP = "[/x][@click=app.quit]go[/] "
 OBEYED = "\x1b]0;a\x07\x1b[2J\x9b31m\u202e\u2066\x00"
