@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from tests.e2e.demo_process import (
     ScreenDemo,
     everyone,
+    fake_provider,
     run_demo,
     short_folder,
     start_demo,
@@ -30,17 +32,24 @@ def gone(folder: Path) -> bool:
     return processes_of(folder) == {}
 
 
-def running(folder: Path) -> subprocess.Popen[str]:
+@pytest.fixture(scope="module")
+def slow() -> Iterator[tuple[str, ...]]:
+    """Options for a provider whose answers last half a minute and cost no processor time."""
+    with fake_provider("slow", "--pause", "2") as url:
+        yield ("--provider-url", url, "--model", "fake")
+
+
+def running(folder: Path, options: tuple[str, ...]) -> subprocess.Popen[str]:
     """A demo without --home whose client is up."""
-    process = start_demo(folder, "--ask", LONG)
+    process = start_demo(folder, "--ask", LONG, *options)
     wait_for_line(folder, "client is ready")
     return process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_stop_everything(number: signal.Signals) -> None:
+def test_signals_stop_everything(number: signal.Signals, slow: tuple[str, ...]) -> None:
     with short_folder() as folder:
-        with running(folder) as process:
+        with running(folder, slow) as process:
             process.send_signal(number)
             process.wait(timeout=PATIENCE_S)
         assert process.returncode == 130
@@ -49,9 +58,9 @@ def test_signals_stop_everything(number: signal.Signals) -> None:
         assert "Traceback" not in (folder / "stderr").read_text()
 
 
-def test_sigkill_stops_everything() -> None:
+def test_sigkill_stops_everything(slow: tuple[str, ...]) -> None:
     with short_folder() as folder:
-        with running(folder) as process:
+        with running(folder, slow) as process:
             process.kill()
         wait_until(lambda: gone(folder), "everything stopped by itself")
         wait_until(
@@ -96,9 +105,9 @@ def test_leaving_the_screen_stops_everything() -> None:
         assert gone(folder)
 
 
-def test_asking_twice_to_stop_is_faster_and_as_thorough() -> None:
+def test_asking_twice_to_stop_is_faster_and_as_thorough(slow: tuple[str, ...]) -> None:
     with short_folder() as folder:
-        with running(folder) as process:
+        with running(folder, slow) as process:
             wait_for_line(folder, "the answer is coming")
             process.send_signal(signal.SIGINT)
             wait_for_line(folder, "stopping")
@@ -109,10 +118,10 @@ def test_asking_twice_to_stop_is_faster_and_as_thorough() -> None:
         assert gone(folder)
 
 
-def test_two_demos_do_not_share_a_home() -> None:
+def test_two_demos_do_not_share_a_home(slow: tuple[str, ...]) -> None:
     with short_folder() as folder:
         home = str(folder / "home")
-        process = start_demo(folder, "--ask", LONG, "--home", home)
+        process = start_demo(folder, "--ask", LONG, "--home", home, *slow)
         with process:
             wait_for_line(folder, "ready")
             second = run_demo(folder, "--ask", "Onion?", "--home", home, "--json")
@@ -129,9 +138,9 @@ def test_a_mint_that_is_down_is_named() -> None:
     assert url in json.loads(done.stdout)["error"]["message"]
 
 
-def test_a_reader_that_leaves_is_no_disaster() -> None:
+def test_a_reader_that_leaves_is_no_disaster(slow: tuple[str, ...]) -> None:
     with short_folder() as folder:
-        with running(folder) as process:
+        with running(folder, slow) as process:
             assert process.stdout is not None
             process.stdout.close()
             process.wait(timeout=PATIENCE_S)
