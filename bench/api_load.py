@@ -223,7 +223,7 @@ async def calm(node: Node, done: Callable[[dict[str, Any]], bool]) -> dict[str, 
 async def measure(requests: int, seconds: float, count: int, keys: int) -> Report:
     """One run."""
     command = [sys.executable, "-m", "bench.api_load_node", str(keys), str(keys + 2)]
-    start: Callable[..., Awaitable[trio.Process]] = trio.run_process
+    start: Callable[..., Awaitable[object]] = trio.run_process
     report = Report(requests)
     async with trio.open_nursery() as nursery:
         process = await nursery.start(

@@ -42,7 +42,7 @@ class Rival:
     def __init__(self, children: Children, log: Path, model: Path, threads: int) -> None:
         script = ROOT / "bench" / "gpu_server.py"
         numbers = (CONTEXT, PARALLEL, threads, MICRO_BATCH)
-        argv = [provider_python(), script, model, *map(str, numbers)]
+        argv: list[str | Path] = [provider_python(), script, model, *map(str, numbers)]
         self.child = children.start(argv, log=log)
         ready = read_line(self.child, START_S, "ready ")
         self.url = json.loads(ready.removeprefix("ready "))["url"] + "/v1/chat/completions"

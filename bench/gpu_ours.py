@@ -171,4 +171,5 @@ async def serve(path: Path, context: int, parallel: int, threads: int, micro_bat
 
 
 if __name__ == "__main__":
-    trio.run(serve, Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    context, parallel, threads, micro_batch = map(int, sys.argv[2:])
+    trio.run(serve, Path(sys.argv[1]), context, parallel, threads, micro_batch)

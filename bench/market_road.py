@@ -37,7 +37,7 @@ def repeatable(seed: int) -> Iterator[None]:
     try:
         yield
     finally:
-        trio.to_thread.run_sync = before[0]  # type: ignore[assignment]
+        trio.to_thread.run_sync = before[0]
         trio_run._ALLOW_DETERMINISTIC_SCHEDULING = before[1]  # type: ignore[misc]
         trio_run._r.setstate(state)
 

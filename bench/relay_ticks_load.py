@@ -104,7 +104,8 @@ async def main() -> None:
         ]
         for manager in links:
             await nursery.start(manager.run)
-        ending, passing = (relay,), (relay, far)
+        ending: tuple[Hop, ...] = (relay,)
+        passing = (relay, far)
         paths = [passing if number % 2 else ending for number in range(count)]
         circuits = await _build(paths, plan, links, nursery)
         for circuit in circuits:  # spread over the tick, as circuits that begin when users ask are

@@ -103,7 +103,7 @@ def _child(work: Callable[[life.Say], Any], handle: int) -> NoReturn:
         code = 0
     finally:
         if code:
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            sys.excepthook(*sys.exc_info())
             sys.stderr.flush()
         os._exit(code)
 

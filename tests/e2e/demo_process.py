@@ -99,8 +99,8 @@ def everyone(home: Path) -> dict[str, int]:
 def fake_provider(mode: str, *options: str) -> Iterator[str]:
     """The fake provider as a process; its base URL."""
     port = free_port("127.0.0.1")
-    command = (sys.executable, "-m", "tests.helpers.provider_fake", "--port", str(port))
-    command = (*command, "--mode", mode, *options)
+    module = (sys.executable, "-m", "tests.helpers.provider_fake")
+    command = (*module, "--port", str(port), "--mode", mode, *options)
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         try:
             models = answers(f"http://127.0.0.1:{port}/v1/models")

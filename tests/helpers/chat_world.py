@@ -232,7 +232,7 @@ class ChatWorld:
         with trio.fail_after(600):
             while True:
                 self.drain()
-                for name, data in reversed(self.events):
+                for name, data in self.events[::-1]:
                     if name in ("ask.done", "ask.failed") and data["ask_id"] == ask_id:
                         await trio.sleep(0.01)
                         return data

@@ -16,7 +16,15 @@ from dataclasses import dataclass, field, replace
 import trio
 
 from engine.errors import CircuitClosed, ProviderError
-from engine.exit.backends.base import BackendEvent, ChatRequest, Delta, Finish, Usage
+from engine.exit.backends.base import (
+    BackendEvent,
+    ChatRequest,
+    Delta,
+    EmbedRequest,
+    Events,
+    Finish,
+    Usage,
+)
 from engine.market.signal import Signal
 from wallet.ecash.types import BlindSignature, Proof
 from wallet.errors import InsufficientFunds, MintUnreachable, PaymentInvalid
@@ -559,6 +567,16 @@ class ScriptedBackend:
             yield Finish("stop")
         finally:
             self.closed += 1
+
+    def embed(self, request: EmbedRequest) -> Events:
+        raise AssertionError(f"nobody asks this backend to embed: {request.model}")
+
+    async def models(self) -> Sequence[str]:
+        return ()
+
+    def features(self, model: str) -> frozenset[str]:
+        del model
+        return frozenset()
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -90,7 +90,7 @@ def ghost_state() -> dict[str, Any]:
 
 def ghosts_known() -> dict[str, Any]:
     """What a client knows of four ghosts."""
-    return plain(
+    known: dict[str, Any] = plain(
         Ghosts(
             [
                 Ghost(
@@ -131,6 +131,7 @@ def ghosts_known() -> dict[str, Any]:
             Probes(sat_per_day=20, spent_today_msat=4_000, asked=5, right=4, wrong=1),
         )
     )
+    return known
 
 
 class ScriptedGhost:

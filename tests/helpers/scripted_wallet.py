@@ -209,9 +209,8 @@ class ScriptedWallet:
         for mint in self._state["wallet.balance"]["mints"]:
             while self._state.get("restored", {}).get(mint["url"]) is None:
                 await trio.sleep(0.02)
-            found, trouble = self._state["restored"][mint["url"]], ""
-            if isinstance(found, str):
-                found, trouble = 0, found
+            said = self._state["restored"][mint["url"]]
+            found, trouble = (0, said) if isinstance(said, str) else (int(said), "")
             total += found
             events = self._events()
             if events is not None:
