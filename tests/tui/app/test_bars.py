@@ -17,7 +17,7 @@ NEEDED = {
     "mints": {"fund", "send_token", "receive_token", "pay", "mints_explain"},
     "earnings": {"ghost_pause", "ghost_explain", "ghost_model", "ghost_caps"},
     "network": {"ghost_facts", "ghosts_explain", "ghost_trust", "ghost_ban"},
-    "settings": {"change", "reset", "help"},
+    "settings": {"change", "reset", "find_setting", "help"},
 }
 
 

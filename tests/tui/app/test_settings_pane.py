@@ -59,6 +59,21 @@ async def test_settings_are_changed_written_and_reset(folder: Path) -> None:
         await screen.until(lambda: screen.app.preferences.number("text_width") == 100, "default")
 
 
+async def test_a_setting_is_found_by_what_it_does(folder: Path) -> None:
+    async with open_screen(folder, (80, 24)) as screen:
+        pane = await _settings(screen)
+        await screen.press("slash")
+        await screen.dialog("FindScreen")
+        await screen.press(*"xyzzy")
+        await screen.until(lambda: "Nothing is called so." in screen.seen(), "nothing")
+        await screen.press("enter", *["backspace"] * 5, *"fresh circ")
+        action = screen.app.actions.by_name["rotate"]
+        await screen.until(lambda: action.help.split(".")[0][:30] in screen.seen(), "its meaning")
+        await screen.press("enter")
+        await screen.until(lambda: pane.under_cursor() == KEY_PREFIX + "rotate", "gone there")
+        assert pane.options.has_focus
+
+
 async def test_profile_and_theme_are_picked(folder: Path) -> None:
     async with open_screen(folder, (100, 30)) as screen:
         pane = await _settings(screen)

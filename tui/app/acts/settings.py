@@ -22,4 +22,12 @@ ACTS = (
         "settings",
         hint="default",
     ),
+    Action(
+        "find_setting",
+        "Find a setting",
+        "Finds a setting or a key by a part of its name or of what it does.",
+        ("slash",),
+        "settings",
+        hint="find",
+    ),
 )

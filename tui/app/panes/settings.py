@@ -16,6 +16,7 @@ from tui.app.action import ANYWHERE, PANE_TITLES, Action, pretty_key
 from tui.app.jsonish import Json, line, records
 from tui.app.panes.base import Pane, style_sheet
 from tui.app.preferences import BY_KEY, SETTINGS, Setting, Value
+from tui.app.screens.find import Entry, FindScreen
 from tui.app.text import ellipsis
 
 if TYPE_CHECKING:
@@ -98,24 +99,30 @@ class SettingsPane(Pane):
 
     def _key_line(self, action: Action) -> Content:
         changed = action.name in self.peer.preferences.keys
-        words = action.key_words or "by name: Ctrl+P"
+        style = "bold $primary" if changed else "$foreground" if action.bound else "$muted"
         return Content.assemble(
             ellipsis(action.title, TITLE_WIDTH).ljust(TITLE_WIDTH + 2),
-            (words, "bold $primary" if changed else "$foreground" if action.bound else "$muted"),
+            (_keys_of(action), style),
             ("   changed" if changed else "", "$muted"),
         )
 
     @on(OptionList.OptionHighlighted)
     def _explain(self, event: OptionList.OptionHighlighted) -> None:
-        name = event.option.id or ""
+        self.meaning.update(self._entry(event.option.id or "").meaning)
+
+    def _entry(self, name: str) -> Entry:
+        """The line of this id in words."""
         if name.startswith(KEY_PREFIX):
-            self.meaning.update(self.peer.actions.by_name[name.removeprefix(KEY_PREFIX)].help)
-        elif name in BY_KEY:
-            self.meaning.update(BY_KEY[name].meaning)
-        elif name.startswith(NODE_PREFIX):
+            action = self.peer.actions.by_name[name.removeprefix(KEY_PREFIX)]
+            return Entry(name, action.title, _keys_of(action), action.help)
+        if name.startswith(NODE_PREFIX):
             wanted = name.removeprefix(NODE_PREFIX)
             found = next(item for item in self._node if line(item, "name") == wanted)
-            self.meaning.update(line(found, "meaning") + NODE_HINT)
+            meaning = line(found, "meaning") + NODE_HINT
+            return Entry(name, wanted, json.dumps(found.get("value")), meaning)
+        setting = BY_KEY[name]
+        value = self.peer.preferences.values.get(name, setting.default)
+        return Entry(name, setting.title, said(setting, value), setting.meaning)
 
     # -- deeds -------------------------------------------------------------------------------
 
@@ -123,12 +130,12 @@ class SettingsPane(Pane):
     def _chosen(self) -> None:
         self.peer.perform("change")
 
-    def _under_cursor(self) -> str:
+    def under_cursor(self) -> str:
         place = self.options.highlighted
         return "" if place is None else self.options.get_option_at_index(place).id or ""
 
     async def do_change(self) -> None:
-        name = self._under_cursor()
+        name = self.under_cursor()
         if name.startswith(NODE_PREFIX):
             self.peer.say(f"{name.removeprefix(NODE_PREFIX)}:{NODE_HINT}")
         elif name.startswith(KEY_PREFIX):
@@ -139,8 +146,16 @@ class SettingsPane(Pane):
                 self.peer.prefer(name, value)
                 self.paint()
 
+    async def do_find_setting(self) -> None:
+        names = [option.id for option in self.options.options if option.id]
+        screen = FindScreen(self.peer, [self._entry(name) for name in names])
+        name = await self.peer.push_screen_wait(screen)
+        if name is not None:
+            self.options.highlighted = self.options.get_option_index(name)
+            self.options.focus()
+
     async def do_reset(self) -> None:
-        name = self._under_cursor()
+        name = self.under_cursor()
         if name.startswith(KEY_PREFIX):
             self._rebind(name.removeprefix(KEY_PREFIX), ())
         elif name in BY_KEY:
@@ -203,6 +218,10 @@ class SettingsPane(Pane):
         action = self.peer.actions.by_name[name]
         words = " or ".join(pretty_key(key) for key in action.keys) or "no key"
         self.peer.say(f"{action.title}: {words}.")
+
+
+def _keys_of(action: Action) -> str:
+    return action.key_words or "by name: Ctrl+P"
 
 
 def _node_line(found: Json) -> Content:
