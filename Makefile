@@ -56,7 +56,7 @@ format: dev-env
 	.venv/bin/ruff format .
 
 test: env lint
-	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --reruns 1 $(PYTEST_ARGS)
+	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --reruns 1 -rfER $(PYTEST_ARGS)
 
 docs: dev-env
 	.venv/bin/python -m sphinx -W --keep-going -n -q -b html docs build/site
