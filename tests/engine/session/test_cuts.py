@@ -54,6 +54,11 @@ async def check_money(w: World) -> None:
     assert w.earner.balance_sat * 1000 == earned + owed
 
 
+async def slow(_index: int) -> None:
+    """A provider that takes its time before each piece of text."""
+    await trio.sleep(5)
+
+
 @pytest.mark.parametrize("deliver", [False, True])
 @pytest.mark.parametrize("count", range(1, 13))
 @pytest.mark.parametrize("side", ["client", "ghost"])
@@ -122,9 +127,6 @@ async def test_ghost_restart_while_settling(autojump_clock: MockClock) -> None:
 async def test_ghost_restart_before_the_first_word_is_asked_again(
     autojump_clock: MockClock,
 ) -> None:
-    async def slow(_index: int) -> None:
-        await trio.sleep(5)
-
     async with world(ScriptedBackend(["fine"], gate=slow)) as w:
         asker = w.asker()
         await asker.open()
@@ -149,9 +151,6 @@ async def test_a_ghost_that_was_down_for_a_while_is_asked_again_under_its_new_qu
     """It restarts before the question reaches it, or before the first word: nothing was charged,
     so nobody is told to ask again."""
 
-    async def slow(_index: int) -> None:
-        await trio.sleep(5)
-
     async with world(ScriptedBackend(["fine"], gate=slow)) as w:
         asker = w.asker()
         await asker.ask(HI, MODEL)
@@ -175,9 +174,6 @@ async def test_a_ghost_that_charged_for_an_answer_it_lost_is_not_asked_again(
     autojump_clock: MockClock,
 ) -> None:
     """Asking again would pay twice; the user is told, and decides."""
-
-    async def slow(_index: int) -> None:
-        await trio.sleep(5)
 
     async with world(ScriptedBackend(["fine"], gate=slow)) as w:
         asker = w.asker()
