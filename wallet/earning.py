@@ -55,7 +55,7 @@ class Earning:
         keyset = await self._keyset_for(url, keyset_id)
         full = self._check_proofs(url, proofs)
         _check_blanks(blanks)
-        if any(is_locked(proof) for proof in full):
+        if any(conditions.is_lock(proof.secret) for proof in full):
             full = await self._opened(url, full)
         op_id = await self._store.run(
             lambda tx: self._prepare_redeem(tx, url, full, price_sat, blanks, session, keyset)
@@ -99,7 +99,8 @@ class Earning:
             raise PaymentInvalid("The payment's proofs are too many, none, or not all different.")
         full: list[Proof] = []
         for proof in proofs:
-            most = conditions.MAX_SECRET_CHARS if is_locked(proof) else MAX_SECRET_CHARS
+            locked = conditions.is_lock(proof.secret)
+            most = conditions.MAX_SECRET_CHARS if locked else MAX_SECRET_CHARS
             if not 0 < len(proof.secret) <= most:
                 raise PaymentInvalid("The payment holds ecash that is malformed.")
             try:
@@ -117,7 +118,7 @@ class Earning:
         known = f"redeem:{proofs_key(url, proofs)}"
         taken = await self._store.run(lambda tx: tx.operations.by_dedup(known)) is not None
         now = 0.0 if taken else self._store.clock()
-        wanted = {p.secret: check_payable(p, now) for p in proofs if is_locked(p)}
+        wanted = {p.secret: check_payable(p, now) for p in proofs if conditions.is_lock(p.secret)}
         keys = await self._keys.find(set(wanted.values()))
         if len(keys) != len(set(wanted.values())):
             raise PaymentInvalid("The payment is locked to a key that is not ours.")
@@ -196,11 +197,6 @@ class Earning:
 
     async def _signed(self, op_id: str) -> list[BlindSignature]:
         return journal.signatures((await self._executor.drive(op_id)).signatures)
-
-
-def is_locked(proof: Proof) -> bool:
-    """Whether its secret is a lock (NUT-10), which a mint opens by a witness only."""
-    return proof.secret.startswith("[")
 
 
 def _check_blanks(blanks: Sequence[bytes]) -> None:

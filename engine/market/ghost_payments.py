@@ -16,6 +16,7 @@ from engine.market.credit import MSAT, Ledger
 from engine.market.ghost_outbox import Outbox
 from engine.wire import session as wire
 from engine.wire.quote import Quote
+from wallet.ecash.conditions import is_lock
 
 MAX_QUEUED_PAYMENTS = 4
 """An honest client has one payment in flight."""
@@ -59,7 +60,7 @@ class GhostPayments:
             raise ProtocolError("The client sent more payments than it may have in flight.")
         if pay.mint not in quote.mints:
             self._refuse(pay, "mint", "The ghost does not take ecash of this mint.")
-        elif quote.locked_only and not all(proof.s.startswith("[") for proof in pay.proofs):
+        elif quote.locked_only and not all(is_lock(proof.s) for proof in pay.proofs):
             self._refuse(pay, "pay_unlocked", "The ghost takes only payments locked to its key.")
         elif not self._ledger.accepts(pay.sat, quote.chunk_msat, needed_msat):
             self._refuse(pay, "credit_limit", "The payment is more credit than the ghost holds.")

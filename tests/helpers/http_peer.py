@@ -6,6 +6,7 @@ The base of servers that misbehave on demand.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 
 import trio
 
@@ -14,7 +15,7 @@ REASONS |= {429: "Too Many Requests", 500: "Internal Server Error", 503: "Servic
 MAX_REQUEST = 8 * 1024 * 1024
 
 
-class HttpPeer:
+class HttpPeer(ABC):
     """Listens on this machine; a subclass answers."""
 
     port: int = 0
@@ -47,11 +48,11 @@ class HttpPeer:
         finally:
             await trio.aclose_forcefully(stream)
 
+    @abstractmethod
     async def handle(
         self, stream: trio.SocketStream, path: str, headers: dict[str, str], body: bytes
     ) -> None:
         """Answer one request; the connection is closed behind it."""
-        raise NotImplementedError
 
 
 async def send_chunk(stream: trio.SocketStream, data: bytes) -> None:

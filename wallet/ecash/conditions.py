@@ -152,10 +152,16 @@ def secret(lock: Lock, nonce: str) -> str:
     return json.dumps([lock.kind.value, body], separators=(",", ":"))
 
 
+def is_lock(secret: str) -> bool:
+    """Whether a secret is a lock (NUT-10), which a mint opens by a witness only. What kind it is,
+    and whether we understand it, says `parse`."""
+    return secret.startswith("[")
+
+
 def parse(text: str) -> Lock | None:
     """The lock inside a secret; None for a plain one. EcashError for one we do not understand:
     a lock that is not understood must not be taken for none."""
-    if not text.startswith("["):
+    if not is_lock(text):
         return None
     try:
         value: Any = json.loads(text)
